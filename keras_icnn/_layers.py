@@ -1,0 +1,567 @@
+"""`InterpretableFilters` and `InterpretableConv`: weights, running statistics, call, config."""
+
+import numbers
+import warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_icnn import _labels, _ops, _replicas, _scope
+from keras_icnn._filter_loss import FilterLoss
+
+# Version of the names and shapes in `_STATE`, stored with the weights.
+STATE_VERSION = 1
+_STATE = ("log_z", "class_activation", "class_count", "activation_scale", "push_rms", "steps")
+NORMALIZATIONS = (None, "batch")
+
+
+def _validate_classes(num_classes, background_class, layer):
+    if (
+        isinstance(num_classes, bool)
+        or not isinstance(num_classes, numbers.Integral)
+        or num_classes < 2
+    ):
+        raise ValueError(
+            f"Argument `num_classes` of {layer} must be the number of label classes, background "
+            "included: a whole number of at least 2 (one category against the rest is "
+            f"num_classes=2, background_class=0). Received: num_classes={num_classes!r}"
+        )
+    if background_class is not None and (
+        isinstance(background_class, bool)
+        or not isinstance(background_class, numbers.Integral)
+        or not 0 <= background_class < num_classes
+    ):
+        raise ValueError(
+            f"Argument `background_class` of {layer} must be None or one of the "
+            f"{num_classes} classes, counted from 0. "
+            f"Received: background_class={background_class!r}"
+        )
+
+
+@keras.saving.register_keras_serializable(package="keras_icnn")
+class InterpretableFilters(keras.layers.Layer):
+    """Pushes each filter of a feature map towards one part of one category.
+
+    The map is (optionally normalised and) rectified, and each filter's map is masked around its
+    peak: `max(x o T_mu, 0)` (paper section 3). In training the filter loss pushes the map towards
+    the template at its peak on images of the filter's target category, and towards silence on
+    others. The layer finds its labels by itself in a `keras_icnn.InterpretableModel`, or in the
+    scope `keras_icnn.labels(y)` of a custom loop.
+
+    Use it on a map that is an addition or a concatenation of other layers' outputs; where a
+    convolution makes the map, `InterpretableConv` is both in one.
+
+    Args:
+        num_classes: number of label classes, background included.
+        background_class: class that is never a filter's target, or None.
+        filter_loss: `"default"`, `"paper"`, `"official"`, a `FilterLoss`, or None: the mask alone.
+        mask: whether maps are masked, in training and inference. Without a mask the layer's
+            output is the rectified map.
+        normalization: `"batch"` normalises the map before it is rectified, which keeps the scale
+            of activations in hand; None for maps with a function to keep.
+        data_format: `"channels_last"` or `"channels_first"`; Keras's own by default.
+        **kwargs: of every Keras layer (`name`, `dtype`, `trainable`).
+
+    Call arguments:
+        inputs: feature map, float `[batch, h, w, filters]` (or channels first); `h` and `w` known.
+        training: whether statistics are updated and filters pushed. As with BatchNormalization,
+            a layer with `trainable=False` does neither.
+
+    Input shape, output shape: 4-D, unchanged.
+
+    Raises:
+        ValueError: for arguments out of range, inputs that are not 4-D, maps of unknown or zero
+            size, labels that do not fit `num_classes`.
+        RuntimeError: if called in training without labels.
+
+    State (not trainable, float32, saved with the model):
+        `log_z` `[h*w + 1, filters]`, log of the running mean of exp(tr(x.T)), the paper's Z_T / N;
+        `class_activation` `[num_classes, filters]` and `class_count`, running class means that
+        choose target categories; `activation_scale` `[filters]`, running mean of max x, for
+        lambda; `push_rms`, running root mean square of the push; `steps`.
+        With gradient accumulation it moves with each micro-batch. A batch with a value that is
+        not finite leaves it as it was.
+
+    Reference:
+        [Interpretable Convolutional Neural Networks](https://arxiv.org/abs/1710.00935)
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes,
+        background_class=None,
+        filter_loss="default",
+        mask=True,
+        normalization=None,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _validate_classes(num_classes, background_class, type(self).__name__)
+        if normalization not in NORMALIZATIONS:
+            raise ValueError(
+                f"Argument `normalization` of {type(self).__name__} must be one of "
+                f"{NORMALIZATIONS}. Received: normalization={normalization!r}"
+            )
+        self.num_classes = int(num_classes)
+        self.background_class = None if background_class is None else int(background_class)
+        self.filter_loss = FilterLoss.parse(filter_loss)
+        self.mask = bool(mask)
+        self.normalization = normalization
+        data_format = data_format or keras.config.image_data_format()
+        if data_format not in ("channels_last", "channels_first"):
+            raise ValueError(
+                "Argument `data_format` must be 'channels_last' or 'channels_first'. "
+                f"Received: data_format={data_format!r}"
+            )
+        self.data_format = data_format
+        # Geometry and statistics are those of the default rule where there is no loss.
+        self._rule = self.filter_loss or FilterLoss.parse("default")
+        self._normalization = None
+        self.input_spec = keras.InputSpec(ndim=4)
+
+    def build(self, input_shape):
+        shape = self._channels_last(tuple(input_shape))
+        height, width, filters = shape[1:]
+        if not height or not width or not filters:
+            raise ValueError(
+                f"Layer '{self.name}' keeps statistics for each unit of its map, so height, width "
+                "and channels of its input must be known and above 0; give the model a fixed "
+                f"`input_shape` such as (224, 224, 3). Received: input_shape={tuple(input_shape)}"
+            )
+        if self.normalization == "batch":
+            self._normalization = keras.layers.BatchNormalization(
+                axis=-1 if self.data_format == "channels_last" else 1,
+                epsilon=1e-5,
+                momentum=0.95,
+                synchronized=_replicas.synchronize_normalization(),
+                dtype=self.dtype_policy,
+                name="normalization",
+            )
+            self._normalization.build(input_shape)
+        self._templates = self._rule.templates(height, width)
+
+        def state(name, shape, dtype="float32"):
+            return self.add_weight(
+                name=name,
+                shape=shape,
+                initializer="zeros",
+                dtype=dtype,
+                trainable=False,
+                autocast=False,
+                # The values assigned are already reduced across replicas.
+                aggregation="only_first_replica",
+            )
+
+        self.log_z = state("log_z", (height * width + 1, filters))
+        self.class_activation = state("class_activation", (self.num_classes, filters))
+        self.class_count = state("class_count", (self.num_classes,))
+        self.activation_scale = state("activation_scale", (filters,))
+        self.push_rms = state("push_rms", ())
+        self.steps = state("steps", (), dtype="int32")
+
+    def call(self, inputs, training=None):
+        x = inputs
+        if self._normalization is not None:
+            x = self._normalization(x, training=training)
+        x = ops.relu(x)
+        if self.data_format == "channels_first":
+            x = ops.transpose(x, (0, 2, 3, 1))
+        learns = bool(training) and self.trainable
+        scope = _scope.current() if learns else None
+        if scope is None:
+            if learns and self.filter_loss is not None:
+                raise RuntimeError(
+                    f"Layer '{self.name}' was called in training without labels, so its filters "
+                    "cannot learn parts. Build the network as a `keras_icnn.InterpretableModel"
+                    "(inputs, outputs)` and call `fit(x, y)`; in a custom loop call the model "
+                    "inside `with keras_icnn.labels(y) as terms:` and add `terms.total()` to the "
+                    "loss; or set `filter_loss=None` for the mask alone."
+                )
+            y = self._masked(x)
+        else:
+            y = self._learn(x, scope)
+        if self.data_format == "channels_first":
+            y = ops.transpose(y, (0, 3, 1, 2))
+        return y
+
+    def _masked(self, x):
+        if not self.mask:
+            return x
+        templates = self._rule.templates(x.shape[1], x.shape[2])
+        return _ops.mask_maps(x, *self._peak(x), templates)
+
+    def _peak(self, x):
+        x = ops.stop_gradient(x)
+        return _ops.peak_position(x) if self._rule.peak == "argmax" else _ops.center_of_mass(x)
+
+    def _learn(self, x, scope):
+        """The forward pass in training: updates the state, prepares the push, leaves the loss."""
+        if tuple(x.shape[1:3]) != (self._templates.height, self._templates.width):
+            raise ValueError(
+                f"Layer '{self.name}' was built for maps of {self._templates.height} x "
+                f"{self._templates.width} units and cannot be trained on others. Received: maps of "
+                f"{x.shape[1]} x {x.shape[2]} units. Build the model anew with this `input_shape`."
+            )
+        rule, templates = self._rule, self._templates
+        maps = ops.stop_gradient(ops.cast(x, "float32"))
+        row, column = self._peak(maps)
+        member = _labels.membership(scope.y, self.num_classes)
+        batch_size = ops.cast(ops.shape(maps)[0], "float32")
+        batch_size, state, trace, shares = self._statistics(maps, member, batch_size)
+        if rule.rescale:
+            trace = trace / state["activation_scale_safe"]
+        likelihood = _ops.Likelihood(trace, state["log_z"], templates, rule.marginal)
+        loss = likelihood.loss()
+        scope_value = ops.mean(loss)
+
+        if self.filter_loss is None:
+            self._assign(state)
+            scope.add(None, scope_value)
+            return self._masked(x)
+
+        target = self._targets(state)  # [F, C], a row of zeros where none is known yet
+        positive = ops.matmul(member, ops.transpose(target))
+        weight = self._image_weights(positive, target, shares)
+        push = self._push(likelihood, trace, row, column, positive, weight, state, batch_size)
+        decay = 1.0
+        if rule.decay_steps is not None:
+            decay = 1.0 / (1.0 + ops.floor(ops.cast(self.steps, "float32") / rule.decay_steps))
+
+        if rule.weight == "relative":
+            radial, rms = _ops.push_moments(maps, push, rule.remove_radial, batch_size)
+            state["push_rms"] = self._running(self.push_rms, rms)
+            self._assign(state)
+            rms = ops.maximum(self._finite_or_old(state, "push_rms"), np.finfo("float32").tiny)
+            factor = ops.where(rms > 1e-30, rule.strength * decay / rms, 0.0)
+            scope.add(None, scope_value)
+            return _ops.mask_maps_with_push(
+                x, row, column, templates, push, radial, factor, mask=self.mask
+            )
+
+        self._assign(state)
+        scale = rule.strength * decay
+        if rule.scale_with_activation:
+            scale = scale * state["activation_scale"]
+        value = ops.sum(scale * loss)
+        weighted = self._weigh(push, scale * _replicas.count() / batch_size)
+        scope.add(_ops.loss_term(x, value, weighted), scope_value)
+        return self._masked(x)
+
+    def _statistics(self, maps, member, batch_size):
+        """New running statistics; nothing is assigned yet."""
+        rule = self._rule
+        peak = ops.max(maps, axis=(1, 2))
+        total = ops.sum(maps, axis=(1, 2))
+        evidence = total if rule.target == "sum" else peak
+        batch_size, counts, activation, peaks = _replicas.all_sum(
+            [
+                batch_size,
+                ops.sum(member, axis=0),
+                ops.matmul(ops.transpose(member), evidence),
+                ops.sum(peak, axis=0),
+            ]
+        )
+        state = {}
+        present = ops.expand_dims(counts > 0, 1)
+        seen = ops.expand_dims(self.class_count > 0, 1)
+        mean = activation / ops.expand_dims(ops.maximum(counts, 1.0), 1)
+        moved = rule.momentum * self.class_activation + (1 - rule.momentum) * mean
+        state["class_activation"] = ops.where(
+            present, ops.where(seen, moved, mean), ops.convert_to_tensor(self.class_activation)
+        )
+        state["class_count"] = self.class_count + counts
+        scale = self._running(self.activation_scale, peaks / batch_size)
+        state["activation_scale"] = scale
+        # A filter that never fired has no scale; its maps are zero, and so are its traces.
+        state["activation_scale_safe"] = ops.where(scale > 0, scale, 1.0)
+
+        trace = _ops.traces(maps, self._templates)
+        scaled = trace / state["activation_scale_safe"] if rule.rescale else trace
+        batch_log = _ops.log_mean_exp(scaled, batch_size)
+        mixed = ops.logaddexp(
+            self.log_z + _log(rule.momentum), batch_log + float(np.log1p(-rule.momentum))
+        )
+        state["log_z"] = ops.where(self.steps > 0, mixed, batch_log)
+        return batch_size, state, trace, counts / batch_size
+
+    def _running(self, variable, value):
+        momentum = self._rule.momentum
+        return ops.where(self.steps > 0, momentum * variable + (1 - momentum) * value, value)
+
+    def _finite(self, state):
+        checks = [ops.all(ops.isfinite(value)) for value in state.values()]
+        return ops.all(ops.stack(checks))
+
+    def _finite_or_old(self, state, name):
+        return ops.where(
+            ops.isfinite(state[name]), state[name], ops.convert_to_tensor(getattr(self, name))
+        )
+
+    def _assign(self, state):
+        finite = self._finite(state)
+        for name in _STATE:
+            if name in state:
+                variable = getattr(self, name)
+                variable.assign(ops.where(finite, state[name], ops.convert_to_tensor(variable)))
+        self.steps.assign(self.steps + ops.cast(finite, "int32"))
+
+    def _targets(self, state):
+        """One-hot target category of each filter, `[F, C]`; zeros where no class was seen."""
+        known = ops.where(state["class_count"] > 0, 1.0, 0.0)
+        if self.background_class is not None:
+            known = known * (1.0 - ops.one_hot(self.background_class, self.num_classes))
+        # Sums of non-negative maps: -1 is below them all.
+        score = ops.where(ops.expand_dims(known, 1) > 0, state["class_activation"], -1.0)
+        target = ops.one_hot(ops.argmax(score, axis=0), self.num_classes, dtype="float32")
+        return target * ops.max(known)
+
+    def _image_weights(self, positive, target, shares):
+        assigned = ops.sum(target, axis=1)
+        if not self._rule.class_balance:
+            return assigned * ops.ones_like(positive)
+        share = ops.matmul(target, ops.expand_dims(shares, 1))[:, 0]
+        tiny = np.finfo("float32").eps
+        return assigned * ops.where(
+            positive > 0,
+            0.5 / ops.maximum(share, tiny),
+            0.5 / ops.maximum(1.0 - share, tiny),
+        )
+
+    def _push(self, likelihood, trace, row, column, positive, weight, state, batch_size):
+        """The push on each map, before any weight of the whole loss."""
+        rule, templates = self._rule, self._templates
+        if rule.gradient.startswith("full"):
+            # Which category a map belongs to does not matter here: all templates count.
+            strengths = likelihood.all_strengths(
+                batch_size, differentiate_z=rule.gradient == "full_differentiation"
+            )
+            if rule.rescale:
+                strengths = strengths / state["activation_scale_safe"]
+            return _ops.full_push(strengths, templates)
+        if rule.gradient == "equal":
+            strength = templates.tau * ops.ones_like(positive)
+        elif rule.likelihood == "official":
+            strength = _ops.official_strength(
+                trace, row, column, positive, batch_size, templates
+            )
+        else:
+            index = ops.where(
+                positive > 0, _ops.template_index(row, column, templates), templates.units
+            )
+            strength = templates.tau * likelihood.target_strength(index)
+            if rule.rescale:
+                strength = strength / state["activation_scale_safe"]
+        if rule.normalize:
+            strength = _ops.normalize_by_sign(strength, positive)
+        return _ops.TargetPush(row, column, positive, strength * weight, templates)
+
+    def _weigh(self, push, weight):
+        """`push` times a weight, a scalar or `[F]`."""
+        if isinstance(push, _ops.TargetPush):
+            row, column, positive, coefficient = push.tensors
+            return _ops.TargetPush(row, column, positive, coefficient * weight, self._templates)
+        return _ops.DensePush(push.tensors[0] * weight)
+
+    def target_categories(self):
+        """The class each filter stands for: int array `[filters]`, -1 before labels were seen.
+
+        It is the class whose images activate the filter most (paper section 3.1), never the
+        background.
+        """
+        count = ops.convert_to_numpy(self.class_count)
+        activation = ops.convert_to_numpy(self.class_activation)
+        known = count > 0
+        if self.background_class is not None:
+            known[self.background_class] = False
+        if not known.any():
+            return np.full(activation.shape[1], -1)
+        return np.where(known[:, None], activation, -1.0).argmax(axis=0)
+
+    def filter_diagnostics(self, inputs):
+        """The loss and the entropies of Eqs. (5)-(7) for each filter, over the given maps alone.
+
+        Args:
+            inputs: the layer's inputs, `[batch, h, w, filters]`, at least two images.
+
+        Returns:
+            dict of float arrays `[filters]`, in nats: `mutual_information`, `category_entropy`,
+            `spatial_entropy`. `mutual_information` is `H(T)` less the two entropies.
+        """
+        x = ops.convert_to_tensor(inputs)
+        if self._normalization is not None:
+            x = self._normalization(x, training=False)
+        if self.data_format == "channels_first":
+            x = ops.transpose(x, (0, 2, 3, 1))
+        trace = _ops.traces(ops.relu(x), self._templates)
+        if self._rule.rescale:
+            scale = ops.convert_to_tensor(self.activation_scale)
+            trace = trace / ops.where(scale > 0, scale, 1.0)
+        batch_size = ops.cast(ops.shape(x)[0], "float32")
+        likelihood = _ops.Likelihood(trace, _ops.log_mean_exp(trace, batch_size), self._templates)
+        result = {"mutual_information": -likelihood.loss(), **likelihood.entropies()}
+        return {name: ops.convert_to_numpy(value) for name, value in result.items()}
+
+    def save_own_variables(self, store):
+        store["state_version"] = np.array(STATE_VERSION)
+        for name in _STATE:
+            store[name] = ops.convert_to_numpy(getattr(self, name))
+
+    def load_own_variables(self, store):
+        version = int(np.array(store["state_version"])) if "state_version" in store else 0
+        if version != STATE_VERSION:
+            raise ValueError(
+                f"The statistics of layer '{self.name}' are stored in layout {version}; this "
+                f"version of keras_icnn reads layout {STATE_VERSION}. Save the model anew with a "
+                "matching version."
+            )
+        shapes = {name: tuple(store[name].shape) for name in _STATE}
+        wrong = [n for n in _STATE if shapes[n] != tuple(getattr(self, n).shape)]
+        if wrong == ["log_z"] and shapes["log_z"][1] == self.log_z.shape[1]:
+            warnings.warn(
+                f"The statistics of layer '{self.name}' were stored for another map size "
+                f"({shapes['log_z'][0] - 1} units instead of {self._templates.units}). Z_T starts "
+                "from what the first batch gives.",
+                stacklevel=2,
+            )
+            for name in _STATE:
+                if name not in ("log_z", "steps"):
+                    getattr(self, name).assign(np.array(store[name]))
+            return
+        if wrong:
+            name = wrong[0]
+            raise ValueError(
+                f"The stored statistics of layer '{self.name}' do not fit it. Expected: `{name}` "
+                f"of shape {tuple(getattr(self, name).shape)}. Received: {shapes[name]}. Build "
+                "the model with the `num_classes` and filters it was saved with."
+            )
+        for name in _STATE:
+            getattr(self, name).assign(np.array(store[name]))
+
+    def _channels_last(self, shape):
+        if self.data_format == "channels_first":
+            return (shape[0], shape[2], shape[3], shape[1])
+        return shape
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "background_class": self.background_class,
+            "filter_loss": (
+                None
+                if self.filter_loss is None
+                else keras.saving.serialize_keras_object(self.filter_loss)
+            ),
+            "mask": self.mask,
+            "normalization": self.normalization,
+            "data_format": self.data_format,
+        }
+
+
+def _log(value):
+    return float(np.log(value)) if value > 0 else float("-inf")
+
+
+@keras.saving.register_keras_serializable(package="keras_icnn")
+class InterpretableConv(keras.layers.Conv2D):
+    """A `Conv2D` whose filters are pushed towards parts: convolution, then `InterpretableFilters`.
+
+    Args:
+        filters, kernel_size: as in `keras.layers.Conv2D`.
+        num_classes, background_class, filter_loss, mask, normalization: as in
+            `InterpretableFilters`.
+        **conv2d: every other argument of `keras.layers.Conv2D` (`strides`, `padding`,
+            `dilation_rate`, `groups`, initialisers, regularisers, constraints, ...). The ReLU
+            that follows the (normalised) convolution is part of the layer: leave `activation`
+            at None. One that is given acts before it, as part of the convolution.
+
+    Input shape: 4-D, as in `Conv2D`. Output shape: that of `Conv2D`; masked, non-negative maps.
+
+    Raises:
+        ValueError, RuntimeError: as `InterpretableFilters`.
+
+    Example:
+
+    ```python
+    inputs = keras.Input((64, 64, 3))
+    x = keras.layers.Conv2D(32, 3, strides=2, activation="relu")(inputs)
+    x = icnn.InterpretableConv(32, 3, padding="same", num_classes=5, normalization="batch")(x)
+    outputs = keras.layers.Dense(5)(keras.layers.GlobalAveragePooling2D()(x))
+    model = icnn.InterpretableModel(inputs, outputs)
+    ```
+
+    Reference:
+        [Interpretable Convolutional Neural Networks](https://arxiv.org/abs/1710.00935)
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        *,
+        num_classes,
+        background_class=None,
+        filter_loss="default",
+        mask=True,
+        normalization=None,
+        **conv2d,
+    ):
+        _validate_classes(num_classes, background_class, type(self).__name__)
+        super().__init__(filters, kernel_size, **conv2d)
+        self.interpretable = InterpretableFilters(
+            num_classes=num_classes,
+            background_class=background_class,
+            filter_loss=filter_loss,
+            mask=mask,
+            normalization=normalization,
+            data_format=self.data_format,
+            dtype=self.dtype_policy,
+            name=self.name,
+        )
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.interpretable.build(super().compute_output_shape(tuple(input_shape)))
+
+    def call(self, inputs, training=None):
+        return self.interpretable(super().call(inputs), training=training)
+
+    @property
+    def num_classes(self):
+        return self.interpretable.num_classes
+
+    @property
+    def background_class(self):
+        return self.interpretable.background_class
+
+    @property
+    def filter_loss(self):
+        return self.interpretable.filter_loss
+
+    @property
+    def normalization(self):
+        return self.interpretable.normalization
+
+    @property
+    def mask(self):
+        return self.interpretable.mask
+
+    @mask.setter
+    def mask(self, value):
+        self.interpretable.mask = bool(value)
+
+    def target_categories(self):
+        """See `InterpretableFilters.target_categories`."""
+        return self.interpretable.target_categories()
+
+    def get_config(self):
+        config = super().get_config()
+        own = self.interpretable.get_config()
+        names = ("num_classes", "background_class", "filter_loss", "mask", "normalization")
+        return {**config, **{name: own[name] for name in names}}

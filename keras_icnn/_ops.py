@@ -1,0 +1,377 @@
+"""The mathematics of the interpretable layer as functions of tensors; no state.
+
+Shapes: `B` images, `h x w` units (`P = h*w`), `F` filters, `T = P + 1` templates in the order of
+`PartTemplates.bank()`. Maps are channels last and non-negative; statistics are float32.
+
+`log_m` is the log of `m_T = mean_x exp(tr(x.T))`, so that the paper's `Z_T = N m_T`. `N` cancels
+against the `1/N` of the task loss, and `q = N p(x) = sum_T p(T) exp(tr(x.T)) / m_T`.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_icnn import _replicas
+
+# --- where a filter fires ----------------------------------------------------------------------
+
+
+def peak_position(x):
+    """Row and column of the strongest unit of each map; the first one, row by row, of several.
+
+    Args:
+        x: maps `[B, h, w, F]`.
+
+    Returns:
+        Two float32 tensors `[B, F]`.
+    """
+    height, width = x.shape[1], x.shape[2]
+    flat = ops.reshape(x, (-1, height * width, x.shape[3]))
+    if keras.backend.backend() == "tensorflow":
+        # `ops.argmax` adds bit casts for negative zeros that no exchange format can express.
+        import tensorflow as tf
+
+        index = tf.argmax(flat, axis=1, output_type="int32")
+    else:
+        index = ops.argmax(flat, axis=1)
+    index = ops.cast(index, "float32")
+    row = ops.floor((index + 0.5) / width)
+    return row, index - row * width
+
+
+def center_of_mass(x):
+    """Rounded centre of mass of each map per axis (official code); the middle of an empty map.
+
+    Args:
+        x: maps `[B, h, w, F]`.
+
+    Returns:
+        Two float32 tensors `[B, F]`: row and column.
+    """
+    x = ops.cast(x, "float32")
+    total = ops.sum(x, axis=(1, 2))
+    safe = ops.where(total > 0, total, ops.ones_like(total))
+    position = []
+    for axis, size in ((2, x.shape[1]), (1, x.shape[2])):
+        units = ops.reshape(ops.arange(size, dtype="float32"), (1, size, 1))
+        mean = ops.sum(ops.sum(x, axis=axis) * units, axis=1) / safe
+        middle = ops.full_like(mean, (size - 1) / 2)
+        position.append(ops.floor(ops.where(total > 0, mean, middle) + 0.5))
+    return tuple(position)
+
+
+def _falloff(row, column, templates):
+    """`1 - beta * distance / n` around the peak: `[B, h, w, F]`, a template not yet clipped."""
+    slope = templates.beta / templates.n
+    rows = ops.reshape(ops.arange(templates.height, dtype="float32"), (1, templates.height, 1))
+    columns = ops.reshape(ops.arange(templates.width, dtype="float32"), (1, templates.width, 1))
+    dr = ops.abs(rows - ops.expand_dims(row, 1))
+    dc = ops.abs(columns - ops.expand_dims(column, 1))
+    if templates.norm == "l1":
+        return ops.expand_dims(1.0 - slope * dr, 2) - ops.expand_dims(slope * dc, 1)
+    distance = ops.sqrt(ops.expand_dims(dr * dr, 2) + ops.expand_dims(dc * dc, 1))
+    return 1.0 - slope * distance
+
+
+def part_mask(row, column, templates):
+    """`max(T_mu, 0) / tau` for the given peaks: `[B, h, w, F]`, 1 at the peak (section 3)."""
+    return ops.relu(_falloff(row, column, templates))
+
+
+def target_template(row, column, positive, templates):
+    """The target template in units of tau: `T_mu` where `positive` is 1, -1 where it is 0."""
+    unclipped = ops.maximum(_falloff(row, column, templates), -1.0)
+    return ops.expand_dims(ops.expand_dims(positive, 1), 1) * (unclipped + 1.0) - 1.0
+
+
+# --- likelihoods and the filter loss -----------------------------------------------------------
+
+
+def traces(x, templates):
+    """`tr(x.T)` for all templates: float32 `[B, T, F]` (Eq. 2)."""
+    flat = ops.reshape(ops.cast(x, "float32"), (-1, templates.units, x.shape[3]))
+    bank = templates.bank().reshape(templates.units + 1, templates.units)
+    return ops.matmul(ops.convert_to_tensor(bank.astype("float32")), flat)
+
+
+def log_mean_exp(values, batch_size):
+    """Log of the mean over the (whole, all replicas') batch of `exp(values)`: `[B, ...]` to `[...]`."""
+    return ops.logsumexp(_replicas.gather(ops.logsumexp(values, axis=0)), axis=0) - ops.log(
+        batch_size
+    )
+
+
+class Likelihood:
+    """Eqs. (1), (2) and (4) for a batch of maps and given `Z_T`.
+
+    Args:
+        trace: `tr(x.T)`, `[B, T, F]`.
+        log_m: log of the mean of `exp(tr(x.T))` over the data, `[T, F]`.
+        templates: `PartTemplates`.
+        marginal: `"map"`, p(x) of each map from Eq. (2), or `"constant"`, p(x) = 1/N (the paper's
+            second footnote), with which the bracket of the gradient gains a 1.
+    """
+
+    def __init__(self, trace, log_m, templates, marginal="map"):
+        prior = np.exp(templates.log_prior()).astype("float32")
+        self._prior = ops.convert_to_tensor(prior)
+        self._log_prior = templates.log_prior().astype("float32")
+        self.units = templates.units
+        self._constant = marginal == "constant"
+        self._log_ratio = trace - log_m  # log [N p(x|T)]
+        self._ratio = ops.exp(self._log_ratio)
+        # q = N p(x)
+        self.q = self._over_templates(self._ratio)
+        tiny = np.finfo("float32").tiny
+        self.log_q = ops.log(ops.maximum(self.q, tiny))
+
+    def _over_templates(self, values):
+        """Expectation over the prior: `[B, T, F]` to `[B, F]`."""
+        return ops.einsum("t,btf->bf", self._prior, values)
+
+    def _bracket(self, log_ratio, log_q):
+        if self._constant:
+            return log_ratio + 1.0
+        return log_ratio - log_q
+
+    def loss(self):
+        """`-MI(X; T)` of each filter in nats, `[F]`: Eq. (1) with sums over x as batch means."""
+        inner = self._over_templates(self._ratio * self._log_ratio)
+        if not self._constant:
+            inner = inner - self.q * self.log_q
+        return -ops.mean(inner, axis=0)
+
+    def target_strength(self, index):
+        """`p(T) p(x|T) N [tr - log m - log q]` of one template an image and filter (Eq. 4).
+
+        Args:
+            index: int `[B, F]`, the target template's index in the bank.
+
+        Returns:
+            float32 `[B, F]`; `-strength * T / N` is the one-template gradient.
+        """
+        log_ratio = pick(self._log_ratio, index)
+        log_prior = ops.where(index == self.units, self._log_prior[-1], self._log_prior[0])
+        return ops.exp(log_prior + log_ratio) * self._bracket(log_ratio, self.log_q)
+
+    def all_strengths(self, batch_size, differentiate_z):
+        """As `target_strength` for all templates: `[B, T, F]` (exact gradient, appendix).
+
+        `differentiate_z` differentiates `Z_T` too: the bracket loses its own mean over `p(x|T)`.
+        """
+        bracket = self._bracket(self._log_ratio, ops.expand_dims(self.log_q, 1))
+        if differentiate_z:
+            total = _replicas.all_sum([ops.sum(self._ratio * bracket, axis=0)])[0]
+            bracket = bracket - total / batch_size
+        return ops.reshape(self._prior, (1, -1, 1)) * self._ratio * bracket
+
+    def entropies(self):
+        """The terms of Eq. (5) for each filter, in nats, with sums over x as batch means.
+
+        Returns:
+            dict of `[F]`: `category_entropy`, H(T' = {T-, T+} | X), Eq. (6); `spatial_entropy`,
+            sum_x p(T+, x) H(T+ | X = x), Eqs. (5) and (7).
+        """
+        joint = ops.reshape(self._prior, (1, -1, 1)) * self._ratio  # N p(T, x)
+        posterior = joint / ops.expand_dims(self.q, 1)
+        log_posterior = (
+            ops.convert_to_tensor(self._log_prior)[None, :, None]
+            + self._log_ratio
+            - ops.expand_dims(self.log_q, 1)
+        )
+        negative, log_negative = posterior[:, -1], log_posterior[:, -1]
+        positive = ops.sum(posterior[:, :-1], axis=1)
+        log_positive = ops.logsumexp(log_posterior[:, :-1], axis=1)
+        category = -(negative * log_negative + positive * log_positive)
+        within = posterior[:, :-1] * (log_posterior[:, :-1] - ops.expand_dims(log_positive, 1))
+        spatial = -ops.sum(within, axis=1)
+        return {
+            "category_entropy": ops.mean(self.q * category, axis=0),
+            "spatial_entropy": ops.mean(self.q * spatial, axis=0),
+        }
+
+
+def pick(values, index):
+    """`values[b, index[b, f], f]`: `[B, T, F]` and int `[B, F]` to `[B, F]`."""
+    return ops.squeeze(ops.take_along_axis(values, ops.expand_dims(index, 1), axis=1), axis=1)
+
+
+def official_strength(trace, row, column, positive, batch_size, templates, alpha=0.5):
+    """Fit strengths of the authors' code: `exp(s/alpha) (s - A + alpha)`, before normalisation.
+
+    `s = mean(x o T / tau)` against the target template; `A = alpha log mean_x exp(s'/alpha)`, where
+    `s'` uses the positive templates of other images and filters (both orders reversed), or the
+    negative template for images of other categories.
+
+    Returns:
+        float32 `[B, F]`.
+    """
+    scale = 1.0 / (templates.tau * templates.units)
+    mirrored = [
+        ops.flip(_replicas.mirrored(position), axis=(0, 1)) for position in (row, column)
+    ]
+    against_others = pick(trace, template_index(*mirrored, templates)) * scale
+    against_own = pick(trace, template_index(row, column, templates)) * scale
+    against_negative = trace[:, -1] * scale
+    s = ops.where(positive > 0, against_own, against_negative)
+    log_mean = ops.where(
+        positive > 0,
+        log_mean_exp(against_others / alpha, batch_size),
+        log_mean_exp(against_negative / alpha, batch_size),
+    )
+    a = alpha * log_mean
+    # Divided by exp(A/alpha): the same after normalisation, and it cannot overflow.
+    return ops.exp(s / alpha - log_mean) * (s - a + alpha)
+
+
+def template_index(row, column, templates):
+    """Index in the bank of the template of a peak: int32 `[B, F]`."""
+    return ops.cast(row * templates.width + column, "int32")
+
+
+def normalize_by_sign(strength, positive):
+    """Divides strengths by their mean size over the batch's images of the same sign (official)."""
+    size = ops.abs(strength)
+    sums = _replicas.all_sum(
+        [
+            ops.sum(size * positive, axis=0),
+            ops.sum(positive, axis=0),
+            ops.sum(size * (1.0 - positive), axis=0),
+            ops.sum(1.0 - positive, axis=0),
+        ]
+    )
+    mean = ops.where(
+        positive > 0,
+        sums[0] / ops.maximum(sums[1], 1.0),
+        sums[2] / ops.maximum(sums[3], 1.0),
+    )
+    return ops.where(mean > 0, strength / ops.maximum(mean, np.finfo("float32").tiny), 0.0)
+
+
+# --- pushes: what is added to the gradient of a map ---------------------------------------------
+
+
+class TargetPush:
+    """`-coefficient * target template`: never stored, only its factors are."""
+
+    def __init__(self, row, column, positive, coefficient, templates):
+        self.tensors = (row, column, positive, coefficient)
+        self._templates = templates
+
+    def direction(self, row, column, positive, coefficient):
+        """The push `[B, h, w, F]` from `tensors`."""
+        target = target_template(row, column, positive, self._templates)
+        return target * -ops.expand_dims(ops.expand_dims(coefficient, 1), 1)
+
+
+class DensePush:
+    """A push given unit by unit, as the full sum over templates makes it."""
+
+    def __init__(self, push):
+        self.tensors = (push,)
+
+    @staticmethod
+    def direction(push):
+        return push
+
+
+def full_push(coefficients, templates):
+    """`-sum_T coefficient_T T`: `[B, T, F]` to a `DensePush` of `[B, h, w, F]`."""
+    bank = templates.bank().reshape(templates.units + 1, templates.units).T
+    push = -ops.matmul(ops.convert_to_tensor(bank.astype("float32")), coefficients)
+    return DensePush(
+        ops.reshape(push, (-1, templates.height, templates.width, coefficients.shape[2]))
+    )
+
+
+def push_moments(x, push, remove_radial, batch_size):
+    """What a relative weight has to know about a push before the backward pass.
+
+    Args:
+        x: float32 maps `[B, h, w, F]`.
+        push: `TargetPush` or `DensePush`.
+        remove_radial: whether the push loses, filter by filter, its component along the maps of
+            the batch, which only makes activations grow.
+        batch_size: number of images on all replicas.
+
+    Returns:
+        `(radial, rms)`: `radial`, `[F]`, the multiple of `x` to subtract from the push (zero where
+        it is kept); `rms`, a scalar, the root mean square of the resulting push over the batch.
+        Only units that fire count: no gradient passes the others.
+    """
+    direction = push.direction(*push.tensors)
+    active = ops.cast(x > 0, "float32")
+    sums = [ops.sum(ops.square(direction) * active, axis=(0, 1, 2))]
+    if remove_radial:
+        sums += [ops.sum(direction * x, axis=(0, 1, 2)), ops.sum(ops.square(x), axis=(0, 1, 2))]
+    sums = _replicas.all_sum(sums)
+    square = sums[0]
+    radial = ops.zeros_like(square)
+    if remove_radial:
+        tiny = np.finfo("float32").tiny
+        radial = ops.where(sums[2] > 0, sums[1] / ops.maximum(sums[2], tiny), 0.0)
+        square = square - radial * sums[1]
+    elements = batch_size * float(x.shape[1] * x.shape[2] * x.shape[3])
+    return radial, ops.sqrt(ops.maximum(ops.sum(square), 0.0) / elements)
+
+
+# --- the layer's forward and backward passes ----------------------------------------------------
+
+
+def mask_maps(x, row, column, templates):
+    """`max(x o T_mu / tau, 0)` with the mask constant in the backward pass (section 3)."""
+    return x * ops.cast(ops.stop_gradient(part_mask(row, column, templates)), x.dtype)
+
+
+def mask_maps_with_push(x, row, column, templates, push, radial, factor, mask=True):
+    """As `mask_maps`; the backward pass adds a push of fixed size relative to the task gradient.
+
+    With `g` the gradient that arrives at the output, image by image:
+    `dx = g o mask + factor * rms(g) * (push - radial * x)`. It is of degree one in `g`, so loss
+    scaling and replicas leave the proportion as it is.
+
+    Args:
+        x: maps `[B, h, w, F]`.
+        row, column: peaks `[B, F]`.
+        push: `TargetPush` or `DensePush`.
+        radial: `[F]`, from `push_moments`.
+        factor: scalar, the relative weight over the push's root mean square.
+        mask: whether the output is masked.
+    """
+
+    @ops.custom_gradient
+    def forward(x, row, column, radial, factor, *tensors):
+        y = mask_maps(x, row, column, templates) if mask else x * ops.ones((), x.dtype)
+
+        def grad(*args, upstream=None):
+            g = ops.cast(args[0] if upstream is None else upstream, "float32")
+            rms = ops.sqrt(ops.mean(ops.square(g), axis=(1, 2, 3), keepdims=True))
+            added = push.direction(*tensors) - radial * ops.cast(x, "float32")
+            kept = g * part_mask(row, column, templates) if mask else g
+            dx = ops.cast(kept + (factor * rms) * added, x.dtype)
+            return (dx,) + (None,) * (4 + len(tensors))
+
+        return y, grad
+
+    return forward(x, row, column, radial, factor, *push.tensors)
+
+
+def loss_term(x, value, push):
+    """A scalar of the given value whose gradient with respect to `x` is the push.
+
+    Args:
+        x: maps `[B, h, w, F]`.
+        value: scalar, the weighted filter loss.
+        push: `TargetPush` or `DensePush`, already weighted.
+    """
+
+    @ops.custom_gradient
+    def forward(x, value, *tensors):
+        def grad(*args, upstream=None):
+            g = ops.cast(args[0] if upstream is None else upstream, "float32")
+            dx = ops.cast(g * push.direction(*tensors), x.dtype)
+            return (dx,) + (None,) * (1 + len(tensors))
+
+        return value * ops.ones((), value.dtype), grad
+
+    return forward(x, value, *push.tensors)
