@@ -1,0 +1,164 @@
+"""`PartBatches`: a `PartDataset` in batches, for Keras on every backend."""
+
+import threading
+
+import keras
+import numpy as np
+
+_FORMATS = ("int", "onehot", "sign")
+
+
+class PartBatches(keras.utils.PyDataset):
+    """Batches of a `PartDataset`: pairs of images and labels.
+
+    Made by `PartDataset.batches`, which explains the arguments. Pictures are decoded when their
+    batch is asked for.
+
+    Order and flips are a function of `(seed, epoch)` and nothing else. The epoch advances in
+    `on_epoch_end` after a complete pass, made by Keras or by `for images, labels in batches`.
+    Two things in Keras disturb the order of an epoch:
+
+    - `fit(shuffle=True)`, its default, permutes the batches once more with Python's global
+      generator. Pass `fit(..., shuffle=False)` for the order that `(seed, epoch)` gives.
+    - `fit` cannot tell the data which epoch it resumes (`initial_epoch`, `BackupAndRestore`), and
+      threads (`workers > 1`) may read a pass for nothing. Pass
+      `callbacks=[batches.follow_epochs()]` and the epoch is the one Keras counts.
+
+    Attributes:
+        dataset: The `PartDataset`.
+        batch_size: Images a batch.
+        seed: The seed in use.
+        epoch: The current epoch, from 0. Set it to resume.
+        label_format: `"int"`, `"onehot"` or `"sign"`.
+
+    Raises:
+        ValueError: For a wrong argument, or pictures of different sizes.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        batch_size,
+        *,
+        shuffle=False,
+        seed=None,
+        flip=False,
+        labels="int",
+        epoch=0,
+        workers=1,
+        max_queue_size=10,
+    ):
+        # No processes: decoding files releases the interpreter's lock, and forking TensorFlow
+        # is not safe.
+        super().__init__(workers=workers, max_queue_size=max_queue_size)
+        dataset._one_size("batches")
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
+            raise ValueError(_positive("batch_size", batch_size))
+        if batch_size < 1:
+            raise ValueError(_positive("batch_size", batch_size))
+        if labels not in _FORMATS:
+            raise ValueError(
+                f"`labels` must be one of {_FORMATS}. Received: labels={labels!r}. Use 'int' for "
+                "sparse losses, 'onehot' for the others, 'sign' for -1 and +1."
+            )
+        if seed is not None and (isinstance(seed, bool) or int(seed) != seed or seed < 0):
+            raise ValueError(
+                "`seed` must be a non-negative integer or None. "
+                f"Received: seed={seed!r}. Choose one, such as 0."
+            )
+        self.dataset = dataset
+        self.batch_size = int(batch_size)
+        self.shuffle = bool(shuffle)
+        self.flip = bool(flip)
+        self.label_format = labels
+        self.seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
+        self.epoch = epoch
+        self._plan_of = (None, None, None)
+        self._lock = threading.Lock()
+        self._in_epoch = False
+        self._requested = 0
+        self._whole_pass = False
+
+    @property
+    def epoch(self):
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, value):
+        if int(value) != value or value < 0:
+            raise ValueError(
+                f"`epoch` must be a non-negative integer. Received: epoch={value!r}. "
+                "Count epochs from 0."
+            )
+        self._epoch = int(value)
+
+    def __len__(self):
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(f"`index` must be in 0 .. {len(self) - 1}. Received: index={index}.")
+        with self._lock:
+            self._requested += 1
+        order, flips = self._plan(self._epoch)
+        rows = order[index * self.batch_size : (index + 1) * self.batch_size]
+        images = np.empty((len(rows), *self.dataset.image_size, 3), "float32")
+        for target, row in zip(images, rows, strict=True):
+            image = self.dataset.image(row)
+            target[...] = image[:, ::-1] if flips[row] else image
+        return images, self._labels(self.dataset.labels[rows])
+
+    def __iter__(self):
+        for index in range(len(self)):
+            yield self[index]
+        self._whole_pass = True
+
+    def _plan(self, epoch):
+        known, order, flips = self._plan_of
+        if known != epoch:
+            n = len(self.dataset)
+            # Two streams, so that asking for flips does not change the order.
+            order = np.arange(n)
+            if self.shuffle:
+                order = np.random.default_rng([self.seed, epoch, 0]).permutation(n)
+            flips = np.zeros(n, bool)
+            if self.flip:
+                flips = np.random.default_rng([self.seed, epoch, 1]).random(n) < 0.5
+            self._plan_of = (epoch, order, flips)
+        return order, flips
+
+    def _labels(self, labels):
+        if self.label_format == "int":
+            return labels.astype("int32")
+        onehot = np.eye(len(self.dataset.class_names), dtype="float32")[labels]
+        return onehot if self.label_format == "onehot" else 2 * onehot - 1
+
+    def on_epoch_begin(self):
+        self._in_epoch = True
+        self._requested = 0
+
+    def on_epoch_end(self):
+        # Keras calls this also after it has looked at a batch or two to learn shapes; only a
+        # complete pass is an epoch, or the order would depend on whether the model was built.
+        read_by_keras = self._in_epoch and self._requested >= len(self)
+        if self._whole_pass or read_by_keras:
+            self._epoch += 1
+        self._in_epoch = self._whole_pass = False
+        self._requested = 0
+
+    def follow_epochs(self):
+        """A callback for `fit` that sets `epoch` to the epoch Keras counts, resumed or not."""
+        return _FollowEpochs(self)
+
+
+class _FollowEpochs(keras.callbacks.Callback):
+    def __init__(self, batches):
+        super().__init__()
+        self._batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._batches.epoch = epoch
+
+
+def _positive(name, value):
+    return f"`{name}` must be a positive integer. Received: {name}={value!r}. Use 32, for one."

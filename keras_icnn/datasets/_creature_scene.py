@@ -1,0 +1,174 @@
+"""Scenes of generated creatures: composition of a picture, and its drawing."""
+
+import colorsys
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from keras_icnn.datasets._creature_body import SPECIES, Body, ellipse, ribbon, turned
+
+_OVERSAMPLING = 2  # drawn larger and averaged, against jagged edges
+_MARGIN = 0.05  # of the picture, between its edge and every landmark
+
+
+class Scene:
+    """One picture, composed but not drawn: cheap, and enough for its landmarks.
+
+    Args:
+        rng: NumPy generator, the picture's own.
+        species: A name in `SPECIES`, or `None`: clutter only.
+        image_size: `(height, width)`.
+
+    Attributes:
+        landmarks: float `[4, 2]`, pixels; NaN without a creature.
+    """
+
+    def __init__(self, rng, species, image_size):
+        self._rng = rng
+        self._size = np.array(image_size[::-1], float)  # x, y as everywhere below
+        self._unit = self._size.min()
+        self._shapes = []
+        self.landmarks = np.full((4, 2), np.nan)
+        self._ground, self._fur = _colors(rng)
+        self._clutter(rng.integers(5, 11))
+        if species is None:
+            self._clutter(rng.integers(2, 5))
+            if rng.random() < 0.6:
+                self._decoy()
+        else:
+            self._creature(SPECIES[species])
+        self._grass(rng.integers(0, 5))
+
+    def draw(self):
+        """uint8 `[height, width, 3]`. Call it once: it draws the noise from the generator."""
+        rng, (width, height) = self._rng, self._size.astype(int)
+        numbers = self._numbers()
+        lookup = np.zeros((256, 3), "uint8")
+        colors = [color for _, color, _ in self._shapes]
+        lookup[1 : len(colors) + 1] = np.clip(colors, 0, 255)
+        picture = np.array(_averaged(lookup[numbers]), "float32")
+        behind = np.array(_averaged((numbers == 0).view("uint8") * 255), "float32") / 255
+        texture = _smooth(rng, 7, 16, (height, width)) + _smooth(rng, 3, 22, (height, width))
+        picture += behind[:, :, None] * (self._ground.astype("float32") + texture)
+        # Light: a gain, a slope across the picture, and soft stains of colour.
+        x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
+        slope = rng.uniform(-0.2, 0.2, 2)
+        light = rng.uniform(0.75, 1.2) * (1 + slope[0] * x + slope[1] * y)
+        picture *= light.astype("float32")[:, :, None]
+        picture += _smooth(rng, 4, 8, (height, width))
+        picture += rng.standard_normal(picture.shape, "float32") * rng.uniform(3, 9)
+        return np.clip(picture, 0, 255).astype("uint8")
+
+    def masks(self):
+        """bool `[4, height, width]`: the pixels of which the part covers at least half."""
+        parts = np.zeros(256, "uint8")
+        parts[1 : len(self._shapes) + 1] = [part for _, _, part in self._shapes]
+        k = _OVERSAMPLING
+        width, height = self._size.astype(int)
+        drawn = parts[self._numbers()].reshape(height, k, width, k)
+        inside = drawn[None] == np.arange(1, 5, dtype="uint8")[:, None, None, None, None]
+        return inside.sum((2, 4)) * 2 >= k * k
+
+    def _numbers(self):
+        """uint8 map, oversampled: 0 or 1 + the number of the topmost shape."""
+        k = _OVERSAMPLING
+        width, height = self._size.astype(int) * k
+        image = Image.new("L", (int(width), int(height)), 0)
+        draw = ImageDraw.Draw(image)
+        for number, (polygon, _, _) in enumerate(self._shapes, 1):
+            # Pixel centres: 0 of the picture lies between 0 and 1 of the oversampled one.
+            points = polygon * k + (k - 1) / 2
+            draw.polygon(points.ravel().tolist(), fill=number)
+        return np.asarray(image)
+
+    def _creature(self, species):
+        rng = self._rng
+        body = Body(rng, species, self._fur).whole()
+        scale = self._unit * np.exp(rng.uniform(np.log(0.25), np.log(0.44)))
+        side = rng.choice([-1.0, 1.0])
+        tilt = rng.uniform(-0.22, 0.22)
+
+        def placed(points):
+            return turned(points, tilt) * (side * scale, scale)
+
+        centers = placed(body.centers)
+        # Anywhere, as long as every landmark is in the picture.
+        low = self._size * _MARGIN - centers.min(0)
+        high = self._size * (1 - _MARGIN) - 1 - centers.max(0)
+        origin = low + rng.random(2) * np.maximum(high - low, 0)
+        self.landmarks = centers + origin
+        self._shapes += [(placed(p) + origin, c, part) for p, c, part in body.shapes]
+
+    def _decoy(self):
+        rng = self._rng
+        species = SPECIES[rng.choice(sorted(SPECIES))]
+        scale = self._unit * rng.uniform(0.25, 0.44)
+        origin = self._size * rng.uniform(0.2, 0.8, 2)
+        tilt = rng.uniform(-0.22, 0.22)
+        for polygon, color, _ in Body(rng, species, self._fur).headless().shapes:
+            self._shapes.append((turned(polygon, tilt) * scale + origin, color, 0))
+
+    def _clutter(self, n):
+        """Blobs, sticks and leaves, many in the colour of a fur, some striped or spotted."""
+        rng = self._rng
+        for _ in range(n):
+            center = self._size * rng.random(2)
+            size = self._unit * rng.uniform(0.04, 0.17)
+            color = self._fur * rng.uniform(0.6, 1.2) if rng.random() < 0.4 else _color(rng)
+            angle = rng.uniform(0, 2 * np.pi)
+            shapes = [(turned(p, angle), c) for p, c in _object(rng, color)]
+            self._shapes += [(p * size + center, c, 0) for p, c in shapes]
+
+    def _grass(self, n):
+        rng = self._rng
+        for _ in range(n):
+            foot = self._size * (rng.random(), rng.uniform(0.75, 1.05))
+            tip = foot + self._unit * np.array([rng.uniform(-0.08, 0.08), -rng.uniform(0.1, 0.25)])
+            width = self._unit * 0.03
+            self._shapes.append((ribbon([foot, tip], [width, width / 3]), _color(rng), 0))
+
+
+def _object(rng, color):
+    """Polygons and colours of one piece of clutter, about 2 across."""
+    kind = rng.integers(6)
+    if kind == 0:  # blob
+        return [(ellipse(0, 0, 1, rng.uniform(0.4, 1)), color)]
+    if kind == 1:  # leaf, or an ear
+        return [(np.array([[-0.5, 0.4], [0.5, 0.4], [0.0, -1.1]]), color)]
+    if kind == 2:  # stick, or a leg
+        return [(ribbon([[-1.4, 0], [0, rng.uniform(-0.4, 0.4)], [1.4, 0]], [0.35] * 3), color)]
+    if kind == 3:  # striped blob
+        stripes = [[[x, -0.5], [x, 0.3]] for x in (-0.5, 0.0, 0.5)]
+        body = [(ellipse(0, 0, 1.2, 0.6), color)]
+        return body + [(ribbon(s, [0.2, 0.1]), color * 0.4) for s in stripes]
+    if kind == 4:  # blob with a light dot
+        dot = ellipse(*rng.uniform(-0.4, 0.4, 2), 0.25, 0.25)
+        return [(ellipse(0, 0, 1, 0.8), color), (dot, 0.4 * color + 147)]
+    box = np.array([[-1, -0.6], [1, -0.6], [1, 0.6], [-1, 0.6]])
+    return [(box, color)]
+
+
+def _color(rng):
+    hue, saturation, value = rng.uniform((0, 0.1, 0.25), (1, 0.65, 0.95))
+    return 255 * np.array(colorsys.hsv_to_rgb(hue, saturation, value))
+
+
+def _colors(rng):
+    """Ground and fur: any two colours that differ in brightness."""
+    ground = _color(rng)
+    while True:
+        fur = _color(rng)
+        if abs(fur.mean() - ground.mean()) > 35:
+            return ground, fur
+
+
+def _averaged(pixels):
+    return Image.fromarray(pixels).reduce(_OVERSAMPLING)
+
+
+def _smooth(rng, n, deviation, size):
+    """float32 `[height, width, 3]`: normal values on an n x n grid, interpolated."""
+    grid = rng.standard_normal((n, n, 3), "float32") * (deviation / 2)
+    coarse = Image.fromarray(np.clip(128 + grid, 0, 255).astype("uint8"))
+    fine = coarse.resize((int(size[1]), int(size[0])), Image.Resampling.BICUBIC)
+    return (np.asarray(fine, "float32") - 128) * 2

@@ -1,0 +1,188 @@
+"""Reader of the Animal-Part data set (ILSVRC 2013 DET) in its compact layout."""
+
+import csv
+import math
+import os
+
+import numpy as np
+
+from keras_icnn.datasets._base import PartDataset, PartSplits
+from keras_icnn.datasets._files import existing_folder, read_image
+
+_NEGATIVE = "negative"
+_PARTS = ("head", "front_legs")
+_SPLITS = ("train", "validation", "test")
+_SIZE = (224, 224)
+_COLUMNS = ("file", "name", "split", *(f"{p}_{c}" for p in _PARTS for c in ("center", "size")))
+
+
+def animal_part(path):
+    """Reads the Animal-Part data set: animals cropped by their boxes, with head and front legs.
+
+    The layout is a folder with `annotations.csv` and 224 x 224 JPEG files. A row is a picture:
+    `file` (below the folder), `name` (the category, or `negative`), `split` (`train`,
+    `validation` or `test`), `head_center` and `front_legs_center` ("x y", pixels from 0),
+    `head_size` and `front_legs_size` ("width height"); the last four are empty where the part is
+    not annotated. In the published split `test` is every second annotated picture.
+
+    Class 0 is `"negative"`, then come the categories in alphabetical order. The landmarks are
+    the centres of the parts; the part masks are their boxes, clipped to the picture, a pixel
+    belonging to a box when its centre lies in it or on its edge. For one category against the
+    negatives: `animal_part(path).select(classes=["negative", "horse"])`.
+
+    Args:
+        path: The folder.
+
+    Returns:
+        `PartSplits` with `.train`, `.validation` and `.test`; a split without a row is absent.
+
+    Raises:
+        FileNotFoundError: When the folder, `annotations.csv` or one of the pictures is missing.
+        ValueError: When `annotations.csv` is not as described; the message names the line.
+        OSError: Later, when a picture is decoded that is damaged.
+    """
+    folder = existing_folder(path)
+    table = folder / "annotations.csv"
+    if not table.is_file():
+        raise FileNotFoundError(
+            f"There is no '{table}'. `path` must be the folder that holds annotations.csv."
+        )
+    rows = _read_table(table)
+    _check_files(folder, rows, table)
+    names = [_NEGATIVE, *sorted({row["name"] for row in rows} - {_NEGATIVE})]
+    splits = {}
+    for split in _SPLITS:
+        chosen = [row for row in rows if row["split"] == split]
+        if chosen:
+            splits[split] = _dataset(folder, chosen, names)
+    return PartSplits(**splits, note="The column `split` of annotations.csv decides.")
+
+
+def _dataset(folder, rows, names):
+    files = [str(folder / row["file"]) for row in rows]
+    # [samples, parts, 4]: centre x, y, width, height.
+    boxes = np.array([row["boxes"] for row in rows], "float32")
+    return PartDataset(
+        image=lambda i: read_image(files[i]),
+        parts=lambda i: _box_masks(boxes[i]),
+        labels=[names.index(row["name"]) for row in rows],
+        landmarks=boxes[:, :, :2],
+        files=files,
+        class_names=names,
+        landmark_names=_PARTS,
+        part_names=_PARTS,
+        image_size=_SIZE,
+    )
+
+
+def _box_masks(boxes):
+    # A comparison with NaN is False, so a part that is absent gets an empty mask.
+    x, y, width, height = boxes[:, :, None, None].transpose(1, 0, 2, 3)
+    columns = np.abs(np.arange(_SIZE[1]) - x) <= width / 2
+    rows = np.abs(np.arange(_SIZE[0])[:, None] - y) <= height / 2
+    return rows & columns
+
+
+def _read_table(table):
+    try:
+        with open(table, newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            missing = [c for c in _COLUMNS if c not in (reader.fieldnames or ())]
+            if missing:
+                raise ValueError(
+                    f"'{table}' must have the columns {list(_COLUMNS)}. Received: "
+                    f"{reader.fieldnames}, without {missing}. Add them to its first line."
+                )
+            rows = [_parsed(row, f"'{table}', line {reader.line_num}") for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"'{table}' is not a table in UTF-8: {error}. Save it as comma-separated UTF-8."
+        ) from error
+    if not rows:
+        raise ValueError(f"'{table}' has no rows. Restore the file: a row is a picture.")
+    return rows
+
+
+def _parsed(row, where):
+    if None in row or None in row.values():
+        raise ValueError(
+            f"{where}: the number of cells differs from the first line's. Quote cells that "
+            "contain commas."
+        )
+    for column in ("file", "name"):
+        if not row[column]:
+            raise ValueError(f"{where}: `{column}` is empty. Fill it in, or remove the line.")
+    if row["split"] not in _SPLITS:
+        raise ValueError(
+            f"{where}: `split` must be one of {_SPLITS}. Received: {row['split']!r}. Correct it."
+        )
+    return {
+        "file": row["file"],
+        "name": row["name"],
+        "split": row["split"],
+        "line": where,
+        "boxes": [_box(row, part, where) for part in _PARTS],
+    }
+
+
+def _box(row, part, where):
+    center, size = row[f"{part}_center"], row[f"{part}_size"]
+    if not center and not size:
+        return [math.nan] * 4
+    if not center or not size:
+        raise ValueError(
+            f"{where}: `{part}_center` and `{part}_size` must both be given or both be empty. "
+            f"Received: {center!r} and {size!r}. Fill in the other, or empty both."
+        )
+    x, y = _pair(center, f"{part}_center", "x y", where)
+    width, height = _pair(size, f"{part}_size", "width height", where)
+    if width <= 0 or height <= 0:
+        raise ValueError(
+            f"{where}: `{part}_size` must be positive. Received: {size!r}. Correct it, or empty "
+            "both cells of the part."
+        )
+    if not (-width / 2 <= x < _SIZE[1] + width / 2 and -height / 2 <= y < _SIZE[0] + height / 2):
+        raise ValueError(
+            f"{where}: the box of `{part}` lies outside the {_SIZE[1]} x {_SIZE[0]} picture. "
+            f"Received: centre {center!r}, size {size!r}. Correct them, or empty both cells."
+        )
+    return [x, y, width, height]
+
+
+def _pair(cell, column, form, where):
+    try:
+        numbers = [float(word) for word in cell.split()]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 2 or not all(math.isfinite(n) for n in numbers):
+        raise ValueError(
+            f'{where}: `{column}` must be two numbers, "{form}". Received: {cell!r}. Correct it, '
+            "or leave it empty where the part is not annotated."
+        )
+    return numbers
+
+
+def _check_files(folder, rows, table):
+    # A listing a folder instead of a question a file: one slow disk call instead of thousands.
+    listed, seen, missing = {}, {}, []
+    for row in rows:
+        name = os.path.normpath(row["file"])
+        if name in seen:
+            raise ValueError(
+                f"{row['line']}: `file` must name a picture once. Received: {row['file']!r}, "
+                f"which {seen[name]} names too. Remove one of the lines."
+            )
+        seen[name] = row["line"]
+        parent, base = os.path.split(name)
+        if parent not in listed:
+            where = folder / parent
+            listed[parent] = set(os.listdir(where)) if where.is_dir() else set()
+        if base not in listed[parent]:
+            missing.append(row)
+    if missing:
+        first = missing[0]
+        raise FileNotFoundError(
+            f"{first['line']}: there is no picture '{folder / first['file']}' ({len(missing)} of "
+            f"{len(rows)} pictures are missing). Restore the files, or remove their lines from "
+            f"'{table.name}'."
+        )

@@ -1,0 +1,114 @@
+"""A folder of class folders, without parts: any picture collection to train on."""
+
+import math
+import operator
+import os
+import zlib
+
+import numpy as np
+
+from keras_icnn.datasets._base import PartDataset, PartSplits
+from keras_icnn.datasets._files import checked_size, existing_folder, read_image
+
+_EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+def folder(path, image_size=(224, 224), validation_split=0.2, seed=0):
+    """Reads a folder whose sub-folders are classes.
+
+    Classes are numbered in alphabetical order of their folders' names. Every picture below a
+    class folder belongs to it (BMP, GIF, JPEG, PNG, TIFF, WebP by their extensions; other and
+    hidden files are not looked at). Pictures are turned as their EXIF data say and resized
+    without keeping their proportions. There are no landmarks and no parts.
+
+    The split is drawn per class from `(seed, class name)`: the share `validation_split` of each,
+    rounded, but at least one picture for training, and one for validation where there are two.
+
+    Args:
+        path: The folder.
+        image_size: `(height, width)` in pixels.
+        validation_split: Share of the pictures for validation, `0 <= share < 1`; 0: no
+            validation split.
+        seed: Non-negative integer.
+
+    Returns:
+        `PartSplits` with `.train` and `.validation`. There is no `.test`: put pictures to report
+        figures on in a folder of their own and read it with `validation_split=0`.
+
+    Raises:
+        FileNotFoundError: When the folder is missing.
+        ValueError: For a wrong argument, no class folder, or a class folder without a picture.
+        OSError: Later, when a picture is decoded that is damaged.
+    """
+    root = existing_folder(path)
+    size = checked_size(image_size)
+    share, seed = _checked_share(validation_split), _checked_seed(seed)
+    names = sorted(e.name for e in os.scandir(root) if e.is_dir() and e.name[0] != ".")
+    if not names:
+        raise ValueError(
+            f"`path` must hold a folder a class. Received: '{root}', which has no folders. Put "
+            "the pictures of each class in a folder named like the class."
+        )
+    train, validation = [], []
+    for label, name in enumerate(names):
+        files = _pictures(root / name)
+        n = round(share * len(files))
+        if share:
+            n = min(max(n, 1), len(files) - 1)
+        # The class's name in the seed keeps its split when another class comes or goes.
+        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        held_out = set(rng.permutation(len(files))[:n].tolist())
+        for i, file in enumerate(files):
+            (validation if i in held_out else train).append((file, label))
+    return PartSplits(
+        train=_dataset(train, names, size),
+        validation=_dataset(validation, names, size) if validation else None,
+        note="Read a folder of its own for `test`, and give a `validation_split` above 0 for "
+        "`validation`.",
+    )
+
+
+def _dataset(pairs, names, size):
+    files = [file for file, _ in pairs]
+    return PartDataset(
+        image=lambda i: read_image(files[i], size),
+        labels=[label for _, label in pairs],
+        files=files,
+        class_names=names,
+        image_size=size,
+    )
+
+
+def _pictures(root):
+    found = []
+    for base, folders, files in os.walk(root):
+        folders[:] = [f for f in folders if f[0] != "."]
+        found += [
+            os.path.join(base, f) for f in files if f[0] != "." and f.lower().endswith(_EXTENSIONS)
+        ]
+    if not found:
+        raise ValueError(
+            f"Every class folder must hold a picture ({', '.join(_EXTENSIONS)}). Received: "
+            f"'{root}', which holds none. Add pictures, or remove the folder."
+        )
+    return sorted(found)
+
+
+def _checked_share(share):
+    if not isinstance(share, int | float) or not math.isfinite(share) or not 0 <= share < 1:
+        raise ValueError(
+            "`validation_split` must be a share of the pictures, 0 <= share < 1. Received: "
+            f"validation_split={share!r}. Use 0.2 for a fifth."
+        )
+    return float(share)
+
+
+def _checked_seed(seed):
+    try:
+        if operator.index(seed) >= 0:
+            return operator.index(seed)
+    except TypeError:
+        pass
+    raise ValueError(
+        f"`seed` must be a non-negative integer. Received: seed={seed!r}. Choose one, such as 0."
+    )
