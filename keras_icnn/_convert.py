@@ -2,6 +2,9 @@
 
 import keras
 
+from keras_icnn._layers import InterpretableConv
+from keras_icnn._model import InterpretableModel
+
 NEW_LAYER = "interpretable_conv"
 PLAIN_LAYER = "extra_conv"
 
@@ -55,8 +58,6 @@ def add_layer(x, filters=None, normalization="batch", interpretable=None):
         ),
     }
     if interpretable is not None:
-        from keras_icnn._layers import InterpretableConv
-
         return InterpretableConv(
             **convolution, normalization=normalization, name=NEW_LAYER, **interpretable
         )(x)
@@ -71,7 +72,5 @@ def add_layer(x, filters=None, normalization="batch", interpretable=None):
 def finish(inputs, outputs, name, interpretable):
     """A model of the right class: interpretable layers need one that feeds them labels."""
     if interpretable:
-        from keras_icnn._model import InterpretableModel
-
         return InterpretableModel(inputs, outputs, name=name)
     return keras.Model(inputs, outputs, name=name)

@@ -1,0 +1,100 @@
+"""What is known of each network and its weights.
+
+`parameters` counts the ordinary network with its 1000-class head and without its head, both checked
+in the tests. A `sha256` is given only where it is known; without one, a download is still checked
+by reading it.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where ImageNet weights come from.
+
+    `format` is `"keras"` (keras.applications fetches and checks the file) or `"matconvnet"`.
+    """
+
+    format: str
+    url: str
+    licence: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """One network."""
+
+    title: str
+    reference: str
+    preprocessing: str
+    parameters: int
+    parameters_without_top: int
+    source: Source | None
+
+
+def _matconvnet(file):
+    return Source(
+        "matconvnet",
+        f"https://www.vlfeat.org/matconvnet/models/{file}.mat",
+        "not stated in the file; converted from the authors' Caffe models, see the card",
+    )
+
+
+def _keras(note):
+    return Source("keras", "https://keras.io/api/applications/", note)
+
+
+_VGG_VD = "CC BY 4.0 (Visual Geometry Group, Oxford)"
+_KERAS = "Apache-2.0 (keras.applications)"
+
+MANIFEST = {
+    "alexnet": Card(
+        "AlexNet",
+        "https://papers.nips.cc/paper/4824",
+        "matconvnet",
+        60_965_224,
+        2_334_080,
+        _matconvnet("imagenet-caffe-alex"),
+    ),
+    "vgg_m": Card(
+        "VGG-M",
+        "https://arxiv.org/abs/1405.3531",
+        "matconvnet",
+        102_908_520,
+        6_528_640,
+        _matconvnet("imagenet-vgg-m"),
+    ),
+    "vgg_s": Card(
+        "VGG-S",
+        "https://arxiv.org/abs/1405.3531",
+        "matconvnet",
+        102_908_520,
+        6_528_640,
+        _matconvnet("imagenet-vgg-s"),
+    ),
+    "vgg16": Card(
+        "VGG-16",
+        "https://arxiv.org/abs/1409.1556",
+        "caffe",
+        138_357_544,
+        14_714_688,
+        _keras(_VGG_VD),
+    ),
+    "vgg19": Card(
+        "VGG-19",
+        "https://arxiv.org/abs/1409.1556",
+        "caffe",
+        143_667_240,
+        20_024_384,
+        _keras(_VGG_VD),
+    ),
+    "squeezenet": Card(
+        "SqueezeNet 1.1",
+        "https://arxiv.org/abs/1602.07360",
+        "caffe",
+        1_235_496,
+        722_496,
+        None,
+    ),
+}

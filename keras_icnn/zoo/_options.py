@@ -1,0 +1,165 @@
+"""The arguments every builder takes: parsed once, with errors that name the fix."""
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+
+@dataclass
+class Options:
+    """One call of a builder. See the builders' docstrings for the meaning of each argument."""
+
+    name: str
+    include_top: bool = True
+    weights: Any = None
+    input_tensor: Any = None
+    input_shape: tuple | None = None
+    pooling: str | None = None
+    classes: int = 1000
+    classifier_activation: Any = "softmax"
+    include_preprocessing: bool = False
+    extra_layer: bool = False
+    new_filters: int | None = None
+    normalization: str | None = "batch"
+    dropout: float | None = None
+    new_head: bool | None = None
+    interpretable: bool = False
+    interpret_top: bool = True
+    background_class: int | None = None
+    filter_loss: Any = "default"
+    mask: bool = True
+    min_size: int = field(default=32, repr=False)
+    default_size: int = field(default=224, repr=False)
+
+    def __post_init__(self):
+        if keras.config.image_data_format() != "channels_last":
+            raise ValueError(
+                "The zoo's networks are channels last. Call "
+                "`keras.config.set_image_data_format('channels_last')`. Received: "
+                f"image_data_format={keras.config.image_data_format()!r}"
+            )
+        self.classes = _positive_integer("classes", self.classes)
+        if self.new_filters is not None:
+            self.new_filters = _positive_integer("new_filters", self.new_filters)
+        if self.pooling not in (None, "avg", "max"):
+            raise ValueError(
+                f"`pooling` must be None, 'avg' or 'max'. Received: pooling={self.pooling!r}"
+            )
+        if self.normalization not in (None, "batch"):
+            raise ValueError(
+                "`normalization` must be 'batch' or None. "
+                f"Received: normalization={self.normalization!r}"
+            )
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={self.dropout}")
+        if self.interpretable and not (self.interpret_top or self.extra_layer):
+            raise ValueError(
+                "Nothing would be interpretable: leave `interpret_top` or `extra_layer` on. "
+                "Received: interpret_top=False, extra_layer=False"
+            )
+        if self.new_head is None:
+            # A new layer below it makes a pretrained head meaningless, as in the paper.
+            self.new_head = self.interpretable or self.extra_layer
+        self._check_weights()
+        self._check_activation()
+        self._check_shape()
+
+    def _check_weights(self):
+        if self.weights is None or self.weights == "imagenet":
+            pass
+        elif isinstance(self.weights, (str, os.PathLike)):
+            self.weights = os.fspath(self.weights)
+            if not os.path.isfile(self.weights):
+                raise ValueError(
+                    "`weights` must be None, 'imagenet' or the path of a weights file (.npz, .h5, "
+                    f".weights.h5, .keras, .mat). No such file. Received: weights={self.weights!r}"
+                )
+        else:
+            raise ValueError(
+                "`weights` must be None, 'imagenet' or the path of a weights file. "
+                f"Received: weights={self.weights!r}"
+            )
+        if (
+            self.weights == "imagenet"
+            and self.include_top
+            and not self.new_head
+            and self.classes != 1000
+        ):
+            raise ValueError(
+                "The ImageNet head has 1000 classes. For other `classes` pass `new_head=True` "
+                "(pretrained convolutions under a fresh head) or `include_top=False`. "
+                f"Received: weights='imagenet', include_top=True, classes={self.classes}"
+            )
+
+    def _check_activation(self):
+        if self.classes == 1 and self.classifier_activation == "softmax":
+            # Softmax over one unit is constant; its two-class form is the sigmoid.
+            self.classifier_activation = "sigmoid"
+        try:
+            keras.activations.get(self.classifier_activation)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                "`classifier_activation` must be an activation's name, a callable or None (logits)."
+                f" Received: classifier_activation={self.classifier_activation!r}"
+            ) from error
+
+    def _check_shape(self):
+        if self.input_tensor is not None:
+            if not keras.utils.is_keras_tensor(self.input_tensor):
+                raise ValueError(
+                    "`input_tensor` must be a Keras tensor, the output of `keras.Input` or of a "
+                    f"layer. Received: input_tensor={self.input_tensor!r}"
+                )
+            shape = tuple(self.input_tensor.shape[1:])
+            if self.input_shape is not None and tuple(self.input_shape) != shape:
+                raise ValueError(
+                    "`input_shape` and `input_tensor` differ; pass one of them. Received: "
+                    f"input_shape={self.input_shape}, input_tensor of shape (None, *{shape})"
+                )
+        elif self.input_shape is not None:
+            shape = tuple(self.input_shape)
+        elif self.include_top:
+            shape = (self.default_size, self.default_size, 3)
+        else:
+            shape = (None, None, 3)
+        if len(shape) != 3 or any(
+            n is not None and (isinstance(n, bool) or int(n) != n or n < 1) for n in shape
+        ):
+            raise ValueError(
+                "`input_shape` must be (height, width, channels). "
+                f"Received: input_shape={self.input_shape}"
+            )
+        if shape[-1] is None or (self.weights is not None and shape[-1] != 3):
+            raise ValueError(
+                "`input_shape` must end with 3 channels when weights are loaded, and with a known "
+                f"number otherwise. Received: input_shape={shape}, weights={self.weights!r}"
+            )
+        if None in shape[:2] and (self.interpretable or self.include_top):
+            needs = "Interpretable layers keep statistics for each position of their map, so they"
+            raise ValueError(
+                f"{needs if self.interpretable else 'A classifier'} need a static height and "
+                f"width: pass `input_shape`, for example input_shape=({self.default_size}, "
+                f"{self.default_size}, 3). Received: input_shape={shape}"
+            )
+        if any(n is not None and n < self.min_size for n in shape[:2]):
+            raise ValueError(
+                f"`input_shape` must be at least {self.min_size} x {self.min_size} for "
+                f"{self.name!r}. Received: input_shape={shape}"
+            )
+        self.input_shape = shape
+
+    def input(self):
+        """The model's source inputs and the tensor to build on."""
+        if self.input_tensor is None:
+            tensor = keras.Input(shape=self.input_shape)
+            return tensor, tensor
+        sources = keras.utils.get_source_inputs(self.input_tensor)
+        return (sources[0] if len(sources) == 1 else sources), self.input_tensor
+
+
+def _positive_integer(argument, value):
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+        raise ValueError(f"`{argument}` must be an integer of at least 1. Received: {value!r}")
+    return value.__index__()

@@ -1,0 +1,135 @@
+"""Weights from files: read by layer name, checked, then assigned.
+
+Reading comes before assigning: a file that does not fit leaves the model as it was. No format that
+could run code when read (pickle) is ever loaded.
+"""
+
+import os
+import zipfile
+
+import keras
+import numpy as np
+
+
+def load_npz(path):
+    """Reads an archive with keys `layer/variable`, such as `conv1/kernel` and `conv1/bias`.
+
+    Args:
+        path: Path of the `.npz`.
+
+    Returns:
+        Dictionary: layer name to its list of arrays, kernel first.
+
+    Raises:
+        ValueError: When the file is truncated, holds Python objects, or its keys have another form.
+    """
+    order = ("kernel", "gamma", "bias", "beta", "moving_mean", "moving_variance")
+    found = {}
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            for key in archive.files:
+                layer, slash, variable = key.rpartition("/")
+                if not slash or variable not in order:
+                    raise ValueError(
+                        f"the keys of a weights archive are 'layer/variable', variable one of "
+                        f"{order}, but one is {key!r}"
+                    )
+                found.setdefault(layer, {})[variable] = archive[key]
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise unreadable(path, error) from error
+    return {
+        layer: [arrays[name] for name in order if name in arrays] for layer, arrays in found.items()
+    }
+
+
+def read_model(model):
+    """The arrays of a Keras model by layer name, in `load_npz`'s form."""
+    return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+
+
+def load_keras(path, references):
+    """Reads a Keras weights file (`.h5`, `.weights.h5`) or a saved model (`.keras`).
+
+    Keras's weights files do not name layers, so they are loaded into a network they were made for.
+
+    Args:
+        path: Path of the file.
+        references: Functions without arguments, each of which builds a network the file may be of,
+            tried in turn.
+
+    Returns:
+        As `load_npz`.
+
+    Raises:
+        ValueError: When the file fits none of the networks.
+    """
+    if path.endswith(".keras"):
+        try:
+            return read_model(keras.saving.load_model(path, compile=False))
+        except (ValueError, OSError, zipfile.BadZipFile, TypeError) as error:
+            raise unreadable(path, error) from error
+    reasons = []
+    for reference in references:
+        model = reference()
+        try:
+            model.load_weights(path)
+        except (ValueError, OSError, KeyError) as error:
+            reasons.append(f"{model.name}: {str(error).splitlines()[0]}")
+        else:
+            return read_model(model)
+    raise ValueError(
+        f"`weights` holds no weights of this network, without head or with it: {path!r} is "
+        "truncated or of another network. Fetch it anew, or pass the file of this network. Tried: "
+        + "; ".join(reasons)
+    )
+
+
+def unreadable(path, error):
+    """The error for a file that cannot be read."""
+    return ValueError(
+        f"`weights` cannot be read: {os.fspath(path)!r} is truncated or not of the format its name "
+        f"says. Fetch the file anew. Received: {type(error).__name__}: {error}"
+    )
+
+
+def assign(model, arrays, backbone, head=(), source="the file"):
+    """Gives a model's layers their arrays.
+
+    Args:
+        model: The model. Of a layer with more variables than the file has arrays (an interpretable
+            layer's statistics), the first take them.
+        arrays: Dictionary: layer name to list of arrays.
+        backbone: Names of the layers that the file must have.
+        head: Names of the layers that are taken when the file has them.
+        source: Name of the file for errors.
+
+    Raises:
+        ValueError: When a layer is missing or a shape differs; the model is then unchanged.
+    """
+    missing = [name for name in backbone if name not in arrays]
+    if missing:
+        raise ValueError(
+            f"`weights`: {source} has no layer {missing[0]!r}"
+            + (f" (nor {len(missing) - 1} others)" if len(missing) > 1 else "")
+            + f"; it is of another network than {model.name!r}. It has: {sorted(arrays)[:8]}..."
+        )
+    chosen = list(backbone) + [name for name in head if name in arrays]
+    plan = []
+    for name in chosen:
+        variables = model.get_layer(name).weights
+        for index, array in enumerate(arrays[name]):
+            if index >= len(variables) or tuple(variables[index].shape) != tuple(array.shape):
+                expected = tuple(variables[index].shape) if index < len(variables) else "nothing"
+                advice = (
+                    "Pass `new_head=True` for a fresh head, or the `classes` (and for fully-"
+                    "connected layers the `input_shape`) of the file."
+                    if name in head
+                    else "Pass the file of this network."
+                )
+                raise ValueError(
+                    f"`weights`: array {index} of layer {name!r} in {source} does not fit. "
+                    f"{advice} Expected: {expected}. Received: shape {tuple(array.shape)}"
+                )
+            plan.append((variables[index], array))
+    for variable, array in plan:
+        variable.assign(array)
