@@ -45,7 +45,7 @@ SPECIES = {
 
 def ellipse(x, y, rx, ry, angle=0.0):
     """Polygon `[points, 2]` of an ellipse turned by `angle` (radians)."""
-    return turned(_CIRCLE * (rx, ry), angle) + (x, y)
+    return turned(_CIRCLE * (rx, ry), angle) + np.array((x, y))
 
 
 def turned(points, angle):
@@ -62,16 +62,20 @@ def ribbon(points, widths):
     along = np.empty_like(points)
     along[1:-1] = points[2:] - points[:-2]
     along[0], along[-1] = points[1] - points[0], points[-1] - points[-2]
-    along /= np.sqrt((along**2).sum(1, keepdims=True)) + 1e-9
-    side = np.stack([-along[:, 1], along[:, 0]], 1) * (np.asarray(widths)[:, None] / 2)
+    half = np.array(widths) / 2 / (np.hypot(along[:, 0], along[:, 1]) + 1e-9)
+    side = np.empty_like(points)
+    side[:, 0], side[:, 1] = -along[:, 1] * half, along[:, 0] * half
     return np.concatenate([points + side, (points - side)[::-1]])
 
 
 def curve(start, angle, length, bend, n=5):
     """Line `[n, 2]` of a given length whose direction turns by `bend` radians in all."""
-    angles = angle + bend * np.linspace(0, 1, n - 1)
-    steps = np.stack([np.cos(angles), np.sin(angles)], 1) * (length / (n - 1))
-    return np.concatenate([[start], start + np.cumsum(steps, 0)])
+    angles = angle + bend * np.arange(n - 1) / max(n - 2, 1)
+    line = np.empty((n, 2))
+    line[0] = start
+    line[1:, 0], line[1:, 1] = np.cos(angles), np.sin(angles)
+    line[1:] *= length / (n - 1)
+    return line.cumsum(0)
 
 
 class Body:
@@ -79,7 +83,8 @@ class Body:
 
     Attributes:
         shapes: List of (polygon `[points, 2]`, RGB 0..255, part number).
-        centers: float `[4, 2]`, in the order of `PART_NAMES`.
+        centers: float `[4, 2]`, in the order of `PART_NAMES`; the origin for a part not drawn.
+        has_head: Whether this is a whole creature.
     """
 
     def __init__(self, rng, species, fur):
@@ -90,6 +95,7 @@ class Body:
         self._dark = 0.4 * self._fur
         self.shapes = []
         self.centers = np.zeros((4, 2))
+        self.has_head = False
 
     def _add(self, polygon, color, part):
         self.shapes.append((polygon, color, part))
@@ -205,6 +211,7 @@ class Body:
         add(ellipse(0.38 * rx, -0.22 * ry, 0.05, 0.05), np.full(3, 240.0))
         add(ellipse(0.42 * rx, -0.22 * ry, 0.03, 0.035), np.full(3, 15.0))
         self.centers[HEAD - 1] = center
+        self.has_head = True
 
     def _top(self, add, rx, ry, behind):
         """Ears, antlers and horns: the far one behind the skull, the near one before it."""
@@ -213,7 +220,7 @@ class Body:
         fur = self._fur * (0.7 if behind else 0.95)
         if top in ("ears", "tall ears"):
             size = (0.15, 0.2) if top == "ears" else (0.16, 0.3)
-            ear = turned(_TRIANGLE * size, -0.25) + (x, -0.7 * ry)
+            ear = turned(_TRIANGLE * size, -0.25) + np.array((x, -0.7 * ry))
             add(ear, fur)
             if not behind:
                 add(ear * 0.55 + 0.45 * ear.mean(0), self._dark)

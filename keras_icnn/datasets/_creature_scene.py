@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw
 from keras_icnn.datasets._creature_body import SPECIES, Body, ellipse, ribbon, turned
 
 _OVERSAMPLING = 2  # drawn larger and averaged, against jagged edges
-_MARGIN = 0.05  # of the picture, between its edge and every landmark
+_SCALE = (0.27, 0.48)  # torso length, of the picture's shorter side
+_MARGIN = 0.1  # of the picture, between its edge and every landmark
 
 
 class Scene:
@@ -27,20 +28,31 @@ class Scene:
         self._rng = rng
         self._size = np.array(image_size[::-1], float)  # x, y as everywhere below
         self._unit = self._size.min()
+        self._body = None
         self._shapes = []
         self.landmarks = np.full((4, 2), np.nan)
         self._ground, self._fur = _colors(rng)
+        if species is not None:
+            self._place(Body(rng, SPECIES[species], self._fur).whole())
+
+    def _compose(self):
+        """All shapes, those behind first; on the first call, so that landmarks stay cheap."""
+        if self._shapes:
+            return
+        rng = self._rng
         self._clutter(rng.integers(5, 11))
-        if species is None:
+        if self._body is None:
             self._clutter(rng.integers(2, 5))
             if rng.random() < 0.6:
-                self._decoy()
-        else:
-            self._creature(SPECIES[species])
+                species = SPECIES[rng.choice(sorted(SPECIES))]
+                self._place(Body(rng, species, self._fur).headless())
+        if self._body is not None:
+            self._shapes += self._body
         self._grass(rng.integers(0, 5))
 
     def draw(self):
         """uint8 `[height, width, 3]`. Call it once: it draws the noise from the generator."""
+        self._compose()
         rng, (width, height) = self._rng, self._size.astype(int)
         numbers = self._numbers()
         lookup = np.zeros((256, 3), "uint8")
@@ -48,26 +60,31 @@ class Scene:
         lookup[1 : len(colors) + 1] = np.clip(colors, 0, 255)
         picture = np.array(_averaged(lookup[numbers]), "float32")
         behind = np.array(_averaged((numbers == 0).view("uint8") * 255), "float32") / 255
-        texture = _smooth(rng, 7, 16, (height, width)) + _smooth(rng, 3, 22, (height, width))
+        texture = _smooth(rng, 7, 16, (height, width)) + _smooth(rng, 3, 16, (height, width))
         picture += behind[:, :, None] * (self._ground.astype("float32") + texture)
         # Light: a gain, a slope across the picture, and soft stains of colour.
-        x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
-        slope = rng.uniform(-0.2, 0.2, 2)
-        light = rng.uniform(0.75, 1.2) * (1 + slope[0] * x + slope[1] * y)
-        picture *= light.astype("float32")[:, :, None]
+        across = np.linspace(-1, 1, width, dtype="float32") * rng.uniform(-0.2, 0.2)
+        down = np.linspace(-1, 1, height, dtype="float32") * rng.uniform(-0.2, 0.2)
+        light = (1 + across + down[:, None]) * rng.uniform(0.75, 1.2)
+        picture *= light[:, :, None]
         picture += _smooth(rng, 4, 8, (height, width))
         picture += rng.standard_normal(picture.shape, "float32") * rng.uniform(3, 9)
         return np.clip(picture, 0, 255).astype("uint8")
 
     def masks(self):
         """bool `[4, height, width]`: the pixels of which the part covers at least half."""
+        self._compose()
         parts = np.zeros(256, "uint8")
         parts[1 : len(self._shapes) + 1] = [part for _, _, part in self._shapes]
         k = _OVERSAMPLING
-        width, height = self._size.astype(int)
-        drawn = parts[self._numbers()].reshape(height, k, width, k)
-        inside = drawn[None] == np.arange(1, 5, dtype="uint8")[:, None, None, None, None]
-        return inside.sum((2, 4)) * 2 >= k * k
+        drawn = parts[self._numbers()]
+        wanted = np.arange(1, 5, dtype="uint8")[:, None, None]
+        covered = sum(
+            (drawn[row::k, column::k] == wanted).view("uint8")
+            for row in range(k)
+            for column in range(k)
+        )
+        return covered * 2 >= k * k
 
     def _numbers(self):
         """uint8 map, oversampled: 0 or 1 + the number of the topmost shape."""
@@ -81,32 +98,29 @@ class Scene:
             draw.polygon(points.ravel().tolist(), fill=number)
         return np.asarray(image)
 
-    def _creature(self, species):
+    def _place(self, body):
+        """Puts a body anywhere, as long as every landmark is in the picture."""
         rng = self._rng
-        body = Body(rng, species, self._fur).whole()
-        scale = self._unit * np.exp(rng.uniform(np.log(0.25), np.log(0.44)))
-        side = rng.choice([-1.0, 1.0])
+        scale = self._unit * np.exp(rng.uniform(*np.log(_SCALE)))
+        side = rng.choice((-1.0, 1.0))
         tilt = rng.uniform(-0.22, 0.22)
 
         def placed(points):
             return turned(points, tilt) * (side * scale, scale)
 
-        centers = placed(body.centers)
-        # Anywhere, as long as every landmark is in the picture.
-        low = self._size * _MARGIN - centers.min(0)
-        high = self._size * (1 - _MARGIN) - 1 - centers.max(0)
+        known = placed(body.centers)
+        low = self._size * _MARGIN - known.min(0)
+        high = self._size * (1 - _MARGIN) - 1 - known.max(0)
         origin = low + rng.random(2) * np.maximum(high - low, 0)
-        self.landmarks = centers + origin
-        self._shapes += [(placed(p) + origin, c, part) for p, c, part in body.shapes]
-
-    def _decoy(self):
-        rng = self._rng
-        species = SPECIES[rng.choice(sorted(SPECIES))]
-        scale = self._unit * rng.uniform(0.25, 0.44)
-        origin = self._size * rng.uniform(0.2, 0.8, 2)
-        tilt = rng.uniform(-0.22, 0.22)
-        for polygon, color, _ in Body(rng, species, self._fur).headless().shapes:
-            self._shapes.append((turned(polygon, tilt) * scale + origin, color, 0))
+        if body.has_head:
+            self.landmarks = known + origin
+        polygons = [p for p, _, _ in body.shapes]
+        ends = np.cumsum([len(p) for p in polygons])
+        moved = np.split(placed(np.concatenate(polygons)) + origin, ends[:-1])
+        self._body = [
+            (p, color, part if body.has_head else 0)
+            for p, (_, color, part) in zip(moved, body.shapes, strict=True)
+        ]
 
     def _clutter(self, n):
         """Blobs, sticks and leaves, many in the colour of a fur, some striped or spotted."""
@@ -149,8 +163,9 @@ def _object(rng, color):
 
 
 def _color(rng):
-    hue, saturation, value = rng.uniform((0, 0.1, 0.25), (1, 0.65, 0.95))
-    return 255 * np.array(colorsys.hsv_to_rgb(hue, saturation, value))
+    hue, saturation, value = rng.random(3).tolist()
+    color = colorsys.hsv_to_rgb(hue, 0.1 + 0.5 * saturation, 0.25 + 0.7 * value)
+    return 255 * np.array(color)
 
 
 def _colors(rng):
