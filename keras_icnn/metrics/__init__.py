@@ -1,0 +1,58 @@
+"""Measures of how well filters stand for object parts, and of what fools them."""
+
+from keras_icnn.metrics._accuracy import Accuracy, accuracy
+from keras_icnn.metrics._diversity import (
+    Alive,
+    PeakDiversity,
+    alive,
+    part_diversity,
+    peak_diversity,
+)
+from keras_icnn.metrics._evaluate import evaluate, evaluate_maps
+from keras_icnn.metrics._location_instability import (
+    InstabilityResult,
+    LocationInstability,
+    location_instability,
+)
+from keras_icnn.metrics._maps import MapReader, measured_layer, peaks_of
+from keras_icnn.metrics._occlusion import occlusion_radius
+from keras_icnn.metrics._part_interpretability import (
+    InterpretabilityResult,
+    PartInterpretability,
+    part_interpretability,
+)
+from keras_icnn.metrics._part_tracking import PartTracking, TrackingResult, part_tracking
+from keras_icnn.metrics._receptive_field import ReceptiveField, receptive_field
+from keras_icnn.metrics._report import EvaluationReport
+from keras_icnn.metrics._top_images import TopImages
+from keras_icnn.metrics._trivial import trivial_detectors
+
+__all__ = [
+    "Accuracy",
+    "Alive",
+    "EvaluationReport",
+    "InstabilityResult",
+    "InterpretabilityResult",
+    "LocationInstability",
+    "MapReader",
+    "PartInterpretability",
+    "PartTracking",
+    "PeakDiversity",
+    "ReceptiveField",
+    "TopImages",
+    "TrackingResult",
+    "accuracy",
+    "alive",
+    "evaluate",
+    "evaluate_maps",
+    "location_instability",
+    "measured_layer",
+    "occlusion_radius",
+    "part_diversity",
+    "part_interpretability",
+    "part_tracking",
+    "peak_diversity",
+    "peaks_of",
+    "receptive_field",
+    "trivial_detectors",
+]

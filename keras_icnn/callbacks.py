@@ -1,0 +1,93 @@
+"""The measures during `fit`."""
+
+import keras
+
+from keras_icnn.metrics import MapReader, evaluate, receptive_field
+
+# Accuracy is left to the model's own metrics, whose names these would overwrite.
+_LOGGED = (
+    "balanced_accuracy",
+    "instability",
+    "r2",
+    "r2_median",
+    "r2_strongest",
+    "r2_facing",
+    "part_interpretability",
+    "alive",
+    "diversity",
+    "part_diversity",
+)
+
+
+class PartMetrics(keras.callbacks.Callback):
+    """Adds the measures of a layer's filters to the logs of an epoch.
+
+    Place it before the callbacks that shall see its figures (`CSVLogger`, `EarlyStopping`,
+    `TensorBoard`): they are `val_instability`, `val_r2`, `val_r2_median`, `val_r2_strongest`,
+    `val_r2_facing`, `val_alive`, `val_diversity`, `val_part_diversity`, `val_balanced_accuracy`,
+    and `val_part_interpretability` where `radius` is given. Figures that do not apply are left out.
+
+    Args:
+        dataset: a `PartDataset` of held-out images.
+        layer: layer or name; None: the topmost interpretable layer, else the topmost map.
+        every: measure after the first and then every so many epochs.
+        prefix: of the names in the logs.
+        radius: of the round receptive fields in pixels; None leaves part interpretability out,
+            since measuring the radius takes thousands of forward passes.
+        batch_size: images per forward pass.
+        **options: further arguments of `keras_icnn.metrics.evaluate`, such as `preprocess`.
+
+    After each measuring, `report` is the full `EvaluationReport`.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        layer=None,
+        every=1,
+        prefix="val_",
+        *,
+        radius=None,
+        batch_size=32,
+        **options,
+    ):
+        super().__init__()
+        if every < 1:
+            raise ValueError(f"`every` must be at least 1 epoch. Received: every={every}")
+        self.dataset = dataset
+        self.layer = layer
+        self.every = int(every)
+        self.prefix = prefix
+        self.radius = radius
+        self.batch_size = batch_size
+        self.options = {"parts": radius is not None, **options}
+        self.report = None
+        self._reader = None
+
+    def set_model(self, model):
+        super().set_model(model)
+        self._reader = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch % self.every:
+            return
+        if self._reader is None:
+            # Kept over the epochs, so that the forward pass is compiled once.
+            self._reader = MapReader(self.model, self.layer, self.batch_size)
+            if self.options.get("receptive_field") is None:
+                self.options["receptive_field"] = receptive_field(
+                    self.model, self._reader.layer, input_size=self.dataset.image_size
+                )
+        self.report = evaluate(
+            self.model,
+            self.dataset,
+            radius=self.radius,
+            batch_size=self.batch_size,
+            reader=self._reader,
+            **self.options,
+        )
+        if logs is not None:
+            for name in _LOGGED:
+                value = self.report.values[name]
+                if value == value:  # not NaN
+                    logs[self.prefix + name] = value

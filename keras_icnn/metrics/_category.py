@@ -1,0 +1,91 @@
+"""All measures of one category's images, gathered batch by batch."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_icnn.metrics._diversity import Alive, PeakDiversity
+from keras_icnn.metrics._location_instability import InstabilityResult, LocationInstability
+from keras_icnn.metrics._maps import peaks_of
+from keras_icnn.metrics._part_interpretability import InterpretabilityResult, PartInterpretability
+from keras_icnn.metrics._part_tracking import PartTracking, TrackingResult
+from keras_icnn.metrics._top_images import TopImages, facing
+
+
+class CategoryResult(NamedTuple):
+    """The results of one category; `mean_sum` [filters] is the mean of sum_ij x over its images."""
+
+    instability: InstabilityResult
+    tracking: TrackingResult
+    parts: InterpretabilityResult | None
+    alive: np.ndarray
+    fired: np.ndarray
+    mean_sum: np.ndarray
+    mean_peak: np.ndarray
+    random_instability: float
+
+
+class CategoryMeasures:
+    """Streams one category's maps through every measure.
+
+    Args:
+        landmarks: float [images of the category, landmarks, 2].
+        image_ids: their numbers in the data set.
+        centers, image_size, radius, part_masks: as in `PartInterpretability`; without a radius or
+            masks part interpretability is left out.
+        head: index of the landmark that gives facing, or None.
+    """
+
+    def __init__(self, landmarks, image_ids, centers, image_size, radius, part_masks, head):
+        self._centers = centers
+        self._landmarks = landmarks
+        self._facing = facing(landmarks, head)
+        self._place = {int(image_id): place for place, image_id in enumerate(image_ids)}
+        self._store = TopImages(image_size, head=head)
+        self._parts = None
+        if radius is not None and part_masks is not None:
+            self._parts = PartInterpretability(
+                len(image_ids), part_masks, centers, radius, image_size
+            )
+        self._alive = Alive()
+        self._sum = 0.0
+        self._peak = 0.0
+        self._images = 0
+
+    def update(self, maps, image_ids, diversity: PeakDiversity):
+        """Adds maps [images, h, w, filters] of the images with these numbers."""
+        if not np.isfinite(maps).all():
+            raise ValueError(
+                "The maps to measure hold NaN or infinite values; check that the network did not "
+                "diverge and that its input has the right preprocessing."
+            )
+        peaks, strengths = peaks_of(maps, self._centers)
+        place = [self._place[int(image_id)] for image_id in image_ids]
+        self._store.update(
+            peaks,
+            self._landmarks[place],
+            strengths,
+            image_ids=image_ids,
+            facing=self._facing[place],
+        )
+        if self._parts is not None:
+            self._parts.update(maps, image_ids)
+        self._alive.update(strengths)
+        diversity.update(peaks, strengths)
+        self._sum = self._sum + maps.sum(axis=(0, 1, 2), dtype="float64")
+        self._peak = self._peak + np.maximum(strengths, 0).sum(axis=0, dtype="float64")
+        self._images += len(maps)
+
+    def result(self, random_instability):
+        """The `CategoryResult`; `random_instability` is what filters not alive enter means with."""
+        is_alive, fired = self._alive.result()
+        return CategoryResult(
+            LocationInstability(store=self._store).result(),
+            PartTracking(store=self._store).result(),
+            None if self._parts is None else self._parts.result(),
+            is_alive,
+            fired,
+            self._sum / self._images,
+            self._peak / self._images,
+            random_instability,
+        )

@@ -1,0 +1,100 @@
+"""Which filters are alive, and whether they differ from one another."""
+
+import numpy as np
+
+from keras_icnn.metrics import _check
+
+
+class Alive:
+    """Streaming form of `alive`."""
+
+    def __init__(self):
+        self._fired = 0
+        self._images = 0
+
+    def update(self, strengths):
+        """Adds peak activations [images, filters]."""
+        strengths = np.asarray(strengths)
+        self._fired = self._fired + (strengths > 0).sum(axis=0)
+        self._images += len(strengths)
+
+    def result(self):
+        """(alive, share): bool and float [filters]."""
+        share = np.asarray(self._fired) / max(self._images, 1)
+        return share > 0.5, share
+
+
+def alive(strengths):
+    """Filters whose peak is above 0 on more than half of the images.
+
+    Args:
+        strengths: float [images, filters], the highest activation of each filter's map.
+
+    Returns:
+        (alive, share): bool [filters] and the share of images on which each fires.
+    """
+    measure = Alive()
+    measure.update(strengths)
+    return measure.result()
+
+
+class PeakDiversity:
+    """Streaming form of `peak_diversity`."""
+
+    def __init__(self, image_size):
+        self.diagonal = float(np.hypot(*_check.as_image_size(image_size)))
+        self._distance = 0.0
+        self._pairs = 0
+
+    def update(self, peaks, strengths=None):
+        """Adds peaks [images, filters, 2] and peak activations [images, filters]."""
+        peaks = _check.as_peaks(peaks)
+        fires = _check.as_strengths(strengths, peaks.shape[:2]) > 0
+        places = peaks[..., 0] + 1j * peaks[..., 1]
+        for place, firing in zip(places, fires, strict=True):
+            # Peaks share few units, so pairs of units are weighed by their numbers of filters.
+            unit, count = np.unique(place[firing], return_counts=True)
+            self._distance += float(count @ np.abs(unit[:, None] - unit[None]) @ count)
+            n = int(count.sum())
+            self._pairs += n * (n - 1)
+
+    def result(self):
+        """The mean distance as a share of the diagonal; NaN when no two filters ever fired."""
+        return self._distance / self._pairs / self.diagonal if self._pairs else float("nan")
+
+
+def peak_diversity(peaks, strengths=None, *, image_size):
+    """Mean distance between the peaks of two filters in an image, over pairs that both fire.
+
+    Near 0, all filters point at one place: many copies of one detector.
+
+    Args:
+        peaks: float [images, filters, 2], (x, y) pixels.
+        strengths: float [images, filters]; 0 or less is silent. None: all fire.
+        image_size: (height, width) in pixels.
+
+    Returns:
+        float, share of the image diagonal; NaN when no two filters ever fire together.
+    """
+    measure = PeakDiversity(image_size)
+    measure.update(peaks, strengths)
+    return measure.result()
+
+
+def part_diversity(parts):
+    """How many different parts the filters stand for: exp of the entropy of their best parts.
+
+    512 copies of a head detector are one part: 1.0; filters spread evenly over K parts: K.
+
+    Args:
+        parts: sequence of each filter's part (or landmark); None, "" and -1 are left out.
+
+    Returns:
+        float; NaN when no filter has a part.
+    """
+    known = [part for part in parts if part is not None and part != "" and part != -1]
+    if not known:
+        return float("nan")
+    _, count = np.unique(np.asarray(known), return_counts=True)
+    p = count / count.sum()
+    return float(np.exp(-(p * np.log(p)).sum()))

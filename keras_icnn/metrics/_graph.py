@@ -1,0 +1,29 @@
+"""Tensors of a functional model's graph. The only code here that reads Keras's graph records."""
+
+
+def produced_by(tensor):
+    """(operation, its input tensors, which of its outputs the tensor is)."""
+    operation, node_index, tensor_index = tensor._keras_history
+    nodes = operation._inbound_nodes
+    return operation, (nodes[node_index].input_tensors if nodes else None), tensor_index
+
+
+def output_of(model, layer):
+    """A layer's output tensor in this model.
+
+    `layer.output` is another tensor where the layer was called more than once, as in a model that
+    was built from the upper layers of a network. None: the layer is not in the model's graph.
+    """
+    stack, seen = list(model.outputs), set()
+    inputs = {id(tensor) for tensor in model.inputs}
+    while stack:
+        tensor = stack.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        operation, above, _ = produced_by(tensor)
+        if operation is layer:
+            return tensor
+        if id(tensor) not in inputs:
+            stack.extend(above or ())
+    return None

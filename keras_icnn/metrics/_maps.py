@@ -1,0 +1,119 @@
+"""Which layer is measured, and the forward pass that gives its maps and the predictions."""
+
+import numpy as np
+
+from keras_icnn.metrics._graph import output_of, produced_by
+
+
+def measured_layer(model, layer=None):
+    """The layer to measure.
+
+    Args:
+        model: a functional or sequential Keras model.
+        layer: a layer or its name. None: the topmost layer with `target_categories` (an
+            interpretable one), else the last one that gives a map of more than one unit, pooling
+            and dropout of the head left out.
+
+    Raises:
+        ValueError: if there is no such layer.
+    """
+    names = [candidate.name for candidate in model.layers]
+    if layer is not None:
+        name = getattr(layer, "name", layer)
+        if name not in names:
+            raise ValueError(
+                "`layer` must be a layer of the model itself (not of a model nested in it) or its "
+                f"name. Received: layer={name!r}; the model has {names}"
+            )
+        return model.get_layer(name)
+    for candidate in reversed(model.layers):
+        if hasattr(candidate, "target_categories"):
+            return candidate
+    for candidate in reversed(model.layers):
+        head = hasattr(candidate, "pool_size") or type(candidate).__name__.endswith("Dropout")
+        if not head and not hasattr(candidate, "layers") and _is_map(model, candidate):
+            return candidate
+    raise ValueError(f"No layer of the model gives maps; pass `layer`. The model has {names}")
+
+
+def _is_map(model, layer):
+    output = output_of(model, layer)
+    if output is None or len(output.shape) != 4 or any(output is t for t in model.inputs):
+        return False
+    return all(n is None or n > 1 for n in output.shape[1:3])
+
+
+def output_activation(model):
+    """ "sigmoid", "softmax" or "linear" (logits): how a model's first output is to be read."""
+    layer = produced_by(model.outputs[0])[0]
+    activation = getattr(layer, "activation", None)
+    name = getattr(activation, "__name__", str(activation or type(layer).__name__)).lower()
+    return next((kind for kind in ("sigmoid", "softmax") if kind in name), "linear")
+
+
+class MapReader:
+    """Gives (maps, predictions) of a model for a batch, in one forward pass of fixed size.
+
+    Args:
+        model: a functional or sequential Keras model.
+        layer: as in `measured_layer`.
+        batch_size: every forward pass has this many images (the last is filled up), so that the
+            function is compiled once.
+    """
+
+    def __init__(self, model, layer=None, batch_size=32):
+        import keras
+
+        self.model = model
+        self.layer = measured_layer(model, layer)
+        self.batch_size = batch_size
+        output = output_of(model, self.layer)
+        output = self.layer.output if output is None else output
+        shape = output.shape
+        if len(shape) != 4:
+            raise ValueError(
+                "`layer` must give maps of shape (batch, height, width, filters). "
+                f"Received: layer '{self.layer.name}' with output shape {tuple(shape)}"
+            )
+        if keras.config.image_data_format() != "channels_last":
+            raise ValueError(
+                "Maps are measured channels last. Received: "
+                f"image_data_format={keras.config.image_data_format()!r}; call "
+                "keras.config.set_image_data_format('channels_last') before building the model."
+            )
+        prediction = model.outputs[0]
+        self.predicts = len(prediction.shape) == 2
+        outputs = [output, prediction] if self.predicts else [output]
+        self._reader = keras.Model(model.inputs, outputs)
+
+    def __call__(self, images):
+        """Maps float32 [images, h, w, filters]; predictions [images, classes] or None."""
+        images = np.asarray(images)
+        n = len(images)
+        if n > self.batch_size:
+            parts = [self(images[i : i + self.batch_size]) for i in range(0, n, self.batch_size)]
+            maps = np.concatenate([part[0] for part in parts])
+            return maps, np.concatenate([p[1] for p in parts]) if self.predicts else None
+        if n < self.batch_size:
+            images = np.concatenate([images, np.repeat(images[-1:], self.batch_size - n, axis=0)])
+        given = self._reader.predict_on_batch(images)
+        given = list(given) if isinstance(given, list | tuple) else [given]
+        maps = np.asarray(given[0])[:n].astype("float32", copy=False)
+        return maps, np.asarray(given[1])[:n].astype("float32") if self.predicts else None
+
+
+def peaks_of(maps, centers):
+    """Position and activation of each filter's peak.
+
+    Args:
+        maps: float [images, h, w, filters].
+        centers: float [h, w, 2], (x, y) pixel of each unit's centre.
+
+    Returns:
+        (peaks [images, filters, 2], strengths [images, filters]). Of equal activations the first
+        unit in reading order is the peak.
+    """
+    flat = maps.reshape(len(maps), -1, maps.shape[-1])
+    unit = flat.argmax(axis=1)
+    strengths = np.take_along_axis(flat, unit[:, None], axis=1)[:, 0]
+    return centers.reshape(-1, 2)[unit], strengths

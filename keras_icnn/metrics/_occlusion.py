@@ -1,0 +1,109 @@
+"""The size of the region a filter really responds to, measured by occlusion."""
+
+import numpy as np
+
+from keras_icnn.metrics._maps import MapReader, peaks_of
+from keras_icnn.metrics._receptive_field import receptive_field as compute_receptive_field
+
+
+def occlusion_radius(
+    model,
+    layer,
+    images,
+    *,
+    stride=16,
+    patch=16,
+    batch_size=32,
+    receptive_field=None,
+    reader=None,
+):
+    """Radius of the round receptive field shared by all filters of a layer.
+
+    After Zhou et al., "Object detectors emerge in deep scene CNNs" (2015), the paper's [38]: a
+    square patch of the image's mean colour is moved over each image; the discrepancy map of a
+    filter is the absolute change of its activation at the unit of its peak, recentred on the peak
+    and averaged over the images on which the filter fires. The filter's radius is that of the
+    disc whose area is the map's at half its maximum; the result is the median over the filters.
+
+    Args:
+        model: a functional or sequential Keras model.
+        layer: the layer to measure, or its name.
+        images: float [images, height, width, channels] as the model takes them; 20 are enough.
+        stride: pixels between neighbouring places of the patch.
+        patch: side of the patch in pixels.
+        batch_size: images per forward pass.
+        receptive_field: a `ReceptiveField` of the layer; None computes it.
+        reader: internal, a forward pass that exists already.
+
+    Returns:
+        float, in pixels.
+
+    Raises:
+        ValueError: if no filter fires on any of the images, or there are none.
+    """
+    images = np.asarray(images, dtype="float32")
+    if images.ndim != 4 or len(images) == 0:
+        raise ValueError(
+            "`images` must have shape [images, height, width, channels] and hold at least one. "
+            f"Received: images.shape={images.shape}"
+        )
+    if reader is None:
+        reader = MapReader(model, layer, batch_size)
+    if receptive_field is None:
+        receptive_field = compute_receptive_field(model, reader.layer, input_size=images.shape[1:3])
+    centers = receptive_field.centers
+    height, width = images.shape[1:3]
+    rows = np.arange(0, max(height - patch, 0) + 1, stride)
+    columns = np.arange(0, max(width - patch, 0) + 1, stride)
+    ny, nx = len(rows), len(columns)
+    total = seen = None
+    for image in images:
+        maps, _ = reader(image[None])
+        peaks, strengths = peaks_of(maps, centers)
+        unit = maps[0].reshape(-1, maps.shape[-1]).argmax(axis=0)
+        change = np.concatenate(
+            [
+                np.take_along_axis(occluded, unit[None, None], axis=1)[:, 0]
+                for occluded in _occlusions(reader, image, rows, columns, patch)
+            ]
+        )
+        change = np.abs(change - strengths[0]).reshape(ny, nx, -1)
+        if total is None:
+            filters = maps.shape[-1]
+            total = np.zeros((2 * ny - 1, 2 * nx - 1, filters))
+            seen = np.zeros_like(total)
+        # The place of the patch that covers the peak best becomes the middle of the map.
+        top = ny - 1 - _nearest(rows + (patch - 1) / 2, peaks[0, :, 1])
+        left = nx - 1 - _nearest(columns + (patch - 1) / 2, peaks[0, :, 0])
+        for f in np.flatnonzero(strengths[0] > 0):
+            window = (slice(top[f], top[f] + ny), slice(left[f], left[f] + nx), f)
+            total[window] += change[..., f]
+            seen[window] += 1
+    mean = total / np.maximum(seen, 1)
+    # Offsets that few images reach are noise, not a receptive field.
+    mean[seen < np.maximum(seen.max(axis=(0, 1)) / 2, 1)] = 0
+    highest = mean.max(axis=(0, 1))
+    if not (highest > 0).any():
+        raise ValueError(
+            f"No filter of layer '{reader.layer.name}' responds on the {len(images)} images, so "
+            "no radius can be measured; pass other images, or `radius`."
+        )
+    cells = (mean >= highest / 2).sum(axis=(0, 1))[highest > 0]
+    return float(np.median(np.sqrt(cells * stride * stride / np.pi)))
+
+
+def _nearest(places, values):
+    return np.abs(places[None] - values[:, None]).argmin(axis=1)
+
+
+def _occlusions(reader, image, rows, columns, patch):
+    """Maps [n, units, filters] of the image with the patch at every place, batch by batch."""
+    colour = image.mean(axis=(0, 1))
+    places = [(y, x) for y in rows for x in columns]
+    for first in range(0, len(places), reader.batch_size):
+        mine = places[first : first + reader.batch_size]
+        batch = np.repeat(image[None], len(mine), axis=0)
+        for occluded, (y, x) in zip(batch, mine, strict=True):
+            occluded[y : y + patch, x : x + patch] = colour
+        maps, _ = reader(batch)
+        yield maps.reshape(len(maps), -1, maps.shape[-1])

@@ -1,0 +1,154 @@
+"""Part tracking: how much of a landmark's movement a filter's peak follows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_icnn.metrics._location_instability import columns_or_none, mean_or_nan
+from keras_icnn.metrics._top_images import TopImages
+
+
+@dataclass(frozen=True)
+class TrackingResult:
+    """R2 of each filter's peak against the landmarks: 1 follows exactly, 0 does as a constant does.
+
+    For each of the three ways, `r2`, `r2_strongest` and `r2_facing`: an array [filters, landmarks]
+    (NaN: undefined), `best_*` [filters] its value at the best landmark, `*_landmark` int [filters]
+    which landmark that is (-1: none). `mean` is the mean of `best_r2` over the defined filters.
+    """
+
+    r2: np.ndarray
+    r2_strongest: np.ndarray
+    r2_facing: np.ndarray
+    best_r2: np.ndarray
+    best_r2_strongest: np.ndarray
+    best_r2_facing: np.ndarray
+    r2_landmark: np.ndarray
+    r2_strongest_landmark: np.ndarray
+    r2_facing_landmark: np.ndarray
+    mean: float
+
+
+class PartTracking:
+    """Streaming form of `part_tracking`; the arguments are the same.
+
+    `store` is a `TopImages` shared with another measure, which then is updated once for both.
+    """
+
+    def __init__(self, image_size=None, top=100, *, head=None, strongest=30, fewest=10, store=None):
+        if not 2 <= fewest <= strongest:
+            raise ValueError(
+                "`strongest` must be at least `fewest`, and that at least 2. "
+                f"Received: strongest={strongest}, fewest={fewest}"
+            )
+        self.store = TopImages(image_size, top, head) if store is None else store
+        self.strongest = strongest
+        self.fewest = fewest
+
+    def update(self, peaks, landmarks, strengths=None, **options):
+        """Adds a batch; `facing` (int [images]: 0, 1, -1 unknown) may be given besides."""
+        self.store.update(peaks, landmarks, strengths, **options)
+
+    def result(self):
+        """The `TrackingResult` of all batches so far."""
+        everywhere, strongest, facing = [], [], []
+        for k in range(self.store.n_landmarks):
+            records = self.store.records(k)
+            everywhere.append(_r2(records, [records.kept], 2))
+            fires = records.kept & (records.strength > 0)
+            # Records come strongest first.
+            first = fires & (np.cumsum(fires, axis=-1) <= self.strongest)
+            strongest.append(_r2(records, [first], self.fewest))
+            sides = [records.kept & (records.facing == side) for side in (0, 1)]
+            facing.append(_r2(records, sides, 2))
+        tables = [
+            columns_or_none(columns, self.store.n_filters)
+            for columns in (everywhere, strongest, facing)
+        ]
+        best = [_best(table) for table in tables]
+        # Undefined altogether only where no landmark could be measured over all images either.
+        unlearnt = (best[1][1] < 0) & (best[0][1] >= 0)
+        best_strongest = np.where(unlearnt, -1.0, best[1][0])
+        return TrackingResult(
+            *tables,
+            best[0][0],
+            best_strongest,
+            best[2][0],
+            *(index for _, index in best),
+            mean=float(mean_or_nan(best[0][0])),
+        )
+
+
+def _r2(records, groups, fewest):
+    """1 - residual / total variation, both pooled within the groups and summed over the axes."""
+    residual = sum(_variation(records.landmark - records.peak, group) for group in groups)
+    total = sum(_variation(records.landmark, group) for group in groups)
+    n = sum(group.sum(axis=-1) for group in groups)
+    # A landmark that never moves cannot be followed; float32 peaks carry about 1e-8.
+    defined = (n >= fewest) & (total > 1e-12)
+    return np.where(defined, 1 - residual / np.where(defined, total, 1.0), np.nan)
+
+
+def _variation(points, group):
+    n = np.maximum(group.sum(axis=-1), 1)[:, None, None]
+    points = np.where(group[..., None], points, 0.0)
+    mean = points.sum(axis=1, keepdims=True) / n
+    return np.where(group[..., None], np.square(points - mean), 0.0).sum(axis=(1, 2))
+
+
+def _best(table):
+    if table.shape[-1] == 0:
+        return np.full(len(table), np.nan), np.full(len(table), -1)
+    filled = np.where(np.isfinite(table), table, -np.inf)
+    index = filled.argmax(axis=-1)
+    value = np.take_along_axis(filled, index[:, None], axis=-1)[:, 0]
+    none = np.isneginf(value)
+    return np.where(none, np.nan, value), np.where(none, -1, index)
+
+
+def part_tracking(
+    peaks,
+    landmarks,
+    strengths=None,
+    *,
+    image_size,
+    head=None,
+    top=100,
+    strongest=30,
+    fewest=10,
+    image_ids=None,
+) -> TrackingResult:
+    """Share of a landmark's variance that is gone once its position is told from the peak's.
+
+    `R2 = 1 - sum var(p_k - p(mu_hat)) / sum var(p_k)`, summed over both axes, in shares of the
+    image diagonal. Unlike instability, it is 0 for a detector that always answers the centre.
+    Three ways: over the `top` images with the highest peak that contain the landmark; over the
+    `strongest` of those on which the filter fires; and within facing, the variances pooled within
+    the images whose head is left and right of the median, so that telling left from right is
+    worth nothing.
+
+    Args:
+        peaks: float [images, filters, 2], (x, y) pixels of the centre of the peak unit.
+        landmarks: float [images, landmarks, 2], (x, y) pixels, NaN where absent.
+        strengths: float [images, filters], the activation at the peak; a silent filter (0 or less)
+            is located at the image's centre. None: all fire alike.
+        image_size: (height, width) in pixels, or [images, 2] where images differ in size.
+        head: index of the landmark that gives facing; None leaves `r2_facing` undefined.
+        top: images per filter and landmark that count.
+        strongest: firing images of the second way.
+        fewest: with fewer firing images than this a landmark is skipped in the second way; a
+            filter with no landmark left gets -1.
+        image_ids: int [images], breaks ties between equal strengths; None: the order given.
+
+    Returns:
+        A `TrackingResult`.
+
+    Raises:
+        ValueError: for wrong shapes or activations that are not finite.
+    """
+    size = np.asarray(image_size, dtype="float64")
+    measure = PartTracking(
+        size if size.ndim == 1 else (1, 1), top, head=head, strongest=strongest, fewest=fewest
+    )
+    measure.update(peaks, landmarks, strengths, image_ids=image_ids, image_size=image_size)
+    return measure.result()

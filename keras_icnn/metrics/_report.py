@@ -1,0 +1,166 @@
+"""What `evaluate` gives back: figures, the per-filter table, the trivial detectors."""
+
+import csv
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+# Column of the text table: (key in `values`, heading).
+_SHOWN = (
+    ("accuracy", "accuracy"),
+    ("balanced_accuracy", "balanced"),
+    ("instability", "instab."),
+    ("r2", "R2"),
+    ("r2_median", "median"),
+    ("r2_strongest", "R2 str."),
+    ("r2_facing", "R2 fac."),
+    ("part_interpretability", "parts"),
+    ("alive", "alive"),
+    ("diversity", "div."),
+    ("part_diversity", "n parts"),
+)
+_BEST_CLASS = (
+    ("instability_best_class", "instab.*"),
+    ("r2_best_class", "R2*"),
+    ("part_interpretability_best_class", "parts*"),
+)
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """The measures of one network's layer on one data set.
+
+    Attributes:
+        name: what the tables call the network.
+        layer: name of the measured layer (None: maps were given).
+        values: dict of figures: `accuracy`, `balanced_accuracy`, `instability`, `r2`, `r2_median`,
+            `r2_strongest`, `r2_strongest_median`, `r2_facing`, `part_interpretability`, `alive`
+            (share of filters), `fired` (mean share of images), `diversity`, `part_diversity`
+            (effective number of parts), `radius` (pixels), `images`, `images_measured`, `filters`;
+            with several categories also `*_best_class`; with several independent outputs
+            `accuracy_outputs`. NaN: does not apply. Means over filters take -1 as R2 and the
+            random detector's instability for filters not alive.
+        filters: the per-filter table, dict of column name to an array [filters]; raw values, NaN
+            where undefined.
+        trivial: dict of detector name to its figures (see `trivial_detectors`), means over the
+            categories.
+        categories: names of the categories measured.
+        landmarks: names of the landmarks.
+        notes: sentences printed below the table.
+    """
+
+    name: str
+    layer: str | None
+    values: dict
+    filters: dict
+    trivial: dict
+    categories: list
+    landmarks: list
+    notes: list = field(default_factory=list)
+
+    def rows(self):
+        """The per-filter table as a list of dicts, one a filter."""
+        columns = {key: column.tolist() for key, column in self.filters.items()}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def table(self, *others):
+        """One dict a row: this network, `others` (reports), then every trivial detector."""
+        rows = [{"detector": report.name, **report.values} for report in (self, *others)]
+        return rows + [{"detector": name, **values} for name, values in self.trivial.items()]
+
+    def summary(self, *others):
+        """The table as text: this network, further reports, and the trivial detectors below."""
+        shown = list(_SHOWN)
+        if len(self.categories) > 1:
+            shown += _BEST_CLASS
+        rows = self.table(*others)
+        width = max(len(str(row["detector"])) for row in rows)
+        lines = [" " * width + "".join(f"{heading:>10}" for _, heading in shown)]
+        for row in rows:
+            cells = "".join(f"{_cell(row.get(key)):>10}" for key, _ in shown)
+            lines.append(f"{row['detector']:<{width}}{cells}")
+        lines += ["", *self._legend()]
+        return "\n".join(lines)
+
+    def _legend(self):
+        radius = self.values["radius"]
+        lines = [
+            f"{self.values['images']} images, {self.values['images_measured']} of "
+            f"{', '.join(self.categories)} measured; {self.values['filters']} filters"
+            + (f" of layer '{self.layer}'" if self.layer else "")
+            + (f"; receptive field radius {radius:.1f} pixels" if math.isfinite(radius) else ""),
+            "instab.: location instability (lower is steadier). R2: best landmark, over all images "
+            "/ 30 strongest (str.) / within facing (fac.).",
+            "parts: part interpretability. div.: distance of peaks. n parts: effective number of "
+            "parts the filters stand for.",
+        ]
+        if len(self.categories) > 1:
+            lines.append("*: each filter in the category that suits it best, not in its target.")
+        return lines + list(self.notes)
+
+    def to_csv(self, path, table="filters"):
+        """Writes a table as CSV; the file appears only when it is complete.
+
+        Args:
+            path: where to write; the folder must exist.
+            table: "filters" (one row a filter) or "summary" (networks and trivial detectors).
+        """
+        if table == "filters":
+            header = list(self.filters)
+            rows = self.rows()
+        elif table == "summary":
+            rows = self.table()
+            header = list(dict.fromkeys(key for row in rows for key in row))
+        else:
+            raise ValueError(f"`table` must be 'filters' or 'summary'. Received: table={table!r}")
+        path = Path(path)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            with temporary.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, header, restval="")
+                writer.writeheader()
+                for row in rows:
+                    writer.writerow({key: _written(value) for key, value in row.items()})
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def to_dict(self):
+        """Everything as plain Python values that JSON can hold (NaN becomes None)."""
+        return {
+            "name": self.name,
+            "layer": self.layer,
+            "categories": list(self.categories),
+            "landmarks": list(self.landmarks),
+            "values": _plain(self.values),
+            "trivial": _plain(self.trivial),
+            "filters": _plain(self.filters),
+            "notes": list(self.notes),
+        }
+
+
+def _cell(value):
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    return f"{value:.3f}"
+
+
+def _written(value):
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return value
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,243 @@
+"""`evaluate` on a network whose filters are known by construction."""
+
+import csv
+import json
+
+import fake_data
+import keras
+import numpy as np
+import pytest
+
+from keras_icnn import metrics
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return fake_data.FakeDataset()
+
+
+@pytest.fixture(scope="module")
+def report(dataset):
+    return metrics.evaluate(fake_data.network(), dataset, batch_size=10, radius=5.0)
+
+
+def test_a_filter_that_finds_the_head(report, dataset):
+    filters = report.filters
+    assert report.layer == "maps"
+    np.testing.assert_array_equal(filters["alive"], [True, False, False, False])
+    assert filters["fired"][0] == 1
+    assert filters["r2"][0] > 0.98
+    assert filters["r2_landmark"][0] == "head"
+    assert filters["r2_facing"][0] > 0.95
+    assert filters["part"][0] == "head"
+    assert filters["instability_head"][0] < 0.03 < filters["instability_legs"][0]
+    assert filters["category"][0] == "beast"
+    assert report.values["accuracy"] == report.values["balanced_accuracy"] == 1
+    assert report.values["images"] == 48
+    assert report.values["images_measured"] == 24
+    assert report.values["alive"] == 0.25
+
+
+def test_filters_not_alive_enter_means_as_the_random_detector(report):
+    found, chance = report.filters["instability"][0], report.trivial["random"]["instability"]
+    assert report.values["instability"] == pytest.approx((found + 3 * chance) / 4)
+    for way in ("r2", "r2_strongest", "r2_facing"):
+        assert report.values[way] == pytest.approx((report.filters[way][0] - 3) / 4)
+        assert report.values[f"{way}_median"] == -1
+    # A dead filter's raw entry is that of the centre.
+    assert report.filters["r2"][3] == pytest.approx(0, abs=1e-6)
+
+
+def test_trivial_detectors_stand_beside(report):
+    table = report.trivial
+    assert list(table) == [
+        "random",
+        "centre",
+        "best constant",
+        "one bit",
+        "perfect head",
+        "perfect legs",
+        "whole image",
+        "centred disc",
+    ]
+    assert table["centre"]["r2"] == pytest.approx(0, abs=1e-6)
+    assert table["best constant"]["instability"] <= table["centre"]["instability"]
+    assert table["perfect head"]["r2"] > 0.98
+    assert table["random"]["r2"] < -0.5
+    assert 0 < table["one bit"]["r2"] < 1
+    assert table["one bit"]["r2_facing"] == pytest.approx(0, abs=1e-5)
+    text = report.summary()
+    for name in ("net", *table, "radius 5.0 pixels"):
+        assert name in text
+
+
+def test_measures_are_those_of_the_arrays(report, dataset):
+    model = fake_data.network()
+    positives = np.flatnonzero(dataset.labels == 1)
+    reader = metrics.MapReader(model, "maps", batch_size=7)
+    maps, _ = reader(dataset.images[positives].astype("float32"))
+    centers = metrics.receptive_field(model, "maps").centers
+    peaks, strengths = metrics.peaks_of(maps, centers)
+    given = (peaks, dataset.landmarks[positives], strengths)
+    steady = metrics.location_instability(*given, image_size=fake_data.SIZE)
+    np.testing.assert_allclose(report.filters["instability"], steady.per_filter, rtol=1e-6)
+    track = metrics.part_tracking(*given, image_size=fake_data.SIZE, head=0)
+    np.testing.assert_allclose(report.filters["r2_facing"], track.best_r2_facing, rtol=1e-6)
+    parts = metrics.part_interpretability(
+        maps, dataset.masks[positives], centers=centers, radius=5.0
+    )
+    np.testing.assert_allclose(report.filters["part_interpretability"], parts.per_filter)
+
+
+def test_batch_size_and_cached_features_change_nothing(report, dataset):
+    model = fake_data.network()
+    whole = metrics.evaluate(model, dataset, "maps", batch_size=48, radius=5.0)
+    pooled = keras.Model(model.inputs, model.layers[1].output).predict(
+        dataset.images.astype("float32"), verbose=0
+    )
+    x = features = keras.Input(pooled.shape[1:])
+    for layer in model.layers[2:]:
+        x = layer(x)
+    cached = metrics.evaluate(
+        keras.Model(features, x),
+        dataset,
+        "maps",
+        features=pooled,
+        receptive_field=metrics.receptive_field(model, "maps"),
+        radius=5.0,
+    )
+    for other in (whole, cached):
+        assert other.values == pytest.approx(report.values, nan_ok=True, rel=1e-5)
+
+
+def test_the_radius_is_measured_when_it_is_not_given(dataset):
+    model = fake_data.network()
+    radius = metrics.occlusion_radius(
+        model, "maps", dataset.images[dataset.labels == 1][:4], stride=2, patch=3
+    )
+    # The filter answers to a square of 9 pixels through a window of 9.
+    assert 2 < radius < 10
+    report = metrics.evaluate(model, dataset, preprocess=lambda x: x)
+    assert report.values["radius"] > 0
+    without = metrics.evaluate(model, dataset, parts=False)
+    assert np.isnan(without.values["radius"])
+    assert np.isnan(without.values["part_interpretability"])
+
+
+def test_logits_are_cut_at_zero(dataset):
+    model = fake_data.network(activation=None)
+    assert metrics.evaluate(model, dataset, parts=False).values["accuracy"] == 1
+    model.get_layer("head").set_weights([model.get_layer("head").get_weights()[0], np.array([0.3])])
+    logits = metrics.evaluate(model, dataset, parts=False)
+    assert logits.values["accuracy"] == 0.5  # negatives' logits of .3 are above 0
+    forced = metrics.evaluate(model, dataset, parts=False, from_logits=False)
+    assert forced.values["accuracy"] == 1
+
+
+def test_several_categories_by_both_rules():
+    data = fake_data.FakeDataset(60, classes=("negative", "red", "green", "blue"))
+    model = fake_data.network(4, "softmax")
+    report = metrics.evaluate(model, data, radius=5.0)
+    assert report.categories == ["red", "green", "blue"]
+    # By the mean of sums each colour filter belongs to its colour.
+    assert report.filters["category"][:3].tolist() == ["red", "green", "blue"]
+    assert report.filters["alive"].tolist() == [True, True, True, False]
+    assert report.filters["best_category"][:3].tolist() == ["red", "green", "blue"]
+    assert report.values["r2_best_class"] >= report.values["r2"]
+    assert report.values["instability_best_class"] <= report.values["instability"]
+    assert "instability_best_class" in report.trivial["centre"]
+    assert "instab.*" in report.summary()
+    assert report.values["accuracy"] == 1
+    # Another target: the filter is silent there, so not alive.
+    moved = metrics.evaluate(model, data, radius=5.0, target_categories=[2, -1, 3, -1])
+    assert moved.filters["category"][:3].tolist() == ["green", "green", "blue"]
+    assert moved.filters["alive"].tolist() == [False, True, True, False]
+    one = metrics.evaluate(model, data, parts=False, categories=["green"])
+    assert one.values["images_measured"] == 15
+
+
+def test_independent_outputs_have_their_own_accuracy():
+    data = fake_data.FakeDataset(60, classes=("negative", "red", "green", "blue"))
+    report = metrics.evaluate(fake_data.network(4, "sigmoid"), data, parts=False)
+    # Logits of 0 are no "yes"; 20 at every output is, and right at one of the four.
+    assert report.values["accuracy_outputs"] == 0.25
+    soft = metrics.evaluate(fake_data.network(4, "softmax"), data, parts=False)
+    assert "accuracy_outputs" not in soft.values
+
+
+def test_the_layer_to_measure():
+    class Interpretable(keras.layers.ReLU):
+        def target_categories(self):
+            return np.array([1, 1, 1, -1])
+
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, name="below")(image)
+    x = Interpretable(name="here")(x)
+    x = keras.layers.Conv2D(4, 3, name="above")(x)
+    x = keras.layers.MaxPooling2D(2)(x)
+    x = keras.layers.Dense(1)(keras.layers.Flatten()(x))
+    model = keras.Model(image, x)
+    assert metrics.measured_layer(model).name == "here"
+    assert metrics.measured_layer(model, "above").name == "above"
+    plain = fake_data.network()
+    assert metrics.measured_layer(plain).name == "maps"
+    with pytest.raises(ValueError, match="'nowhere'"):
+        metrics.measured_layer(plain, "nowhere")
+
+
+def test_csv_appears_complete_and_dict_is_json(report, tmp_path):
+    path = tmp_path / "filters.csv"
+    report.to_csv(path)
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    assert rows[0]["part"] == "head"
+    assert float(rows[0]["r2"]) == pytest.approx(report.filters["r2"][0], rel=1e-5)
+    report.to_csv(tmp_path / "summary.csv", table="summary")
+    assert "best constant" in (tmp_path / "summary.csv").read_text()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["filters.csv", "summary.csv"]
+    with pytest.raises(ValueError, match="`table`"):
+        report.to_csv(path, table="rows")
+    plain = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert plain["values"]["alive"] == 0.25
+    assert report.rows()[0]["filter"] == 0
+    assert report.summary(report).count("\nnet") == 2
+
+
+def test_a_data_set_without_annotations_still_gives_accuracy(dataset):
+    data = fake_data.FakeDataset(parts=False)
+    data.landmark_names = []
+    data.landmarks = np.zeros((len(data), 0, 2))
+    report = metrics.evaluate(fake_data.network(), data, verbose=1)
+    assert report.values["accuracy"] == 1
+    for key in ("instability", "r2", "r2_strongest", "part_interpretability"):
+        assert np.isnan(report.values[key])
+    assert report.trivial == {}
+
+
+def test_errors(dataset):
+    model = fake_data.network()
+    with pytest.raises(ValueError, match="`receptive_field`"):
+        metrics.evaluate(model, dataset, features=np.zeros((48, 1)))
+    field = metrics.receptive_field(model, "maps")
+    with pytest.raises(ValueError, match="`radius`"):
+        metrics.evaluate(model, dataset, features=np.zeros((48, 1)), receptive_field=field)
+    with pytest.raises(ValueError, match="48 images"):
+        metrics.evaluate(model, dataset, features=np.zeros((47, 1)))
+    with pytest.raises(ValueError, match="`categories`"):
+        metrics.evaluate(model, dataset, categories=["unicorn"], parts=False)
+    other = fake_data.FakeDataset()
+    other.image_size = (64, 64)
+    with pytest.raises(ValueError, match="input size"):
+        metrics.evaluate(model, other)
+    maps = np.full((2, 3, 3, 1), np.nan, "float32")
+    with pytest.raises(ValueError, match="NaN"):
+        metrics.evaluate_maps(
+            maps,
+            [1, 1],
+            np.zeros((2, 1, 2)),
+            np.zeros((3, 3, 2)),
+            image_size=(9, 9),
+            class_names=["negative", "cat"],
+            landmark_names=["head"],
+        )
