@@ -11,6 +11,8 @@ import numpy as np
 HEAD, TORSO, LEGS, TAIL = 1, 2, 3, 4  # 0 is everything else
 PART_NAMES = ("head", "torso", "legs", "tail")
 
+_HEAD_SIZE = 1.25  # large, as in drawings for children: seen also in small pictures
+
 _ANGLES = np.linspace(0, 2 * np.pi, 18, endpoint=False)
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
 _TRIANGLE = np.array([[-0.5, 0.15], [0.5, 0.15], [0.0, -1.0]])
@@ -189,7 +191,7 @@ class Body:
         color = self._dark * 1.2 if kind.coat == "wool" else self._fur * 1.06
 
         def add(polygon, fill):
-            self._add(turned(polygon, tilt) + center, fill, HEAD)
+            self._add(turned(polygon * _HEAD_SIZE, tilt) + center, fill, HEAD)
 
         self._top(add, rx, ry, behind=True)
         if kind.muzzle == "trunk":

@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw
 from keras_icnn.datasets._creature_body import SPECIES, Body, ellipse, ribbon, turned
 
 _OVERSAMPLING = 2  # drawn larger and averaged, against jagged edges
-_SCALE = (0.27, 0.48)  # torso length, of the picture's shorter side
-_MARGIN = 0.1  # of the picture, between its edge and every landmark
+_SCALE = (0.3, 0.46)  # torso length, of the picture's shorter side
+_MARGIN = 0.08  # of the picture, between its edge and every landmark
 
 
 class Scene:
@@ -40,9 +40,9 @@ class Scene:
         if self._shapes:
             return
         rng = self._rng
-        self._clutter(rng.integers(5, 11))
+        self._clutter(rng.integers(3, 8))
         if self._body is None:
-            self._clutter(rng.integers(2, 5))
+            self._clutter(rng.integers(1, 4))
             if rng.random() < 0.6:
                 species = SPECIES[rng.choice(sorted(SPECIES))]
                 self._place(Body(rng, species, self._fur).headless())
@@ -60,15 +60,15 @@ class Scene:
         lookup[1 : len(colors) + 1] = np.clip(colors, 0, 255)
         picture = np.array(_averaged(lookup[numbers]), "float32")
         behind = np.array(_averaged((numbers == 0).view("uint8") * 255), "float32") / 255
-        texture = _smooth(rng, 7, 16, (height, width)) + _smooth(rng, 3, 16, (height, width))
+        texture = _smooth(rng, 7, 10, (height, width)) + _smooth(rng, 3, 10, (height, width))
         picture += behind[:, :, None] * (self._ground.astype("float32") + texture)
         # Light: a gain, a slope across the picture, and soft stains of colour.
         across = np.linspace(-1, 1, width, dtype="float32") * rng.uniform(-0.2, 0.2)
         down = np.linspace(-1, 1, height, dtype="float32") * rng.uniform(-0.2, 0.2)
-        light = (1 + across + down[:, None]) * rng.uniform(0.75, 1.2)
+        light = (1 + across + down[:, None]) * rng.uniform(0.8, 1.15)
         picture *= light[:, :, None]
-        picture += _smooth(rng, 4, 8, (height, width))
-        picture += rng.standard_normal(picture.shape, "float32") * rng.uniform(3, 9)
+        picture += _smooth(rng, 4, 6, (height, width))
+        picture += rng.standard_normal(picture.shape, "float32") * rng.uniform(2, 6)
         return np.clip(picture, 0, 255).astype("uint8")
 
     def masks(self):
@@ -128,7 +128,7 @@ class Scene:
         for _ in range(n):
             center = self._size * rng.random(2)
             size = self._unit * rng.uniform(0.04, 0.17)
-            color = self._fur * rng.uniform(0.6, 1.2) if rng.random() < 0.4 else _color(rng)
+            color = self._fur * rng.uniform(0.6, 1.2) if rng.random() < 0.3 else _color(rng)
             angle = rng.uniform(0, 2 * np.pi)
             shapes = [(turned(p, angle), c) for p, c in _object(rng, color)]
             self._shapes += [(p * size + center, c, 0) for p, c in shapes]
@@ -173,7 +173,7 @@ def _colors(rng):
     ground = _color(rng)
     while True:
         fur = _color(rng)
-        if abs(fur.mean() - ground.mean()) > 35:
+        if abs(fur.mean() - ground.mean()) > 50:
             return ground, fur
 
 

@@ -13,7 +13,7 @@ _BACKGROUND = "background"
 
 
 def creatures(
-    n_train=2000, n_validation=400, n_test=400, image_size=(64, 64), seed=0, species=None
+    n_train=3000, n_validation=400, n_test=400, image_size=(64, 64), seed=0, species=None
 ):
     """Generates pictures of creatures: a data set with parts that needs no files.
 
