@@ -1,0 +1,111 @@
+"""The reader of class folders."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_icnn.datasets import folder
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Ten reds and five blues, one of them deeper and one a PNG; and files to pass over."""
+    for name, n, color in (("red", 10, (255, 0, 0)), ("blue", 5, (0, 0, 255))):
+        (tmp_path / name).mkdir()
+        for k in range(n):
+            Image.new("RGB", (20, 10), color).save(tmp_path / name / f"{k}.bmp")
+    (tmp_path / "blue" / "deeper").mkdir()
+    (tmp_path / "blue" / "4.bmp").rename(tmp_path / "blue" / "deeper" / "4.bmp")
+    Image.new("L", (7, 7), 128).save(tmp_path / "blue" / "3.png")
+    (tmp_path / "blue" / "3.bmp").unlink()
+    (tmp_path / "blue" / "notes.txt").write_text("no picture")
+    (tmp_path / "blue" / ".hidden.bmp").write_text("no picture")
+    (tmp_path / ".git").mkdir()
+    return tmp_path
+
+
+def _names(data):
+    return {tuple(file.replace("\\", "/").rsplit("/", 2)[1:]) for file in data.files}
+
+
+def test_classes_and_stratified_split(photos):
+    data = folder(photos, image_size=(8, 16), validation_split=0.2, seed=0)
+    assert data.class_names == ["blue", "red"]
+    assert np.bincount(data.train.labels).tolist() == [4, 8]
+    assert np.bincount(data.validation.labels).tolist() == [1, 2]
+    assert not _names(data.train) & _names(data.validation)
+    assert len(_names(data.train) | _names(data.validation)) == 15
+    assert data.landmark_names == [] and data.part_names == []
+    assert data.train[0].landmarks.shape == (0, 2) and data.train[0].parts.shape == (0, 8, 16)
+
+
+def test_pictures_are_resized_rgb(photos):
+    data = folder(photos, image_size=(8, 16), validation_split=0)
+    images, labels = data.train.batches(15)[0]
+    assert images.shape == (15, 8, 16, 3)
+    for image, label, file in zip(images, labels, data.train.files, strict=True):
+        expected = [255 * label, 0, 255 * (1 - label)]
+        assert image[4, 8].tolist() == ([128] * 3 if file.endswith("png") else expected)
+
+
+def test_exif_orientation_is_applied(tmp_path):
+    (tmp_path / "a").mkdir()
+    picture = Image.new("RGB", (4, 2))
+    picture.paste((250, 250, 250), (0, 0, 2, 2))
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    picture.save(tmp_path / "a" / "x.png", exif=exif)
+    image = folder(tmp_path, image_size=(2, 4), validation_split=0).train.image(0)
+    assert image[0, :, 0].tolist() == [0, 0, 250, 250]
+
+
+def test_split_depends_on_seed_and_class_only(photos):
+    def held_out(seed=0):
+        return _names(folder(photos, validation_split=0.3, seed=seed).validation)
+
+    first = held_out()
+    assert held_out() == first
+    assert any(held_out(seed) != first for seed in range(1, 5))
+    (photos / "ash").mkdir()  # comes first, so every label changes
+    Image.new("RGB", (4, 4)).save(photos / "ash" / "0.png")
+    assert held_out() == first  # and its one picture is trained on
+
+
+def test_absent_splits_are_explained(photos):
+    with pytest.raises(AttributeError, match=r"no `test` split.*Read a folder of its own"):
+        _ = folder(photos).test
+    with pytest.raises(AttributeError, match="no `validation` split"):
+        _ = folder(photos, validation_split=0).validation
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"validation_split": 1.0}, "`validation_split` must be a share.*validation_split=1.0"),
+        ({"validation_split": float("nan")}, "`validation_split` must be a share"),
+        ({"image_size": (0, 4)}, r"`image_size` must be \(height, width\).*\(0, 4\)"),
+        ({"image_size": (4, 4, 3)}, r"`image_size` must be \(height, width\)"),
+        ({"image_size": "big"}, "Received: image_size='big'"),
+        ({"seed": 0.5}, "`seed` must be a non-negative integer. Received: seed=0.5"),
+    ],
+)
+def test_wrong_arguments_are_named(photos, options, message):
+    with pytest.raises(ValueError, match=message):
+        folder(photos, **options)
+
+
+def test_missing_and_empty_folders_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="`path` must be an existing folder"):
+        folder(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="must hold a folder a class"):
+        folder(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"empty', which holds none. Add pictures"):
+        folder(tmp_path)
+
+
+def test_a_damaged_picture_is_named(photos):
+    (photos / "red" / "0.bmp").write_bytes(b"BM no picture")
+    data = folder(photos, validation_split=0).train
+    with pytest.raises(OSError, match=r"red/0.bmp' cannot be decoded"):
+        list(data.batches(5))
