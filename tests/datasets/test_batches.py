@@ -112,8 +112,8 @@ def _model(outputs=3):
 
 
 def _weights(model):
-    # Not get_weights(): with NumPy 2 that warns on JAX and torch.
-    return [np.array(keras.ops.convert_to_numpy(w)) for w in model.weights]
+    # Not get_weights(), nor the variable itself: with NumPy 2 both warn.
+    return [np.array(keras.ops.convert_to_numpy(w.value)) for w in model.weights]
 
 
 class _Recorder(PartBatches):
