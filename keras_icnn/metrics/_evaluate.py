@@ -106,6 +106,7 @@ def evaluate(
             reader.layer,
             images if preprocess is None else np.asarray(preprocess(images)),
             receptive_field=receptive_field,
+            verbose=verbose,
             reader=reader,
         )
     own = getattr(reader.layer, "target_categories", None)

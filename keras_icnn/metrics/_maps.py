@@ -11,8 +11,9 @@ def measured_layer(model, layer=None):
     Args:
         model: a functional or sequential Keras model.
         layer: a layer or its name. None: the topmost layer with `target_categories` (an
-            interpretable one), else the last one that gives a map of more than one unit, pooling
-            and dropout of the head left out.
+            interpretable one), else the last one that gives a map of more than one unit. The
+            head's own layers are left out: pooling, dropout, and maps with one channel for each
+            output of the model (SqueezeNet classifies by such a convolution).
 
     Raises:
         ValueError: if there is no such layer.
@@ -29,14 +30,20 @@ def measured_layer(model, layer=None):
     for candidate in reversed(model.layers):
         if hasattr(candidate, "target_categories"):
             return candidate
-    for candidate in reversed(model.layers):
-        head = hasattr(candidate, "pool_size") or type(candidate).__name__.endswith("Dropout")
-        if not head and not hasattr(candidate, "layers") and _is_map(model, candidate):
+    maps = [candidate for candidate in model.layers if _is_map(model, candidate)]
+    for candidate in reversed(maps):
+        if output_of(model, candidate).shape[-1] != model.outputs[0].shape[-1]:
             return candidate
+    if maps:
+        return maps[-1]
     raise ValueError(f"No layer of the model gives maps; pass `layer`. The model has {names}")
 
 
 def _is_map(model, layer):
+    if hasattr(layer, "pool_size") or type(layer).__name__.endswith("Dropout"):
+        return False
+    if hasattr(layer, "layers"):
+        return False
     output = output_of(model, layer)
     if output is None or len(output.shape) != 4 or any(output is t for t in model.inputs):
         return False
@@ -84,7 +91,13 @@ class MapReader:
         prediction = model.outputs[0]
         self.predicts = len(prediction.shape) == 2
         outputs = [output, prediction] if self.predicts else [output]
-        self._reader = keras.Model(model.inputs, outputs)
+        if len(model.inputs) != 1:
+            raise ValueError(
+                "`model` must have one input, the images. Received: inputs "
+                f"{[tensor.name for tensor in model.inputs]}"
+            )
+        # Not the list: torch warns when the structure is not the one that is fed.
+        self._reader = keras.Model(model.inputs[0], outputs)
 
     def __call__(self, images):
         """Maps float32 [images, h, w, filters]; predictions [images, classes] or None."""

@@ -15,6 +15,7 @@ def occlusion_radius(
     patch=16,
     batch_size=32,
     receptive_field=None,
+    verbose=0,
     reader=None,
 ):
     """Radius of the round receptive field shared by all filters of a layer.
@@ -33,6 +34,7 @@ def occlusion_radius(
         patch: side of the patch in pixels.
         batch_size: images per forward pass.
         receptive_field: a `ReceptiveField` of the layer; None computes it.
+        verbose: 1 shows a progress bar.
         reader: internal, a forward pass that exists already.
 
     Returns:
@@ -52,11 +54,15 @@ def occlusion_radius(
     if receptive_field is None:
         receptive_field = compute_receptive_field(model, reader.layer, input_size=images.shape[1:3])
     centers = receptive_field.centers
-    height, width = images.shape[1:3]
+    number, height, width = images.shape[:3]
     rows = np.arange(0, max(height - patch, 0) + 1, stride)
     columns = np.arange(0, max(width - patch, 0) + 1, stride)
     ny, nx = len(rows), len(columns)
     total = seen = None
+    if verbose:
+        from tqdm import tqdm
+
+        images = tqdm(images, desc="occlusion", unit="image")
     for image in images:
         maps, _ = reader(image[None])
         peaks, strengths = peaks_of(maps, centers)
@@ -85,7 +91,7 @@ def occlusion_radius(
     highest = mean.max(axis=(0, 1))
     if not (highest > 0).any():
         raise ValueError(
-            f"No filter of layer '{reader.layer.name}' responds on the {len(images)} images, so "
+            f"No filter of layer '{reader.layer.name}' responds on the {number} images, so "
             "no radius can be measured; pass other images, or `radius`."
         )
     cells = (mean >= highest / 2).sum(axis=(0, 1))[highest > 0]

@@ -12,7 +12,7 @@ SIZE = (41, 50)
 
 def support(model, layer, unit):
     """Ranges of the pixels that change a unit, by perturbing rows and columns of the input."""
-    reader = keras.Model(model.inputs, model.get_layer(layer).output)
+    reader = keras.Model(model.inputs[0], model.get_layer(layer).output)
     height, width = model.inputs[0].shape[1:3]
     i, j = unit
     found = []

@@ -92,7 +92,7 @@ def test_measures_are_those_of_the_arrays(report, dataset):
 def test_batch_size_and_cached_features_change_nothing(report, dataset):
     model = fake_data.network()
     whole = metrics.evaluate(model, dataset, "maps", batch_size=48, radius=5.0)
-    pooled = keras.Model(model.inputs, model.layers[1].output).predict(
+    pooled = keras.Model(model.inputs[0], model.layers[1].output).predict(
         dataset.images.astype("float32"), verbose=0
     )
     x = features = keras.Input(pooled.shape[1:])
@@ -127,7 +127,7 @@ def test_the_radius_is_measured_when_it_is_not_given(dataset):
 def test_logits_are_cut_at_zero(dataset):
     model = fake_data.network(activation=None)
     assert metrics.evaluate(model, dataset, parts=False).values["accuracy"] == 1
-    model.get_layer("head").set_weights([model.get_layer("head").get_weights()[0], np.array([0.3])])
+    model.get_layer("head").bias.assign([0.3])
     logits = metrics.evaluate(model, dataset, parts=False)
     assert logits.values["accuracy"] == 0.5  # negatives' logits of .3 are above 0
     forced = metrics.evaluate(model, dataset, parts=False, from_logits=False)
@@ -179,6 +179,11 @@ def test_the_layer_to_measure():
     model = keras.Model(image, x)
     assert metrics.measured_layer(model).name == "here"
     assert metrics.measured_layer(model, "above").name == "above"
+    # SqueezeNet's classifier is a map, too, but not one to measure.
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="top")(image)
+    x = keras.layers.Conv2D(2, 1, name="classifier")(keras.layers.Dropout(0.5)(x))
+    squeeze = keras.Model(image, keras.layers.GlobalAveragePooling2D()(x))
+    assert metrics.measured_layer(squeeze).name == "top"
     plain = fake_data.network()
     assert metrics.measured_layer(plain).name == "maps"
     with pytest.raises(ValueError, match="'nowhere'"):
