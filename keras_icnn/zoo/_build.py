@@ -2,7 +2,8 @@
 
 import keras
 
-from keras_icnn.zoo import _builder, _weights
+from keras_icnn.zoo import _applications, _builder, _weights
+from keras_icnn.zoo._applications import APPLICATIONS
 from keras_icnn.zoo._architectures import ARCHITECTURES
 from keras_icnn.zoo._manifest import MANIFEST
 from keras_icnn.zoo._options import Options
@@ -10,7 +11,7 @@ from keras_icnn.zoo._options import Options
 
 def default_size(name):
     """Height and width of a network's default input."""
-    return ARCHITECTURES[name].default_size
+    return _table(name).default_size
 
 
 def create(name, arguments):
@@ -23,20 +24,26 @@ def create(name, arguments):
     Returns:
         `keras.Model`, or `InterpretableModel`.
     """
-    architecture = ARCHITECTURES[name]
-    options = Options(
-        **arguments,
-        min_size=architecture.min_size,
-        default_size=architecture.default_size,
-    )
-    model = _builder.build(architecture, options, MANIFEST[name].preprocessing)
+    table = _table(name)
+    options = Options(**arguments, min_size=table.min_size, default_size=table.default_size)
+    preprocessing = MANIFEST[name].preprocessing
+    if name in APPLICATIONS:
+        return _applications.build(table, options, preprocessing)
+    return _create_from_table(name, table, options, preprocessing)
+
+
+def _table(name):
+    return ARCHITECTURES[name] if name in ARCHITECTURES else APPLICATIONS[name]
+
+
+def _create_from_table(name, architecture, options, preprocessing):
+    model = _builder.build(architecture, options, preprocessing)
     if options.weights is not None:
-        arrays = _read(name, options)
         backbone, head = _builder.weighted_rows(architecture)
         wants_head = options.include_top and not options.new_head
         _weights.assign(
             model,
-            arrays,
+            _read(name, options),
             backbone,
             head if wants_head else (),
             source=repr(options.weights),
@@ -50,11 +57,7 @@ def _read(name, options):
         return _imagenet(name, options)
     if weights.endswith(".npz"):
         return _weights.load_npz(weights)
-    if weights.endswith((".h5", ".keras")):
-        return _weights.load_keras(weights, _references(name, options))
-    raise ValueError(
-        f"`weights` must end with .npz, .h5, .weights.h5 or .keras. Received: weights={weights!r}"
-    )
+    return _weights.read_model(_weights.load_keras(weights, _references(name, options)))
 
 
 def _imagenet(name, options):
@@ -78,7 +81,13 @@ def _references(name, options):
     def ordinary(include_top, classes, input_shape):
         return lambda: _builder.build(
             architecture,
-            Options(name=name, include_top=include_top, input_shape=input_shape, classes=classes),
+            Options(
+                name=name,
+                include_top=include_top,
+                input_shape=input_shape,
+                classes=classes,
+                default_size=architecture.default_size,
+            ),
             None,
         )
 

@@ -42,9 +42,14 @@ def load_npz(path):
     }
 
 
+def weighted(model):
+    """A model's layers that hold weights, in order."""
+    return [layer for layer in model.layers if layer.weights]
+
+
 def read_model(model):
     """The arrays of a Keras model by layer name, in `load_npz`'s form."""
-    return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+    return {layer.name: layer.get_weights() for layer in weighted(model)}
 
 
 def load_keras(path, references):
@@ -58,16 +63,21 @@ def load_keras(path, references):
             tried in turn.
 
     Returns:
-        As `load_npz`.
+        The model that the file's weights are in.
 
     Raises:
         ValueError: When the file fits none of the networks.
     """
     if path.endswith(".keras"):
         try:
-            return read_model(keras.saving.load_model(path, compile=False))
+            return keras.saving.load_model(path, compile=False)
         except (ValueError, OSError, zipfile.BadZipFile, TypeError) as error:
             raise unreadable(path, error) from error
+    if not path.endswith(".h5"):
+        raise ValueError(
+            "`weights` must end with .npz, .h5, .weights.h5, .keras or, for the networks that "
+            f"MatConvNet published, .mat. Received: weights={path!r}"
+        )
     reasons = []
     for reference in references:
         model = reference()
@@ -76,12 +86,43 @@ def load_keras(path, references):
         except (ValueError, OSError, KeyError) as error:
             reasons.append(f"{model.name}: {str(error).splitlines()[0]}")
         else:
-            return read_model(model)
+            return model
     raise ValueError(
         f"`weights` holds no weights of this network, without head or with it: {path!r} is "
         "truncated or of another network. Fetch it anew, or pass the file of this network. Tried: "
         + "; ".join(reasons)
     )
+
+
+def transfer(source, model, count=None):
+    """Copies weights between two models of one architecture, layer by layer in order.
+
+    Layers that Keras names by itself have other names in each model, so names cannot be used.
+
+    Args:
+        source: Model the weights come from; may have more layers at its end.
+        model: Model they go to.
+        count: How many layers with weights are copied; `None` for all.
+
+    Raises:
+        ValueError: When a shape differs; the model is then unchanged.
+    """
+    targets = weighted(model)[:count]
+    sources = weighted(source)
+    plan = []
+    for index, layer in enumerate(targets):
+        arrays = sources[index].get_weights() if index < len(sources) else []
+        shapes = [tuple(variable.shape) for variable in layer.weights]
+        if [array.shape for array in arrays] != shapes:
+            raise ValueError(
+                f"`weights` do not fit layer {layer.name!r} (number {index + 1} of those with "
+                "weights). Pass the file of this network, and `new_head=True` if only its "
+                f"classifier differs. Expected: shapes {shapes}. Received: "
+                f"{[array.shape for array in arrays]}"
+            )
+        plan += zip(layer.weights, arrays, strict=True)
+    for variable, array in plan:
+        variable.assign(array)
 
 
 def unreadable(path, error):

@@ -1,0 +1,125 @@
+"""Networks of keras.applications: built there, made flat and interpretable by `_convert`."""
+
+from dataclasses import dataclass, field
+
+import keras
+from keras import layers
+
+from keras_icnn import _convert
+from keras_icnn.zoo import _weights
+from keras_icnn.zoo._preprocessing import ImagePreprocessing
+
+
+@dataclass(frozen=True)
+class Application:
+    """One network of keras.applications.
+
+    Args:
+        function: Name of the function there.
+        dropout: The head's rate.
+        arguments: Further arguments of the function.
+    """
+
+    function: str
+    dropout: float = 0.0
+    arguments: dict = field(default_factory=dict)
+    default_size: int = 224
+    min_size: int = 32
+
+    def __call__(self, **arguments):
+        return getattr(keras.applications, self.function)(**self.arguments, **arguments)
+
+
+_OURS = {"include_preprocessing": False}
+APPLICATIONS = {
+    "mobilenet_v2": Application("MobileNetV2"),
+    "resnet50": Application("ResNet50"),
+    "densenet121": Application("DenseNet121"),
+    "convnext_tiny": Application("ConvNeXtTiny", arguments=_OURS),
+    "efficientnet_v2_b0": Application("EfficientNetV2B0", dropout=0.2, arguments=_OURS),
+}
+
+
+def build(application, options, preprocessing):
+    """Builds a network of keras.applications, with its weights.
+
+    Args:
+        application: `Application`.
+        options: `Options`.
+        preprocessing: Key of `MODES`, used when the options include preprocessing.
+
+    Returns:
+        `keras.Model`, or `InterpretableModel` when the options ask for one.
+    """
+    backbone = application(
+        weights=None,
+        include_top=False,
+        input_shape=options.input_shape,
+        pooling="avg" if options.include_top else options.pooling,
+    )
+    outputs = backbone.output
+    if options.include_top:
+        rate = application.dropout if options.dropout is None else options.dropout
+        if rate:
+            outputs = layers.Dropout(rate, name="top_dropout")(outputs)
+        outputs = layers.Dense(
+            options.classes, activation=options.classifier_activation, name="predictions"
+        )(outputs)
+    model = keras.Model(backbone.input, outputs, name=application.function.lower())
+    if options.weights is not None:
+        _load(application, options, model, len(_weights.weighted(backbone)))
+    inputs, x = options.input()
+    if options.include_preprocessing:
+        x = ImagePreprocessing(preprocessing, name="preprocessing")(x)
+    if x is not inputs:
+        model = keras.Model(inputs, model(x))
+    interpretable = None
+    if options.interpretable:
+        interpretable = _convert.layer_arguments(
+            options.classes, options.background_class, options.filter_loss, options.mask
+        )
+    return _convert.transform(
+        model,
+        name=options.name,
+        layers=None if options.interpret_top else (),
+        extra_layer=options.extra_layer,
+        interpretable=interpretable,
+        normalization=options.normalization,
+        new_filters=options.new_filters,
+    )
+
+
+def _load(application, options, model, backbone_layers):
+    wants_head = options.include_top and not options.new_head
+    weights = options.weights
+
+    def reference(include_top, classes=1000, input_shape=None, weights=None):
+        return application(
+            weights=weights,
+            include_top=include_top,
+            input_shape=None if include_top and weights else input_shape,
+            classes=classes,
+            pooling=None if include_top else "avg",
+        )
+
+    if weights == "imagenet":
+        source = reference(wants_head, input_shape=options.input_shape, weights="imagenet")
+    elif weights.endswith(".npz"):
+        names = [layer.name for layer in _weights.weighted(model)]
+        _weights.assign(
+            model,
+            _weights.load_npz(weights),
+            names[:backbone_layers],
+            names[backbone_layers:] if wants_head else (),
+            source=repr(weights),
+        )
+        return
+    else:
+        references = [
+            lambda: reference(False, input_shape=options.input_shape),
+            lambda: reference(True),
+        ]
+        if wants_head:
+            references.insert(0, lambda: reference(True, options.classes, options.input_shape))
+        source = _weights.load_keras(weights, references)
+    _weights.transfer(source, model, None if wants_head else backbone_layers)
