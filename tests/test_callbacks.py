@@ -12,6 +12,11 @@ import fake_data
 
 from keras_icnn.callbacks import PartMetrics
 
+# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
+
 
 def fit(*callbacks, epochs=3):
     data = fake_data.FakeDataset(16)
