@@ -246,3 +246,22 @@ def test_errors(dataset):
             class_names=["negative", "cat"],
             landmark_names=["head"],
         )
+
+
+def test_interpretable_layers_bring_their_target_categories():
+    import keras_icnn as icnn
+
+    data = fake_data.FakeDataset(40, classes=("negative", "red", "green"))
+    image = keras.Input((*fake_data.SIZE, 3))
+    x = keras.layers.AveragePooling2D(4)(image)
+    x = icnn.InterpretableConv(6, 3, padding="same", num_classes=3, background_class=0, name="i")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = icnn.InterpretableModel(image, keras.layers.Dense(3, activation="softmax")(x))
+    before = metrics.evaluate(model, data, radius=6.0)
+    assert before.layer == "i"
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(data.batches(8), epochs=1, verbose=0)
+    report = metrics.evaluate(model, data, radius=6.0)
+    targets = model.get_layer("i").target_categories()
+    assert set(targets) <= {1, 2}
+    assert report.filters["category"].tolist() == [data.class_names[c] for c in targets]
