@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_icnn.zoo import _applications, _builder, _weights
+from keras_icnn.zoo import _applications, _builder, _download, _matconvnet, _weights
 from keras_icnn.zoo._applications import APPLICATIONS
 from keras_icnn.zoo._architectures import ARCHITECTURES
 from keras_icnn.zoo._manifest import MANIFEST
@@ -37,27 +37,55 @@ def _table(name):
 
 
 def _create_from_table(name, architecture, options, preprocessing):
-    model = _builder.build(architecture, options, preprocessing)
-    if options.weights is not None:
-        backbone, head = _builder.weighted_rows(architecture)
-        wants_head = options.include_top and not options.new_head
-        _weights.assign(
-            model,
-            _read(name, options),
-            backbone,
-            head if wants_head else (),
-            source=repr(options.weights),
-        )
+    matconvnet = _matconvnet_file(name, architecture, options)
+    mean = None
+    if matconvnet is not None and options.include_preprocessing:
+        mean = _mean(matconvnet, options, preprocessing)
+    model = _builder.build(
+        architecture, options, preprocessing, None if mean is None else mean.shape
+    )
+    if options.weights is None:
+        return model
+    backbone, head = _builder.weighted_rows(architecture)
+    if not options.include_top or options.new_head:
+        head = []
+    if matconvnet is not None:
+        rows = [(row, tuple(model.get_layer(row).kernel.shape)) for row in backbone + head]
+        arrays = _matconvnet.layer_arrays(matconvnet, rows, flip_first=preprocessing == "caffe")
+    elif options.weights == "imagenet":
+        arrays = _imagenet(name, options)
+    elif options.weights.endswith(".npz"):
+        arrays = _weights.load_npz(options.weights)
+    else:
+        source = _weights.load_keras(options.weights, _references(name, options))
+        arrays = _weights.read_model(source)
+    _weights.assign(model, arrays, backbone, head, source=repr(options.weights))
+    if mean is not None:
+        model.get_layer("preprocessing").mean.assign(mean)
     return model
 
 
-def _read(name, options):
-    weights = options.weights
-    if weights == "imagenet":
-        return _imagenet(name, options)
-    if weights.endswith(".npz"):
-        return _weights.load_npz(weights)
-    return _weights.read_model(_weights.load_keras(weights, _references(name, options)))
+def _matconvnet_file(name, architecture, options):
+    """The MatConvNet model that the options' weights are in, or `None`."""
+    weights, source = options.weights, MANIFEST[name].source
+    if weights == "imagenet" and source is not None and source.format == "matconvnet":
+        model = _download.fetch(source, _matconvnet.read_matconvnet)
+    elif weights is not None and weights.endswith(".mat"):
+        model = _matconvnet.read_matconvnet(weights)
+    else:
+        return None
+    _matconvnet.check_geometry(model, _builder.geometry(architecture))
+    return model
+
+
+def _mean(matconvnet, options, preprocessing):
+    """The file's mean image in the network's channel order; its mean pixel at other sizes."""
+    mean = matconvnet.mean
+    if mean is None:
+        return None
+    if mean.shape != tuple(options.input_shape):
+        mean = mean.mean(axis=(0, 1), keepdims=True)
+    return mean[..., ::-1] if preprocessing == "caffe" else mean
 
 
 def _imagenet(name, options):

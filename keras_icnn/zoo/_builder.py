@@ -124,3 +124,20 @@ def weighted_rows(architecture):
     if architecture.head == ("conv10",):
         return features, ["conv10"]
     return features, [name for name, _ in architecture.head] + ["predictions"]
+
+
+def geometry(architecture):
+    """What MatConvNet's files say of the features' strides, padding and normalisation."""
+    rows = []
+    for row in architecture.features:
+        if isinstance(row, Conv):
+            numbers = {"stride": [row.strides] * 2, "pad": [row.padding] * 4}
+            rows.append((row.name, "conv", numbers))
+        elif isinstance(row, Norm):
+            numbers = {"param": [2 * row.depth_radius + 1, row.bias, row.alpha, row.beta]}
+            rows.append((row.name, "lrn", numbers))
+        elif isinstance(row, Pool):
+            # Not its padding: several paddings of a converted Caffe model give the same maps.
+            numbers = {"pool": [row.pool_size] * 2, "stride": [row.strides] * 2}
+            rows.append((row.name, "pool", numbers))
+    return rows
