@@ -12,6 +12,7 @@ WEIGHTS = ("absolute", "relative")
 MARGINALS = ("map", "constant")
 PEAKS = ("argmax", "center_of_mass")
 TARGETS = ("sum", "max")
+REFERENCES = ("batch", "image")
 
 _OFFICIAL = {
     "likelihood": "official",
@@ -67,8 +68,10 @@ class FilterLoss:
         marginal: p(x): `"map"`, Eq. (2) summed over templates for each map, or `"constant"`, 1/N.
         weight: `"absolute"` or `"relative"`.
         strength: with an absolute weight, lambda's factor (Eq. 3), by default the paper's 5e-6;
-            with a relative one the share of the task gradient's root mean square at the layer,
-            image by image, by default 0.1.
+            with a relative one the share of the task gradient's root mean square at the layer's
+            output, by default 0.1.
+        reference: that root mean square is taken over the `"batch"`, so that all images are pushed
+            alike, or for each `"image"`, so that those the task has settled are left alone.
         scale_with_activation: whether an absolute weight is multiplied by the running mean of
             `max_ij x`, filter by filter (paper section 5).
         decay_steps: if given, the weight is divided by `1 + floor(step / decay_steps)`; the
@@ -103,6 +106,7 @@ class FilterLoss:
         marginal="map",
         weight="absolute",
         strength=None,
+        reference="batch",
         scale_with_activation=True,
         decay_steps=None,
         rescale=False,
@@ -124,6 +128,7 @@ class FilterLoss:
         if strength is None:
             strength = 5e-6 if weight == "absolute" else 0.1
         self.strength = check_positive("strength", strength, where="FilterLoss")
+        self.reference = _choice("reference", reference, REFERENCES)
         self.scale_with_activation = bool(scale_with_activation)
         if decay_steps is not None and (
             isinstance(decay_steps, bool)
@@ -214,6 +219,7 @@ class FilterLoss:
                 "marginal",
                 "weight",
                 "strength",
+                "reference",
                 "scale_with_activation",
                 "decay_steps",
                 "rescale",

@@ -234,11 +234,21 @@ class InterpretableFilters(keras.layers.Layer):
             radial, rms = _ops.push_moments(maps, push, rule.remove_radial, batch_size)
             state["push_rms"] = self._running(self.push_rms, rms)
             self._assign(state)
-            rms = ops.maximum(self._finite_or_old(state, "push_rms"), np.finfo("float32").tiny)
+            # Comparisons with a value that is not a number are false.
+            rms = state["push_rms"]
             factor = ops.where(rms > 1e-30, rule.strength * decay / rms, 0.0)
             scope.add(None, scope_value)
             return _ops.mask_maps_with_push(
-                x, row, column, templates, push, radial, factor, mask=self.mask
+                x,
+                row,
+                column,
+                templates,
+                push,
+                radial,
+                factor,
+                batch_size,
+                reference=rule.reference,
+                mask=self.mask,
             )
 
         self._assign(state)
@@ -295,11 +305,6 @@ class InterpretableFilters(keras.layers.Layer):
         checks = [ops.all(ops.isfinite(value)) for value in state.values()]
         return ops.all(ops.stack(checks))
 
-    def _finite_or_old(self, state, name):
-        return ops.where(
-            ops.isfinite(state[name]), state[name], ops.convert_to_tensor(getattr(self, name))
-        )
-
     def _assign(self, state):
         finite = self._finite(state)
         for name in _STATE:
@@ -344,9 +349,7 @@ class InterpretableFilters(keras.layers.Layer):
         if rule.gradient == "equal":
             strength = templates.tau * ops.ones_like(positive)
         elif rule.likelihood == "official":
-            strength = _ops.official_strength(
-                trace, row, column, positive, batch_size, templates
-            )
+            strength = _ops.official_strength(trace, row, column, positive, batch_size, templates)
         else:
             index = ops.where(
                 positive > 0, _ops.template_index(row, column, templates), templates.units

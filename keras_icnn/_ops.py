@@ -95,7 +95,7 @@ def traces(x, templates):
 
 
 def log_mean_exp(values, batch_size):
-    """Log of the mean over the (whole, all replicas') batch of `exp(values)`: `[B, ...]` to `[...]`."""
+    """Log of the mean of `exp(values)` over all replicas' batch: `[B, ...]` to `[...]`."""
     return ops.logsumexp(_replicas.gather(ops.logsumexp(values, axis=0)), axis=0) - ops.log(
         batch_size
     )
@@ -207,9 +207,7 @@ def official_strength(trace, row, column, positive, batch_size, templates, alpha
         float32 `[B, F]`.
     """
     scale = 1.0 / (templates.tau * templates.units)
-    mirrored = [
-        ops.flip(_replicas.mirrored(position), axis=(0, 1)) for position in (row, column)
-    ]
+    mirrored = [ops.flip(_replicas.mirrored(position), axis=(0, 1)) for position in (row, column)]
     against_others = pick(trace, template_index(*mirrored, templates)) * scale
     against_own = pick(trace, template_index(row, column, templates)) * scale
     against_negative = trace[:, -1] * scale
@@ -323,10 +321,12 @@ def mask_maps(x, row, column, templates):
     return x * ops.cast(ops.stop_gradient(part_mask(row, column, templates)), x.dtype)
 
 
-def mask_maps_with_push(x, row, column, templates, push, radial, factor, mask=True):
+def mask_maps_with_push(
+    x, row, column, templates, push, radial, factor, batch_size, *, reference, mask=True
+):
     """As `mask_maps`; the backward pass adds a push of fixed size relative to the task gradient.
 
-    With `g` the gradient that arrives at the output, image by image:
+    With `g` the gradient that arrives at the output, before masking:
     `dx = g o mask + factor * rms(g) * (push - radial * x)`. It is of degree one in `g`, so loss
     scaling and replicas leave the proportion as it is.
 
@@ -336,24 +336,29 @@ def mask_maps_with_push(x, row, column, templates, push, radial, factor, mask=Tr
         push: `TargetPush` or `DensePush`.
         radial: `[F]`, from `push_moments`.
         factor: scalar, the relative weight over the push's root mean square.
+        batch_size: number of images on all replicas.
+        reference: `"batch"`, rms over the whole (all replicas') batch, or `"image"`, over each
+            image's own gradient.
         mask: whether the output is masked.
     """
 
     @ops.custom_gradient
-    def forward(x, row, column, radial, factor, *tensors):
+    def forward(x, row, column, radial, factor, batch_size, *tensors):
         y = mask_maps(x, row, column, templates) if mask else x * ops.ones((), x.dtype)
 
         def grad(*args, upstream=None):
             g = ops.cast(args[0] if upstream is None else upstream, "float32")
-            rms = ops.sqrt(ops.mean(ops.square(g), axis=(1, 2, 3), keepdims=True))
+            square = ops.mean(ops.square(g), axis=(1, 2, 3), keepdims=True)
+            if reference == "batch":
+                square = _replicas.all_sum([ops.sum(square)])[0] / batch_size
             added = push.direction(*tensors) - radial * ops.cast(x, "float32")
             kept = g * part_mask(row, column, templates) if mask else g
-            dx = ops.cast(kept + (factor * rms) * added, x.dtype)
-            return (dx,) + (None,) * (4 + len(tensors))
+            dx = ops.cast(kept + (factor * ops.sqrt(square)) * added, x.dtype)
+            return (dx,) + (None,) * (5 + len(tensors))
 
         return y, grad
 
-    return forward(x, row, column, radial, factor, *push.tensors)
+    return forward(x, row, column, radial, factor, batch_size, *push.tensors)
 
 
 def loss_term(x, value, push):

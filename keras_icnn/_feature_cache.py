@@ -1,0 +1,76 @@
+"""Outputs of frozen layers, computed once and kept on disk."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+
+def file_sha256(path):
+    """Hex digest of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class FeatureCache:
+    """Feature maps of data sets, one `.npy` file a data set, as float16 where that holds them.
+
+    Args:
+        folder: where the files go.
+        model: frozen network, images float32 `[batch, h, w, 3]` to maps.
+        key: string that says what the features depend on besides the images.
+        batch_size: images a forward pass.
+        verbose: whether to show progress.
+    """
+
+    def __init__(self, folder, model, key, *, batch_size=32, verbose=True):
+        self._folder = Path(folder)
+        self._model = model
+        self._key = key
+        self._batch_size = batch_size
+        self._verbose = verbose
+
+    def get(self, dataset, name):
+        """Features of a `PartDataset`, in its order: a read-only array on disk."""
+        path = self._path(dataset, name)
+        if not path.exists():
+            self._write(dataset, path, name)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+    def _path(self, dataset, name):
+        digest = hashlib.sha256(self._key.encode())
+        for file in dataset.files:
+            digest.update(file.encode() + b"\0")
+        return self._folder / f"{name}-{digest.hexdigest()[:16]}.npy"
+
+    def _write(self, dataset, path, name):
+        from tqdm import tqdm
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        batches = dataset.batches(self._batch_size)
+        parts = []
+        for i in tqdm(
+            range(len(batches)),
+            desc=f"features of {name}",
+            disable=None if self._verbose else True,
+            leave=False,
+        ):
+            parts.append(np.asarray(self._predict(batches[i][0]), "float32"))
+        features = np.concatenate(parts)
+        if np.abs(features).max(initial=0.0) < np.finfo("float16").max:
+            features = features.astype("float16")
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            with open(temporary, "wb") as file:
+                np.save(file, features, allow_pickle=False)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _predict(self, images):
+        # Batches of one size: a new size would be compiled anew.
+        missing = self._batch_size - len(images)
+        if missing:
+            images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), images.dtype)])
+        return self._model.predict_on_batch(images)[: self._batch_size - missing]

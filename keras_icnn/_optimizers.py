@@ -1,0 +1,32 @@
+"""AdamW with a learning rate a layer, which Keras does not have."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="keras_icnn")
+class LayerwiseAdamW(keras.optimizers.AdamW):
+    """`AdamW` that multiplies the learning rate of some layers.
+
+    Args:
+        multipliers: dict of the beginning of a variable's path (such as `"fire9"`) to the factor
+            of its learning rate; 1 for all others.
+        **kwargs: of `keras.optimizers.AdamW`.
+    """
+
+    def __init__(self, *, multipliers=None, **kwargs):
+        super().__init__(**kwargs)
+        self.multipliers = dict(multipliers or {})
+
+    def build(self, variables):
+        super().build(variables)
+        self._factors = [
+            next((f for start, f in self.multipliers.items() if v.path.startswith(start)), 1.0)
+            for v in variables
+        ]
+
+    def update_step(self, gradient, variable, learning_rate):
+        factor = self._factors[self._get_variable_index(variable)]
+        super().update_step(gradient, variable, learning_rate * factor)
+
+    def get_config(self):
+        return {**super().get_config(), "multipliers": self.multipliers}

@@ -1,0 +1,279 @@
+"""What a recipe may say: TOML to checked dataclasses."""
+
+import dataclasses
+import difflib
+import hashlib
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keras_icnn._filter_loss import NAMED, FilterLoss
+
+READERS = ("animal_part", "folder", "creatures")
+TASKS = ("single-category", "multi-category")
+LOSSES = ("logistic", "softmax")
+SCHEDULES = ("cosine", "constant")
+SPLITS = ("train", "validation", "test")
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be run as it is written; the message names the file and the fix."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which pictures: `[data]`."""
+
+    reader: str = "animal_part"
+    path: str = ""
+    task: str = "single-category"
+    categories: tuple = ()
+    train_on: tuple = ("train",)
+    measure_on: str = "test"
+    arguments: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is common to all variants: `[network]`.
+
+    `frozen_until` names the layer whose outputs are computed once and cached; the layers up to it
+    are frozen. `head` is `"network"`, the network's own, or `"pooled"`: mean over the map, times
+    `head_scale`, one linear layer.
+    """
+
+    weights: str = ""
+    frozen_until: str = ""
+    head: str = "network"
+    head_scale: float = 1.0
+    arguments: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Training:
+    """The schedule, the same for every variant: `[training]`.
+
+    `learning_rates` multiplies the learning rate of layers whose names begin with a key.
+    """
+
+    epochs: int = 10
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: str = "cosine"
+    loss: str = "logistic"
+    flip: bool = False
+    learning_rates: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One network to train: `[[variant]]`.
+
+    `layer` is measured (the topmost interpretable layer, else the topmost map, by default).
+    `radius_from` names the variant whose receptive field's radius is used for part
+    interpretability, listed earlier; its own is measured by default.
+    """
+
+    name: str
+    network: str
+    layer: str = ""
+    radius_from: str = ""
+    filter_loss: object = None
+    arguments: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe: data, network, schedule, variants and seeds."""
+
+    name: str
+    path: str
+    sha256: str
+    title: str
+    seeds: tuple
+    data: Data
+    network: Network
+    training: Training
+    variants: tuple
+
+
+def read_recipe(path):
+    """Reads and checks a recipe.
+
+    Args:
+        path: TOML file.
+
+    Returns:
+        A `Recipe`.
+
+    Raises:
+        RecipeError: naming the file, the key, what was expected and what was found.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > 1 << 20:
+            raise RecipeError(f"Recipe '{path}' is larger than 1 MiB; that is no recipe.")
+        raw = path.read_bytes()
+        content = tomllib.loads(raw.decode("utf-8"))
+    except OSError as error:
+        raise RecipeError(
+            f"Recipe '{path}' cannot be read ({error.strerror}). Give the path of a .toml file, "
+            "such as one under zoo/recipes/."
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"Recipe '{path}' is not valid TOML: {error}") from error
+    try:
+        return _recipe(content, path, hashlib.sha256(raw).hexdigest())
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"Recipe '{path}': {error}") from error
+
+
+def _recipe(content, path, sha256):
+    _known(content, ("title", "seeds", "data", "network", "training", "variant"), "the recipe")
+    data = _section(Data, content.get("data", {}), "[data]")
+    _one_of(data.reader, READERS, "reader", "[data]")
+    _one_of(data.task, TASKS, "task", "[data]")
+    _one_of(data.measure_on, SPLITS, "measure_on", "[data]")
+    for split in data.train_on:
+        _one_of(split, SPLITS, "train_on", "[data]")
+    if data.measure_on in data.train_on:
+        raise ValueError(
+            f"`measure_on` in [data] must be a split that is not trained on. Received: "
+            f"measure_on={data.measure_on!r}, train_on={list(data.train_on)}"
+        )
+    network = _section(Network, content.get("network", {}), "[network]")
+    _one_of(network.head, ("network", "pooled"), "head", "[network]")
+    training = _section(Training, content.get("training", {}), "[training]")
+    _one_of(training.schedule, SCHEDULES, "schedule", "[training]")
+    _one_of(training.loss, LOSSES, "loss", "[training]")
+    for name in ("epochs", "batch_size", "learning_rate"):
+        if not getattr(training, name) > 0:
+            raise ValueError(
+                f"`{name}` in [training] must be above 0. Received: {getattr(training, name)}"
+            )
+    if training.flip and network.frozen_until:
+        raise ValueError(
+            "`flip` in [training] needs pictures, but `frozen_until` in [network] trains on cached "
+            "features. Remove one of them."
+        )
+    if data.task == "single-category" and training.loss != "logistic":
+        raise ValueError("the single-category task has one logit: `loss` must be 'logistic'")
+    seeds = content.get("seeds", [0])
+    if not isinstance(seeds, list) or not seeds or not all(type(s) is int for s in seeds):
+        raise ValueError(f"`seeds` must be a list of whole numbers. Received: {seeds!r}")
+    variants = content.get("variant", [])
+    if not isinstance(variants, list) or not variants:
+        raise ValueError("at least one [[variant]] must say which network to train")
+    parsed = []
+    for table in variants:
+        parsed.append(_variant(table, [variant.name for variant in parsed]))
+    return Recipe(
+        name=path.stem,
+        path=str(path),
+        sha256=sha256,
+        title=str(content.get("title", path.stem)),
+        seeds=tuple(seeds),
+        data=data,
+        network=network,
+        training=training,
+        variants=tuple(parsed),
+    )
+
+
+def _variant(table, earlier):
+    where = f"[[variant]] {table.get('name', '')!r}" if isinstance(table, dict) else "[[variant]]"
+    table = dict(table)
+    for name in ("name", "network"):
+        if not isinstance(table.get(name), str):
+            raise ValueError(f"every [[variant]] needs a `{name}`, a string. Received: {table}")
+    if not table["name"].replace("_", "").replace("-", "").isalnum():
+        raise ValueError(
+            f"`name` of {where} must be of letters, digits, '_' and '-': it names files"
+        )
+    if table["name"] in earlier:
+        raise ValueError(f"`name` of {where} is taken by an earlier variant")
+    if table.get("radius_from") and table["radius_from"] not in earlier:
+        raise ValueError(
+            f"`radius_from` of {where} must name a variant listed before it, one of {earlier}. "
+            f"Received: {table['radius_from']!r}"
+        )
+    if "filter_loss" in table:
+        table["filter_loss"] = _filter_loss(table["filter_loss"], where)
+    return _section(Variant, table, where, free=("filter_loss",))
+
+
+def _filter_loss(value, where):
+    """A name, `"none"`, or a table: `rule`, a name to start from, and what differs from it."""
+    if value == "none":
+        return "none"
+    if isinstance(value, str):
+        return FilterLoss.parse(value)
+    if not isinstance(value, dict):
+        raise ValueError(f"`filter_loss` of {where} must be a name or a table. Received: {value!r}")
+    value = dict(value)
+    rule = value.pop("rule", "default")
+    _one_of(rule, tuple(NAMED), "filter_loss.rule", where)
+    base = FilterLoss.parse(rule).get_config()
+    _known(value, tuple(base), f"filter_loss of {where}")
+    return FilterLoss(**{**base, **value})
+
+
+def _section(cls, table, where, free=()):
+    if not isinstance(table, dict):
+        raise ValueError(f"{where} must be a table. Received: {table!r}")
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    _known(table, tuple(fields), where)
+    values = {}
+    for name, value in table.items():
+        default = fields[name].default
+        if default is dataclasses.MISSING:
+            factory = fields[name].default_factory
+            default = "" if factory is dataclasses.MISSING else factory()
+        values[name] = value if name in free else _typed(name, value, default, where)
+    return cls(**values)
+
+
+def _typed(name, value, default, where):
+    if isinstance(default, tuple):
+        if isinstance(value, list) and all(isinstance(v, str) for v in value):
+            return tuple(value)
+        raise ValueError(f"`{name}` in {where} must be a list of strings. Received: {value!r}")
+    expected = type(default)
+    if expected is float and type(value) is int:
+        value = float(value)
+    if type(value) is not expected:
+        raise ValueError(
+            f"`{name}` in {where} must be of type {expected.__name__}. Received: {value!r}"
+        )
+    return value
+
+
+def _known(table, names, where):
+    for key in table:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            raise ValueError(f"`{key}` is not known in {where}{hint} Known: {', '.join(names)}")
+
+
+def _one_of(value, choices, name, where):
+    if value not in choices:
+        raise ValueError(
+            f"`{name}` in {where} must be one of {tuple(choices)}. Received: {value!r}"
+        )
+
+
+def resolve(root, relative, what):
+    """A path of a recipe below the data folder; it must exist and may not leave the folder."""
+    root = Path(root).resolve()
+    path = Path(os.path.normpath(root / relative))
+    if root != path and root not in path.parents:
+        raise RecipeError(f"{what} must lie below the data folder '{root}'. Received: {relative!r}")
+    if not path.exists():
+        raise RecipeError(
+            f"{what} '{relative}' is not in the data folder '{root}'. Pass the folder that holds "
+            "it with --data."
+        )
+    return path

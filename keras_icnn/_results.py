@@ -1,0 +1,58 @@
+"""A table of results on disk that is complete at every moment."""
+
+import csv
+import os
+from pathlib import Path
+
+
+def write_csv(path, rows):
+    """Writes rows (dicts) as CSV; the file is replaced only once the new one is complete."""
+    path = Path(path)
+    header = list(dict.fromkeys(key for row in rows for key in row))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, header, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class Results:
+    """Rows of a CSV file, found again by some of their columns.
+
+    Args:
+        path: the file; read if it exists.
+        keys: columns that identify a row.
+    """
+
+    def __init__(self, path, keys):
+        self.path = Path(path)
+        self._keys = tuple(keys)
+        self.rows = []
+        if self.path.exists():
+            with self.path.open(newline="", encoding="utf-8") as file:
+                self.rows = list(csv.DictReader(file))
+            missing = [k for k in self._keys if self.rows and k not in self.rows[0]]
+            if missing:
+                raise ValueError(
+                    f"'{self.path}' is not a table of results: it lacks the columns {missing}. "
+                    "Choose another --out folder."
+                )
+
+    def find(self, **key):
+        """The row with these values, or None."""
+        wanted = {name: str(value) for name, value in key.items()}
+        for row in self.rows:
+            if all(str(row.get(name)) == value for name, value in wanted.items()):
+                return row
+        return None
+
+    def add(self, row):
+        """Adds a row and writes the file."""
+        self.rows.append(row)
+        write_csv(self.path, self.rows)

@@ -1,0 +1,452 @@
+"""Runs a recipe: trains its networks, measures them, and resumes where it was stopped."""
+
+import contextlib
+import math
+import os
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+
+from keras_icnn._feature_cache import FeatureCache, file_sha256
+from keras_icnn._recipe_format import Recipe, RecipeError, read_recipe, resolve
+from keras_icnn._results import Results
+
+__all__ = ["Recipe", "RecipeError", "read_recipe", "run_recipe", "summarize"]
+
+# Figures in the printed table: (column, heading, digits).
+_COLUMNS = (
+    ("accuracy", "accuracy", 3),
+    ("balanced_accuracy", "balanced", 3),
+    ("instability", "instab.", 3),
+    ("r2", "R2", 2),
+    ("r2_median", "median", 2),
+    ("r2_strongest", "R2 str.", 2),
+    ("r2_facing", "R2 fac.", 2),
+    ("part_interpretability", "parts", 3),
+    ("alive", "alive", 2),
+    ("diversity", "div.", 3),
+    ("part_diversity", "n parts", 2),
+)
+_KEY = ("recipe_sha256", "variant", "category", "seed")
+_IS_TRIVIAL = "trivial detector"
+
+
+def run_recipe(recipe, data, out, *, seeds=None, variants=None, categories=None, verbose=True):
+    """Trains and measures every variant of a recipe; what is measured already is not repeated.
+
+    Args:
+        recipe: a `Recipe`, from `read_recipe`.
+        data: folder that holds the data sets and weights the recipe names.
+        out: folder for results (`results.csv`, a row a run), per-filter tables, trained models
+            and cached features. Run again with the same folder to resume.
+        seeds, variants, categories: run only these (lists), by default all of the recipe's.
+        verbose: whether to print progress.
+
+    Returns:
+        The rows of `results.csv` that belong to this recipe, a list of dicts.
+
+    Raises:
+        RecipeError: for data, weights, layers or categories that are not there.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    with _locked(out):
+        return _Run(recipe, data, out, verbose).all(seeds, variants, categories)
+
+
+@contextlib.contextmanager
+def _locked(folder):
+    """Keeps two runs out of one folder."""
+    path = folder / ".lock"
+    with open(path, "a", encoding="utf-8") as file:
+        try:
+            import fcntl
+
+            # The system lets go of it when the process ends, however it ends.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # not a POSIX system
+            pass
+        except OSError as error:
+            raise RecipeError(
+                f"Another run is writing to '{folder}'. Wait for it, or choose another --out."
+            ) from error
+        yield
+
+
+def _only(chosen, known, what):
+    if chosen is None:
+        return list(known)
+    unknown = [c for c in chosen if c not in known]
+    if unknown:
+        raise RecipeError(f"The recipe has no {what} {unknown}. It has: {list(known)}")
+    return list(chosen)
+
+
+class _Run:
+    def __init__(self, recipe, data, out, verbose):
+        self.recipe = recipe
+        self.data_folder = data
+        self.out = out
+        self.verbose = verbose
+        self.results = Results(out / "results.csv", _KEY)
+        self.splits = self._read_data()
+        self.weights = None
+        if recipe.network.weights not in ("", "imagenet"):
+            self.weights = str(resolve(data, recipe.network.weights, "`weights` in [network]"))
+        elif recipe.network.weights == "imagenet":
+            self.weights = "imagenet"
+
+    def all(self, seeds, variants, categories):
+        recipe = self.recipe
+        names = [variant.name for variant in recipe.variants]
+        chosen = _only(variants, names, "variant")
+        seeds = _only(seeds, recipe.seeds, "seed")
+        categories = _only(categories, self._tasks(), "category")
+        runs = [
+            (category, seed, variant)
+            for category in categories
+            for seed in seeds
+            for variant in recipe.variants
+            if variant.name in chosen
+        ]
+        todo = [r for r in runs if self._done(*r) is None]
+        self._say(f"{recipe.title}: {len(runs)} runs, {len(runs) - len(todo)} of them done already")
+        started = time.monotonic()
+        for number, (category, seed, variant) in enumerate(todo):
+            row = self._one(category, seed, variant)
+            passed = time.monotonic() - started
+            left = passed / (number + 1) * (len(todo) - number - 1)
+            self._say(
+                f"[{number + 1}/{len(todo)}] {category}, {variant.name}, seed {seed}: accuracy "
+                f"{_number(row['accuracy'], 3)}, instability {_number(row['instability'], 3)}, R2 "
+                f"{_number(row['r2'], 2)} ({row['seconds']} s; about {left / 60:.0f} min left)"
+            )
+        return [r for r in self.results.rows if r["recipe_sha256"] == recipe.sha256]
+
+    def _done(self, category, seed, variant):
+        return self.results.find(
+            recipe_sha256=self.recipe.sha256, variant=variant.name, category=category, seed=seed
+        )
+
+    def _say(self, text):
+        if self.verbose:
+            print(text, flush=True)
+
+    # --- data ---------------------------------------------------------------------------------
+
+    def _read_data(self):
+        from keras_icnn import datasets
+
+        data = self.recipe.data
+        reader = getattr(datasets, data.reader)
+        if data.reader == "creatures":
+            return reader(**data.arguments)
+        path = resolve(self.data_folder, data.path, "`path` in [data]")
+        return reader(path, **data.arguments)
+
+    def _tasks(self):
+        data = self.recipe.data
+        if data.task == "multi-category":
+            return ["+".join(self._categories())]
+        return self._categories()
+
+    def _categories(self):
+        known = self.splits.class_names
+        background = known[0]
+        categories = list(self.recipe.data.categories) or known[1:]
+        unknown = [c for c in categories if c not in known or c == background]
+        if unknown:
+            raise RecipeError(
+                f"`categories` in [data] must be among {known[1:]}. Received: {unknown}"
+            )
+        return categories
+
+    def _classes(self, category):
+        if self.recipe.data.task == "multi-category":
+            return self._categories()
+        return [self.splits.class_names[0], category]
+
+    def _split(self, names, category):
+        selected = None
+        for name in names:
+            part = getattr(self.splits, name).select(classes=self._classes(category))
+            selected = part if selected is None else selected.concatenate(part)
+        return selected
+
+    # --- one run ------------------------------------------------------------------------------
+
+    def _one(self, category, seed, variant):
+        import keras
+
+        started = time.monotonic()
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(seed)
+        train = self._split(self.recipe.data.train_on, category)
+        test = self._split((self.recipe.data.measure_on,), category)
+        model, upper, lower = self._build(variant)
+        history = self._train(upper, lower, train, seed)
+        report = self._measure(model, upper, lower, variant, test, category, seed)
+        row = {
+            "recipe": self.recipe.name,
+            "variant": variant.name,
+            "category": category,
+            "seed": seed,
+            **{name: _rounded(value) for name, value in report.values.items()},
+            "train_loss": _rounded(history["loss"][-1]),
+            "filter_loss": _rounded(history.get("filter_loss", [math.nan])[-1]),
+            "train_images": len(train),
+            "seconds": round(time.monotonic() - started),
+            **self._provenance(),
+        }
+        self._keep(model, report, f"{variant.name}-{category}-{seed}")
+        self._keep_trivial(report, category)
+        self.results.add(row)
+        return row
+
+    def _provenance(self):
+        import keras
+
+        from keras_icnn import __version__
+
+        return {
+            "recipe_sha256": self.recipe.sha256,
+            "keras_icnn": __version__,
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        }
+
+    def _keep(self, model, report, name):
+        (self.out / "filters").mkdir(exist_ok=True)
+        (self.out / "models").mkdir(exist_ok=True)
+        report.to_csv(self.out / "filters" / f"{name}.csv")
+        path = self.out / "models" / f"{name}.keras"
+        temporary = path.with_name(f".{path.stem}.tmp.keras")
+        try:
+            model.save(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _keep_trivial(self, report, category):
+        for name, values in report.trivial.items():
+            key = {"recipe_sha256": self.recipe.sha256, "variant": name, "category": category}
+            if self.results.find(**key) is None:
+                self.results.rows.append(
+                    {
+                        "recipe": self.recipe.name,
+                        **key,
+                        "seed": _IS_TRIVIAL,
+                        **{k: _rounded(v) for k, v in values.items()},
+                    }
+                )
+
+    # --- networks -----------------------------------------------------------------------------
+
+    def _build(self, variant):
+        """The whole model, the part that is trained, and the frozen part below it (or None)."""
+        import keras
+
+        from keras_icnn import InterpretableModel, zoo
+
+        recipe = self.recipe
+        single = recipe.data.task == "single-category"
+        classes = 1 if single else len(self._categories())
+        arguments = {
+            "input_shape": (*self.splits.image_size, 3),
+            "classes": classes,
+            "weights": self.weights,
+            "include_preprocessing": True,
+            "classifier_activation": None,
+            **recipe.network.arguments,
+            **variant.arguments,
+        }
+        if variant.filter_loss is not None:
+            arguments["filter_loss"] = (
+                None if variant.filter_loss == "none" else variant.filter_loss
+            )
+        if recipe.network.head == "pooled":
+            arguments.update(include_top=False, pooling="avg")
+        model = zoo.create_model(variant.network, **arguments)
+        make = InterpretableModel if isinstance(model, InterpretableModel) else keras.Model
+        if recipe.network.head == "pooled":
+            pooled = keras.layers.Rescaling(recipe.network.head_scale, name="head_scale")
+            outputs = keras.layers.Dense(classes, name="predictions")(pooled(model.output))
+            model = make(model.inputs, outputs, name=variant.name)
+        if not recipe.network.frozen_until:
+            return model, model, None
+        cut = self._layer(model, recipe.network.frozen_until)
+        lower = keras.Model(model.inputs, cut.output)
+        for layer in lower.layers:
+            layer.trainable = False
+        upper = make(cut.output, model.output, name=variant.name)
+        return model, upper, lower
+
+    @staticmethod
+    def _layer(model, name):
+        if name not in [layer.name for layer in model.layers]:
+            raise RecipeError(
+                f"Network '{model.name}' has no layer '{name}'. It has: "
+                f"{', '.join(layer.name for layer in model.layers)}"
+            )
+        return model.get_layer(name)
+
+    def _cache(self, lower):
+        weights = self.recipe.network.weights
+        if weights not in ("", "imagenet"):
+            weights = file_sha256(self.weights)
+        if weights == "":
+            raise RecipeError("`frozen_until` in [network] needs pretrained `weights`.")
+        key = f"{weights} {lower.layers[-1].name} {lower.input_shape} {self.recipe.data}"
+        return FeatureCache(self.out / "features", lower, key, verbose=self.verbose)
+
+    def _features(self, lower, data):
+        """Cached features of a data set: computed class by class and shared by all tasks."""
+        cache = self._cache(lower)
+        features = None
+        for label, name in enumerate(data.class_names):
+            rows = np.flatnonzero(data.labels == label)
+            if not len(rows):
+                continue
+            part = cache.get(data.subset(rows), name)
+            if features is None:
+                features = np.empty((len(data), *part.shape[1:]), "float32")
+            features[rows] = part
+        return features
+
+    def _train(self, upper, lower, train, seed):
+        import keras
+
+        from keras_icnn._optimizers import LayerwiseAdamW
+
+        training = self.recipe.training
+        steps = math.ceil(len(train) / training.batch_size)
+        rate = training.learning_rate
+        if training.schedule == "cosine":
+            rate = keras.optimizers.schedules.CosineDecay(rate, training.epochs * steps)
+        if self.recipe.data.task == "single-category" or training.loss == "logistic":
+            loss = keras.losses.BinaryCrossentropy(from_logits=True)
+            metric = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
+        else:
+            loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+            metric = keras.metrics.CategoricalAccuracy(name="accuracy")
+        upper.compile(
+            LayerwiseAdamW(
+                learning_rate=rate,
+                weight_decay=training.weight_decay,
+                multipliers=training.learning_rates,
+            ),
+            loss=loss,
+            metrics=[metric],
+        )
+        y = train.labels.astype("float32")
+        if self.recipe.data.task == "multi-category":
+            y = np.eye(len(train.class_names), dtype="float32")[train.labels]
+        if lower is not None:
+            history = upper.fit(
+                self._features(lower, train),
+                y,
+                batch_size=training.batch_size,
+                epochs=training.epochs,
+                verbose=0,
+            )
+            return history.history
+        labels = "int" if self.recipe.data.task == "single-category" else "onehot"
+        batches = train.batches(
+            training.batch_size, shuffle=True, seed=seed, flip=training.flip, labels=labels
+        )
+        history = upper.fit(
+            batches,
+            epochs=training.epochs,
+            shuffle=False,
+            verbose=1 if self.verbose else 0,
+            callbacks=[batches.follow_epochs()],
+        )
+        return history.history
+
+    # --- measures -----------------------------------------------------------------------------
+
+    def _measure(self, model, upper, lower, variant, test, category, seed):
+        from keras_icnn import metrics
+
+        layer = variant.layer or None
+        if layer is not None:
+            self._layer(model, layer)
+        field = metrics.receptive_field(model, metrics.measured_layer(model, layer).name)
+        radius = self._radius(model, variant, test, category, seed, layer, field)
+        arguments = {}
+        if lower is not None:
+            arguments["features"] = self._features(lower, test)
+        return metrics.evaluate(
+            upper,
+            test,
+            layer,
+            receptive_field=field,
+            radius=radius,
+            name=variant.name,
+            seed=seed,
+            **arguments,
+        )
+
+    def _radius(self, model, variant, test, category, seed, layer, field):
+        """The round receptive field's radius: of this variant, or of the one it takes it from."""
+        if not test.part_names:
+            return None
+        source = variant.radius_from
+        if source:
+            row = self.results.find(
+                recipe_sha256=self.recipe.sha256, variant=source, category=category, seed=seed
+            )
+            if row is None:
+                raise RecipeError(
+                    f"Variant '{variant.name}' takes its receptive field from '{source}', which "
+                    "has not been run. Run it first."
+                )
+            return float(row["radius"])
+        from keras_icnn import metrics
+
+        positives = np.flatnonzero(test.labels == test.labels.max())
+        some = positives[:: max(1, len(positives) // 20)][:20]
+        images = np.stack([test.image(int(i)) for i in some]).astype("float32")
+        return metrics.occlusion_radius(model, layer, images, receptive_field=field)
+
+
+def _rounded(value):
+    if isinstance(value, (bool, int, str)) or value is None:
+        return value
+    return "" if math.isnan(value) else round(float(value), 5)
+
+
+def _number(text, digits):
+    try:
+        return f"{float(text):.{digits}f}"
+    except (TypeError, ValueError):
+        return "-"
+
+
+def summarize(rows):
+    """Means over categories and seeds of the rows of `run_recipe`, as a text table.
+
+    Args:
+        rows: list of dicts, from `run_recipe` or a `results.csv`.
+
+    Returns:
+        A table: a line a variant, then the trivial detectors.
+    """
+    groups = {}
+    for row in rows:
+        groups.setdefault(row["variant"], []).append(row)
+    trained = [n for n, g in groups.items() if g[0]["seed"] != _IS_TRIVIAL]
+    names = trained + [n for n in groups if n not in trained]
+    width = max((len(n) for n in names), default=8)
+    lines = [" " * width + "  runs" + "".join(f"{heading:>10}" for _, heading, _ in _COLUMNS)]
+    for name in names:
+        cells = []
+        for column, _, digits in _COLUMNS:
+            values = [float(r[column]) for r in groups[name] if r.get(column) not in (None, "")]
+            cells.append(f"{np.mean(values):>10.{digits}f}" if values else f"{'-':>10}")
+        runs = len(groups[name]) if name in trained else ""
+        lines.append(f"{name:<{width}}{runs:>6}" + "".join(cells))
+    return "\n".join(lines)
