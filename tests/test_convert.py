@@ -309,11 +309,9 @@ APPLICATIONS = {
     "MobileNetV2": "out_relu_interpretable",
     "MobileNetV3Small": None,
     "ResNet50": "conv5_block3_out_interpretable",
-    "ResNet50V2": "post_relu_interpretable",
     "DenseNet121": "relu_interpretable",
     "ConvNeXtTiny": "top_map_interpretable",
     "EfficientNetV2B0": "top_activation_interpretable",
-    "EfficientNetB0": "top_activation_interpretable",
     "Xception": "block14_sepconv2_act_interpretable",
     "InceptionV3": "mixed10_interpretable",
 }
@@ -323,7 +321,8 @@ APPLICATIONS = {
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_keras_applications(name, tmp_path):
     """Same outputs without masks; trains; exports."""
-    shape = (96, 96, 3)
+    # InceptionV3 brings 96 pixels to 1 x 1.
+    shape = (128, 128, 3) if name == "InceptionV3" else (96, 96, 3)
     original = getattr(keras.applications, name)(weights=None, input_shape=shape, classes=4)
     # Random weights make softmax flat: compare what it is made from.
     features = keras.Model(original.inputs[0], original.layers[-1].input)
@@ -334,12 +333,13 @@ def test_keras_applications(name, tmp_path):
     if APPLICATIONS[name]:
         assert list(kinds(plain)) == [APPLICATIONS[name]]
     model = make_interpretable(original, num_classes=4, new_filters=8)
-    model.compile(keras.optimizers.SGD(1e-3), "sparse_categorical_crossentropy")
+    # Eagerly: tracing hundreds of layers takes longer than the step.
+    model.compile(keras.optimizers.SGD(1e-3), "sparse_categorical_crossentropy", run_eagerly=True)
     history = model.fit(images(shape, 2), np.arange(2), verbose=0).history
     assert np.isfinite(history["loss"]).all()
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         model.export(tmp_path / "saved", format="tf_saved_model", verbose=False)
-        served = tf.saved_model.load(str(tmp_path / "saved")).serve(images(shape))
-        np.testing.assert_allclose(served, outputs(model, shape), atol=1e-5)
+        loaded = tf.saved_model.load(str(tmp_path / "saved"))
+        np.testing.assert_allclose(loaded.serve(images(shape)), outputs(model, shape), atol=1e-5)

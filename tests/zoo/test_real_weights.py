@@ -1,0 +1,93 @@
+"""The ImageNet weights of the development data, on real photographs."""
+
+import csv
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_icnn import zoo
+
+CATEGORIES = 10
+
+
+def photographs(data):
+    """60 training and 30 test images of ten categories, RGB in [0, 255]."""
+    with open(data / "animal_part" / "annotations.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["name"] != "negative"]
+    names = sorted({row["name"] for row in rows})[:CATEGORIES]
+    images, labels, is_test = [], [], []
+    for label, name in enumerate(names):
+        own = [row["file"] for row in rows if row["name"] == name]
+        for index, file in enumerate(own[:90]):
+            images.append(np.asarray(Image.open(data / "animal_part" / file).convert("RGB")))
+            labels.append(label)
+            is_test.append(index % 3 == 2)
+    return np.stack(images), np.array(labels), np.array(is_test)
+
+
+def nearest_mean_accuracy(features, labels, is_test):
+    features = features / np.linalg.norm(features, axis=1, keepdims=True)
+    means = np.stack(
+        [features[~is_test & (labels == label)].mean(axis=0) for label in range(CATEGORIES)]
+    )
+    distance = ((features[is_test, None] - means) ** 2).sum(axis=-1)
+    return (distance.argmin(axis=1) == labels[is_test]).mean()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "file", "least"),
+    [
+        ("squeezenet", "squeezenet1_1_imagenet_notop.npz", 0.75),
+        ("mobilenet_v2", "mobilenetv2_1.0_224_imagenet_notop.weights.h5", 0.88),
+    ],
+)
+def test_classifies_by_nearest_class_mean(data, name, file, least):
+    images, labels, is_test = photographs(data)
+    keras.utils.set_random_seed(0)
+    arguments = {
+        "include_top": False,
+        "pooling": "avg",
+        "input_shape": (224, 224, 3),
+        "include_preprocessing": True,
+    }
+    accuracy = {}
+    for weights in (str(data / "weights" / file), None):
+        model = zoo.create_model(name, weights=weights, **arguments)
+        features = model.predict(images, batch_size=64, verbose=0)
+        accuracy[weights is not None] = nearest_mean_accuracy(features, labels, is_test)
+    print(name, accuracy)
+    assert accuracy[True] >= least
+    assert accuracy[False] < 0.35
+
+
+def test_interpretable_squeezenet_keeps_the_weights(data):
+    path = str(data / "weights" / "squeezenet1_1_imagenet_notop.npz")
+    model = zoo.squeezenet_interpretable(weights=path, classes=1, new_filters=128)
+    archive = np.load(path, allow_pickle=False)
+    assert len(archive.files) == 50
+    for key in archive.files:
+        layer, variable = key.split("/")
+        np.testing.assert_array_equal(getattr(model.get_layer(layer), variable), archive[key])
+    without = zoo.squeezenet_interpretable(
+        weights=path, include_top=False, extra_layer=False, mask=False, input_shape=(224, 224, 3)
+    )
+    ordinary = zoo.squeezenet(weights=path, include_top=False)
+    image = np.random.default_rng(0).uniform(-120, 130, (1, 224, 224, 3)).astype("float32")
+    np.testing.assert_allclose(without(image), ordinary(image), atol=1e-4)
+
+
+def test_mobilenet_equals_keras_applications(data):
+    path = str(data / "weights" / "mobilenetv2_1.0_224_imagenet_notop.weights.h5")
+    arguments = {"include_top": False, "input_shape": (224, 224, 3)}
+    theirs = keras.applications.MobileNetV2(weights=None, **arguments)
+    theirs.load_weights(path)
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3)).astype("float32")
+    ours = zoo.mobilenet_v2(weights=path, **arguments)
+    np.testing.assert_allclose(ours(image), theirs(image), atol=1e-5)
+    model = zoo.mobilenet_v2_interpretable(weights=path, classes=2, new_filters=32)
+    np.testing.assert_array_equal(
+        model.get_layer("Conv_1").kernel, theirs.get_layer("Conv_1").kernel
+    )
