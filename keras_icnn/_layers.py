@@ -374,8 +374,8 @@ class InterpretableFilters(keras.layers.Layer):
         It is the class whose images activate the filter most (paper section 3.1), never the
         background.
         """
-        count = ops.convert_to_numpy(self.class_count)
-        activation = ops.convert_to_numpy(self.class_activation)
+        count = _array(self.class_count)
+        activation = _array(self.class_activation)
         known = count > 0
         if self.background_class is not None:
             known[self.background_class] = False
@@ -410,7 +410,7 @@ class InterpretableFilters(keras.layers.Layer):
     def save_own_variables(self, store):
         store["state_version"] = np.array(STATE_VERSION)
         for name in _STATE:
-            store[name] = ops.convert_to_numpy(getattr(self, name))
+            store[name] = _array(getattr(self, name))
 
     def load_own_variables(self, store):
         version = int(np.array(store["state_version"])) if "state_version" in store else 0
@@ -465,6 +465,11 @@ class InterpretableFilters(keras.layers.Layer):
             "normalization": self.normalization,
             "data_format": self.data_format,
         }
+
+
+def _array(variable):
+    # Keras's direct conversion of a TensorFlow variable warns under NumPy 2.
+    return ops.convert_to_numpy(ops.convert_to_tensor(variable))
 
 
 def _log(value):

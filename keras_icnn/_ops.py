@@ -56,7 +56,9 @@ def center_of_mass(x):
         units = ops.reshape(ops.arange(size, dtype="float32"), (1, size, 1))
         mean = ops.sum(ops.sum(x, axis=axis) * units, axis=1) / safe
         middle = ops.full_like(mean, (size - 1) / 2)
-        position.append(ops.floor(ops.where(total > 0, mean, middle) + 0.5))
+        # Also the middle where a value is not finite: a position has to stay on the map.
+        known = ops.logical_and(total > 0, ops.isfinite(mean))
+        position.append(ops.floor(ops.where(known, mean, middle) + 0.5))
     return tuple(position)
 
 

@@ -1,0 +1,31 @@
+"""Settings of all tests: quiet TensorFlow with two logical devices, where it is the backend."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import pytest
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+    # Has to happen before TensorFlow touches a device.
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Every test starts from the same random state and leaves no policy behind."""
+    keras.utils.set_random_seed(0)
+    policy = keras.config.dtype_policy()
+    yield
+    keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture
+def tensorflow_only():
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("a TensorFlow feature")

@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from core import reference
+from core.backend import value_and_gradient
+from keras_icnn import PartTemplates, _ops
+
+pytestmark = pytest.mark.core
+
+
+def numpy(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+def one_map(rows):
+    return np.array(rows, "float32")[None, :, :, None]
+
+
+def test_peak_is_the_first_of_ties():
+    row, column = _ops.peak_position(one_map([[0, 1, 3], [3, 2, 3]]))
+    assert (numpy(row), numpy(column)) == (0, 2)
+
+
+def test_peak_of_an_empty_map_is_the_corner():
+    row, column = _ops.peak_position(one_map([[0, 0], [0, 0]]))
+    assert (numpy(row), numpy(column)) == (0, 0)
+
+
+def test_peak_of_large_maps_is_exact():
+    x = np.zeros((1, 57, 61, 1), "float32")
+    x[0, 56, 60, 0] = 1
+    row, column = _ops.peak_position(x)
+    assert (numpy(row), numpy(column)) == (56, 60)
+
+
+def test_center_of_mass_by_hand():
+    # Rows: (0*1 + 2*3)/4 = 1.5, rounded up to 2. Columns: (0*1 + 1*3)/4 = 0.75, 1.
+    row, column = _ops.center_of_mass(one_map([[1, 0], [0, 0], [0, 3]]))
+    assert (numpy(row), numpy(column)) == (2, 1)
+
+
+def test_center_of_mass_of_an_empty_map_is_its_middle():
+    row, column = _ops.center_of_mass(one_map([[0] * 5] * 3))
+    assert (numpy(row), numpy(column)) == (1, 2)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_positions_stay_on_the_map_when_values_are_not_finite(bad):
+    for rule in (_ops.center_of_mass, _ops.peak_position):
+        row, column = rule(one_map([[1, 0, 0], [0, bad, 0]]))
+        assert 0 <= numpy(row) <= 1
+        assert 0 <= numpy(column) <= 2
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_mask_is_the_positive_part_of_the_template(norm):
+    templates = PartTemplates(5, 4, norm=norm)
+    bank = reference.templates(5, 4, norm=norm)
+    for unit in range(20):
+        row, column = (np.array([[v]], "float32") for v in divmod(unit, 4))
+        mask = numpy(_ops.part_mask(row, column, templates))[0, :, :, 0]
+        assert mask == pytest.approx(np.maximum(bank[unit], 0) / templates.tau, abs=1e-6)
+        target = numpy(
+            _ops.target_template(row, column, np.ones((1, 1), "float32"), templates)
+        )[0, :, :, 0]
+        assert target == pytest.approx(bank[unit] / templates.tau, abs=1e-6)
+
+
+def test_masked_map_keeps_the_peak_and_is_not_negative():
+    x = np.random.default_rng(0).uniform(0, 1, (2, 6, 6, 3)).astype("float32")
+    y = numpy(_ops.mask_maps(x, *_ops.peak_position(x), PartTemplates(6, 6)))
+    assert y.max(axis=(1, 2)) == pytest.approx(x.max(axis=(1, 2)))
+    assert y.min() == 0
+
+
+def test_mask_is_constant_in_the_backward_pass():
+    x = np.random.default_rng(0).uniform(0, 1, (2, 5, 5, 2)).astype("float32")
+    templates = PartTemplates(5, 5)
+    u = np.random.default_rng(1).normal(size=x.shape).astype("float32")
+
+    def loss(t):
+        return ops.sum(_ops.mask_maps(t, *_ops.peak_position(t), templates) * u)
+
+    _, gradient = value_and_gradient(loss, x)
+    mask = numpy(_ops.part_mask(*_ops.peak_position(x), templates))
+    assert gradient == pytest.approx(u * mask, abs=1e-6)
+
+
+def test_traces_are_sums_over_the_map():
+    x = np.random.default_rng(0).uniform(0, 1, (3, 4, 5, 2)).astype("float32")
+    found = numpy(_ops.traces(x, PartTemplates(4, 5)))
+    bank = reference.templates(4, 5)
+    for f in range(2):
+        assert found[..., f] == pytest.approx(
+            reference.traces(x[..., f].astype("float64"), bank), abs=1e-6
+        )
+
+
+def test_mean_of_exponentials_not_of_logarithms():
+    found = numpy(_ops.log_mean_exp(np.array([[0.0], [2.0]], "float32"), 2.0))
+    assert found == pytest.approx(np.log((1 + np.e**2) / 2))
+
+
+def test_loss_is_minus_mutual_information():
+    x = np.random.default_rng(0).uniform(0, 3, (5, 4, 4, 2)).astype("float32")
+    templates = PartTemplates(4, 4, tau=0.2)
+    trace = _ops.traces(x, templates)
+    found = numpy(_ops.Likelihood(trace, _ops.log_mean_exp(trace, 5.0), templates).loss())
+    bank, p = reference.templates(4, 4, tau=0.2), reference.prior(4, 4)
+    for f in range(2):
+        expected = reference.mutual_information(x[..., f].astype("float64"), bank, p)
+        assert found[f] == pytest.approx(-expected, rel=1e-5)
+
+
+def test_entropies_add_up_to_the_loss():
+    # Eq. (5): Loss = -H(T) + H({T-, T+} | X) + sum_x p(T+, x) H(T+ | x).
+    x = np.random.default_rng(0).uniform(0, 3, (6, 4, 3, 2)).astype("float32")
+    templates = PartTemplates(4, 3, tau=0.3)
+    trace = _ops.traces(x, templates)
+    likelihood = _ops.Likelihood(trace, _ops.log_mean_exp(trace, 6.0), templates)
+    entropies = {k: numpy(v) for k, v in likelihood.entropies().items()}
+    p = reference.prior(4, 3)
+    total = np.sum(p * np.log(p)) + entropies["category_entropy"] + entropies["spatial_entropy"]
+    assert total == pytest.approx(numpy(likelihood.loss()), abs=2e-6)
+    assert (entropies["category_entropy"] > 0).all()
+    assert (entropies["spatial_entropy"] > 0).all()
+
+
+def test_concentrated_maps_have_lower_spatial_entropy():
+    templates = PartTemplates(5, 5, tau=1.0)
+    sharp = np.zeros((4, 5, 5, 1), "float32")
+    for k, (i, j) in enumerate([(0, 0), (4, 4), (2, 3), (1, 1)]):
+        sharp[k, i, j, 0] = 5
+    flat = np.full((4, 5, 5, 1), 0.2, "float32")
+    spatial = []
+    for x in (sharp, flat):
+        trace = _ops.traces(x, templates)
+        likelihood = _ops.Likelihood(trace, _ops.log_mean_exp(trace, 4.0), templates)
+        spatial.append(float(numpy(likelihood.entropies()["spatial_entropy"])[0]))
+    assert spatial[0] < spatial[1] - 0.5
+
+
+def test_push_moments_count_firing_units_only():
+    x = np.array([[3.0, 0.0], [0.0, 1.0]], "float32").reshape(1, 2, 2, 1)
+    push = _ops.DensePush(np.array([[1.0, 9.0], [9.0, 2.0]], "float32").reshape(1, 2, 2, 1))
+    radial, rms = _ops.push_moments(x, push, remove_radial=False, batch_size=1.0)
+    assert numpy(radial) == 0
+    assert numpy(rms) == pytest.approx(np.sqrt((1 + 4) / 4))
+    radial, rms = _ops.push_moments(x, push, remove_radial=True, batch_size=1.0)
+    # <push, x> / <x, x> = (3 + 2) / (9 + 1); what is left: 1 - 1.5 and 2 - 0.5.
+    assert numpy(radial) == pytest.approx(0.5)
+    assert numpy(rms) == pytest.approx(np.sqrt((0.25 + 2.25) / 4))
