@@ -9,6 +9,7 @@ from keras import layers as klayers
 from keras import ops
 
 from keras_icnn._graph import Graph, classifier_below, top_map
+from keras_icnn._grouped_conv import GroupedConv2D
 from keras_icnn._layers import InterpretableConv, InterpretableFilters
 from keras_icnn._model import InterpretableModel
 
@@ -358,7 +359,7 @@ def _choose(graph, layers, needed):
 
 
 def _is_rectified_conv(op):
-    return type(op) is klayers.Conv2D and op.activation is keras.activations.relu
+    return type(op) in (klayers.Conv2D, GroupedConv2D) and op.activation is keras.activations.relu
 
 
 class _Head:

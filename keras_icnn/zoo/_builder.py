@@ -3,6 +3,7 @@
 from keras import layers
 
 from keras_icnn import _convert
+from keras_icnn._grouped_conv import GroupedConv2D
 from keras_icnn._layers import InterpretableConv, InterpretableFilters
 from keras_icnn._lrn import LocalResponseNormalization
 from keras_icnn.zoo._architectures import Conv, Fire, Norm, Pool
@@ -54,7 +55,8 @@ def _conv(row, x, interpretable):
         "name": row.name,
     }
     if interpretable is None:
-        return layers.Conv2D(activation="relu", **arguments)(x)
+        kind = layers.Conv2D if row.groups == 1 else GroupedConv2D
+        return kind(activation="relu", **arguments)(x)
     return InterpretableConv(**arguments, **interpretable)(x)
 
 
