@@ -5,6 +5,7 @@ could run code when read (pickle) is ever loaded.
 """
 
 import os
+import warnings
 import zipfile
 
 import keras
@@ -26,7 +27,7 @@ def load_npz(path):
     order = ("kernel", "gamma", "bias", "beta", "moving_mean", "moving_variance")
     found = {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             for key in archive.files:
                 layer, slash, variable = key.rpartition("/")
                 if not slash or variable not in order:
@@ -82,8 +83,11 @@ def load_keras(path, references):
     for reference in references:
         model = reference()
         try:
-            model.load_weights(path)
-        except (ValueError, OSError, KeyError) as error:
+            with warnings.catch_warnings():
+                # Keras only warns when it leaves layers as they are.
+                warnings.filterwarnings("error", message="Skipping nested", category=UserWarning)
+                model.load_weights(path)
+        except (ValueError, OSError, KeyError, UserWarning) as error:
             reasons.append(f"{model.name}: {str(error).splitlines()[0]}")
         else:
             return model
