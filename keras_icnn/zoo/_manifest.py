@@ -33,18 +33,15 @@ class Card:
     source: Source | None
 
 
-def _matconvnet(file):
-    return Source(
-        "matconvnet",
-        f"https://www.vlfeat.org/matconvnet/models/{file}.mat",
-        "not stated in the file; converted from the authors' Caffe models, see the card",
-    )
+def _matconvnet(file, licence):
+    return Source("matconvnet", f"https://www.vlfeat.org/matconvnet/models/{file}.mat", licence)
 
 
 def _keras(note):
     return Source("keras", "https://keras.io/api/applications/", note)
 
 
+_DEVIL = "the authors' terms, http://www.robots.ox.ac.uk/~vgg/research/deep_eval/"
 _VGG_VD = "CC BY 4.0 (Visual Geometry Group, Oxford)"
 _KERAS = "Apache-2.0 (keras.applications)"
 
@@ -55,7 +52,7 @@ MANIFEST = {
         "matconvnet",
         60_965_224,
         2_334_080,
-        _matconvnet("imagenet-caffe-alex"),
+        _matconvnet("imagenet-caffe-alex", "unrestricted (converted from BVLC AlexNet)"),
     ),
     "vgg_m": Card(
         "VGG-M",
@@ -63,7 +60,7 @@ MANIFEST = {
         "matconvnet",
         102_908_520,
         6_528_640,
-        _matconvnet("imagenet-vgg-m"),
+        _matconvnet("imagenet-vgg-m", _DEVIL),
     ),
     "vgg_s": Card(
         "VGG-S",
@@ -71,7 +68,7 @@ MANIFEST = {
         "matconvnet",
         102_908_520,
         6_528_640,
-        _matconvnet("imagenet-vgg-s"),
+        _matconvnet("imagenet-vgg-s", _DEVIL),
     ),
     "vgg16": Card(
         "VGG-16",
