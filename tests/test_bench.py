@@ -1,0 +1,165 @@
+"""The benchmark: it times what it says, and its relations hold by wide margins."""
+
+import argparse
+import csv
+
+import keras
+import numpy as np
+import pytest
+
+from keras_icnn import _bench_cases as cases
+from keras_icnn import _bench_memory, bench
+
+# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
+SMALL = cases.LayerSetting(size=7, filters=16, batch=8)
+MODE = cases.MODES[keras.backend.backend()][0]
+
+
+def arguments(*options):
+    parser = argparse.ArgumentParser()
+    bench.add_arguments(parser)
+    parser.add_argument("--out")
+    return parser.parse_args(options)
+
+
+def arrays(tree):
+    return [keras.ops.convert_to_numpy(t) for t in keras.tree.flatten(tree)]
+
+
+def test_functions_are_timed_in_turns():
+    called, ticks = [], iter(np.cumsum([0, 3, 0, 1, 0, 1, 0, 5] * 2))
+    a, b = bench.paired_ratios(
+        lambda: called.append("a"), lambda: called.append("b"), 2, clock=lambda: next(ticks)
+    )
+    assert "".join(called) == "abbaabba"
+    assert a.tolist() == [[3, 5], [3, 5]]
+    assert b.tolist() == [[1, 1], [1, 1]]
+    summary = bench.summarize(a, b)
+    assert summary["ratio"] == summary["ratio_q1"] == summary["ratio_q3"] == 4
+    assert summary["ratio_fastest"] == 3
+    assert (summary["seconds"], summary["plain_seconds"]) == (4, 1)
+
+
+@pytest.mark.parametrize("rule", cases.RULES)
+def test_both_sides_compute_the_same_gradients(rule):
+    train, infer = cases.layer_steps(rule, SMALL, MODE)
+    plain_train, plain_infer = cases.layer_steps(cases.PLAIN, SMALL, MODE)
+
+    def gradients(results):
+        results = arrays(results)
+        # On JAX the new state comes last.
+        return results[0], results[1 : 1 + len(("input", "kernel", "bias", "gamma", "beta"))]
+
+    logged, own = gradients(train())
+    _, plain = gradients(plain_train())
+    assert sorted(g.shape for g in own) == sorted(g.shape for g in plain)
+    assert all(np.isfinite(g).all() and np.any(g) for g in own)
+    assert logged.shape == () and np.isfinite(logged)
+    assert arrays(infer())[0].shape == arrays(plain_infer())[0].shape
+
+
+def test_state_moves_in_the_timed_step(monkeypatch):
+    made = []
+    build = cases.layer_model
+    monkeypatch.setattr(cases, "layer_model", lambda *args: made.append(build(*args)) or made[-1])
+    train, _ = cases.layer_steps("default", SMALL, MODE)
+    results = train()
+    if keras.backend.backend() == "jax":  # holds its state outside the layer
+        state = dict(
+            zip((v.path for v in made[0].non_trainable_variables), results[2], strict=True)
+        )
+        steps = next(int(value) for path, value in state.items() if path.endswith("steps"))
+        rms = next(float(value) for path, value in state.items() if path.endswith("push_rms"))
+    else:
+        layer = made[0].layers[-1].interpretable
+        steps = int(keras.ops.convert_to_numpy(layer.steps))
+        rms = float(keras.ops.convert_to_numpy(layer.push_rms))
+    assert steps == 1
+    assert rms > 0
+
+
+def test_quick_mode(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    assert bench.run(arguments("--quick", "--plot", "--out", str(tmp_path))) == 0
+    name = f"layer_{keras.backend.backend()}"
+    with (tmp_path / f"{name}.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["rule"], row["phase"]) for row in rows} == {
+        (rule, phase) for rule in cases.RULES for phase in bench.PHASES
+    }
+    for row in rows:
+        assert all(row[name] for name in ("backend_version", "keras_icnn", "machine", "batch"))
+        assert 0 < float(row["ratio_q1"]) <= float(row["ratio"]) <= float(row["ratio_q3"])
+    # Tiny maps, so fixed costs show: only what no machine would exceed.
+    assert np.median([float(row["ratio"]) for row in rows]) < 10
+    assert (tmp_path / f"{name}.png").stat().st_size > 0
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) == 1 + len(rows) + 2
+
+
+@pytest.mark.slow
+def test_a_layer_costs_little_at_a_common_size():
+    setting = cases.LayerSetting(filters=128)
+    (row,) = bench.benchmark_layer(
+        setting, rules=("default",), modes=(MODE,), phases=("train",), memory=False
+    )
+    assert 0.3 < row["ratio"] < 5
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not _bench_memory.supported(), reason="needs Linux with glibc")
+def test_peak_memory():
+    setting = cases.LayerSetting(filters=64)
+    one = np.prod((setting.batch, *setting.input_shape)) * 4
+    (row,) = bench.benchmark_layer(
+        setting, rules=("default",), modes=(MODE,), phases=("train",), repeats=1
+    )
+    # The input, the output and their gradients are there at once on either side.
+    assert row["plain_memory_mib"] * 2**20 > 3 * one
+    assert 0.5 < row["memory_ratio"] < 5
+
+
+@pytest.mark.skipif(not _bench_memory.supported(), reason="needs Linux with glibc")
+def test_rise_of_memory_is_seen():
+    size = 64 * 2**20
+
+    def build():
+        kept = np.ones(size, "uint8")
+        return lambda: kept + np.ones(size, "uint8")
+
+    assert 2.9 * size < _bench_memory.peak_of(build) < 3.5 * size
+
+
+def test_networks():
+    setting = cases.NetworkSetting("squeezenet", image_size=64, batch=2, filters=8)
+    (row,) = bench.benchmark_network(
+        setting, modes=(MODE,), phases=("train",), repeats=1, memory=False
+    )
+    assert row["network"] == "squeezenet"
+    assert 0 < row["ratio"] < 20
+
+
+def test_a_grid_of_settings():
+    settings = bench._settings(
+        arguments("--quick", "--size", "7", "9", "--filters", "4", "8", "--normalization", "none")
+    )
+    assert [(s.size, s.filters) for s in settings] == [(7, 4), (7, 8), (9, 4), (9, 8)]
+    assert all(s.normalization is None and s.batch == 8 for s in settings)
+    (network,) = bench._settings(arguments("--network", "vgg16", "--batch", "4"))
+    assert (network.network, network.batch, network.image_size) == ("vgg16", 4, 224)
+
+
+def test_mistakes_are_named():
+    with pytest.raises(ValueError, match=r"`rules`.*Received: rules entry 'best'"):
+        bench.benchmark_layer(SMALL, rules=("best",))
+    with pytest.raises(ValueError, match=r"`modes`.*Received: modes entry 'fast'"):
+        bench.benchmark_layer(SMALL, modes=("fast",))
+    with pytest.raises(ValueError, match=r"`phases`.*Received: phases entry 'sleep'"):
+        bench.benchmark_layer(SMALL, phases=("sleep",))
+    with pytest.raises(ValueError, match=r"`repeats`.*Received: repeats=0"):
+        bench.benchmark_layer(SMALL, repeats=0)
+    with pytest.raises(ValueError, match="--kernel-size"):
+        bench.run(arguments("--network", "vgg16", "--kernel-size", "3"))
