@@ -99,9 +99,9 @@ class ImagePreprocessing(keras.layers.Layer):
             x = ops.concatenate([x[..., 2:3], x[..., 1:2], x[..., 0:1]], axis=-1)
         if scale != 1.0:
             x = x * scale
-        x = x - (np.asarray(mean, "float32") if self.mean is None else self.mean)
+        x = x - (ops.convert_to_tensor(mean, "float32") if self.mean is None else self.mean)
         if any(d != 1.0 for d in deviation):
-            x = x / np.asarray(deviation, "float32")
+            x = x / ops.convert_to_tensor(deviation, "float32")
         return x
 
     def compute_output_spec(self, inputs):

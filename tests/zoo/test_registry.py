@@ -11,7 +11,8 @@ from keras_icnn.zoo._manifest import MANIFEST
 # The smallest inputs that leave a map of more than one unit.
 SIZES = {"alexnet": 83, "vgg_m": 79, "vgg_s": 73, "squeezenet": 47, "vgg16": 32, "vgg19": 32}
 FAST = {"alexnet", "squeezenet", "mobilenet_v2"}
-FAMILIES = ("alexnet", "vgg16", "squeezenet", "mobilenet_v2", "convnext_tiny")
+# One of each way of building: plain rows with normalisation and groups, fire modules, Keras's own.
+FAMILIES = ("alexnet", "squeezenet", "mobilenet_v2")
 
 
 def networks(names):
@@ -102,12 +103,13 @@ def test_ordinary_twin(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", networks(MANIFEST))
-@pytest.mark.parametrize("pooling", [None, "avg"])
-def test_without_head(name, pooling):
-    model = build(name, include_top=False, pooling=pooling, new_filters=4, classes=5)
-    features = model.output_shape[1:]
-    assert features[-1] == 4 and len(features) == (3 if pooling is None else 1)
+def test_without_head(name):
+    model = build(name, include_top=False, pooling="avg", new_filters=4, classes=5)
+    assert model.output_shape == (None, 4)
     assert model.get_layer("interpretable_conv").num_classes == 5
+    if name in FAST:
+        model = build(name, include_top=False, new_filters=4)
+        assert len(model.output_shape) == 4 and model.output_shape[-1] == 4
 
 
 @pytest.mark.parametrize(
