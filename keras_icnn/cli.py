@@ -1,0 +1,256 @@
+"""The command line: `keras-icnn VERB`.
+
+Every verb is a thin function around the package, and imports what it needs when it runs: Keras and
+its backend take seconds to import, and `--help` needs neither.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+# What tells the user of a mistake or of a missing file; anything else is a defect of the package.
+_EXPECTED = (ValueError, OSError, ImportError)
+_RESUME = "Run the same command again to resume: the runs that were finished are kept in '{out}'."
+
+
+def main(argv=None):
+    """Runs one verb.
+
+    Args:
+        argv: list of arguments; None: the process's own.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 wrong use (a recipe that cannot be run included), 130
+        interrupted. argparse itself leaves by `SystemExit`, with the same codes.
+    """
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.verb is None:
+        parser.print_help(sys.stderr)
+        return WRONG_USE
+    try:
+        code = args.run(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        # Progress bars leave the cursor in their line.
+        print(file=sys.stderr)
+        _complain("stopped. " + args.when_stopped.format(out=getattr(args, "out", "")))
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Somebody downstream, such as `head`, has seen enough. Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        if args.debug:
+            traceback.print_exc()
+        else:
+            _complain(_told(error))
+        return WRONG_USE if type(error).__name__ == "RecipeError" else FAILED
+
+
+def _told(error):
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"'{error.filename}': {error.strerror}. Check the path."
+    if isinstance(error, _EXPECTED):
+        return text or type(error).__name__
+    return (
+        f"unexpected {type(error).__name__}: {text} (a defect of keras-icnn, or too little memory; "
+        "run again with --debug and report the traceback)"
+    )
+
+
+def _complain(text):
+    print(f"keras-icnn: {text}", file=sys.stderr)
+
+
+# --- the parser ---------------------------------------------------------------------------------
+
+
+def _parser():
+    from keras_icnn import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="keras-icnn",
+        description="Interpretable convolutional neural networks: train, measure, look inside.",
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.",
+    )
+    parser.add_argument("--version", action="version", version=f"keras-icnn {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.set_defaults(run=None, when_stopped="")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+
+    def verb(name, run, summary, when_stopped="Run the same command again.", **options):
+        sub = verbs.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            **options,
+        )
+        # Accepted on both sides of the verb; suppressed, or it would undo the one before.
+        sub.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks"
+        )
+        sub.set_defaults(run=run, when_stopped=when_stopped)
+        return sub
+
+    demo = verb("demo", _demo, "train an ordinary and an interpretable network on generated data")
+    demo.add_argument("--out", default="demo", metavar="DIR", help="folder for tables and pictures")
+    demo.add_argument("--seed", type=_seed, default=0, metavar="N", help="of data and networks")
+    demo.add_argument(
+        "--quick",
+        action="store_true",
+        help="a few seconds of training, to see that everything works; the figures mean nothing",
+    )
+
+    models = verb("models", _models, "list the networks of the zoo")
+    models.add_argument(
+        "pattern", nargs="?", default="*", metavar="PATTERN", help="with *, ? and [...]"
+    )
+
+    train = verb("train", _train, "train and measure the networks of a recipe", _RESUME)
+    train.add_argument("recipe", metavar="RECIPE", help="a .toml file, as under zoo/recipes/")
+    train.add_argument(
+        "--data", default=".", metavar="DIR", help="folder that holds the recipe's data and weights"
+    )
+    train.add_argument(
+        "--out", metavar="DIR", help="folder for the results; runs/NAME of the recipe if not given"
+    )
+    train.add_argument(
+        "--seed",
+        type=_seed,
+        action="append",
+        metavar="N",
+        help="only this seed of the recipe's; may be repeated",
+    )
+    train.add_argument(
+        "--variant", action="append", metavar="NAME", help="only this variant; may be repeated"
+    )
+    train.add_argument(
+        "--category", action="append", metavar="NAME", help="only this category; may be repeated"
+    )
+    train.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where a run into the same --out was stopped; always so, with or without it",
+    )
+
+    bench = verb("bench", _bench, "time the interpretable layer beside a plain convolution")
+    from keras_icnn.bench import add_arguments
+
+    add_arguments(bench)
+    return parser
+
+
+def _seed(text):
+    seed = int(text)
+    if seed < 0:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {text}")
+    return seed
+
+
+# argparse names the type in its message.
+_seed.__name__ = "seed"
+
+
+# --- the verbs ----------------------------------------------------------------------------------
+
+
+def _demo(args):
+    _import_keras()
+    from keras_icnn.demo import run_demo
+
+    run_demo(args.out, seed=args.seed, quick=args.quick)
+    return DONE
+
+
+def _models(args):
+    _import_keras()
+    from keras_icnn.zoo import list_models
+    from keras_icnn.zoo._manifest import MANIFEST
+
+    names = list_models(args.pattern)
+    if not names:
+        _complain(
+            f"no network is called '{args.pattern}'. `keras-icnn models` lists all; a pattern may "
+            "hold *, as in '*vgg*'."
+        )
+        return FAILED
+    print(f"{'name':<32}{'parameters':>14}{'without head':>14}  network")
+    for name in names:
+        print(_model_line(name, MANIFEST))
+    print("\nparameters: with the head for 1000 classes. Build one with keras_icnn.zoo.NAME(...).")
+    return DONE
+
+
+def _model_line(name, manifest):
+    if name in manifest:
+        card = manifest[name]
+        counts = f"{card.parameters:>14,}{card.parameters_without_top:>14,}"
+        return f"{name:<32}{counts}  {card.title}"
+    card = manifest.get(name.removesuffix("_interpretable"))
+    title = f"{card.title}, interpretable, with a new 3x3 layer" if card else ""
+    return f"{name:<32}{'':>28}  {title}".rstrip()
+
+
+def _train(args):
+    _import_keras()
+    from keras_icnn.recipes import read_recipe, run_recipe, summarize
+
+    recipe = read_recipe(args.recipe)
+    args.out = args.out or os.path.join("runs", recipe.name)
+    rows = run_recipe(
+        recipe,
+        args.data,
+        args.out,
+        seeds=args.seed,
+        variants=args.variant,
+        categories=args.category,
+    )
+    out = Path(args.out)
+    print(f"\n{summarize(rows)}\n")
+    print(f"All figures:        {out / 'results.csv'}")
+    print(f"Filter by filter:   {out / 'filters'}")
+    print(f"Trained networks:   {out / 'models'}")
+    return DONE
+
+
+def _bench(args):
+    _import_keras()
+    from keras_icnn import bench
+
+    return bench.run(args)
+
+
+def _import_keras():
+    """Imports Keras and its backend without the lines that TensorFlow logs while it loads.
+
+    They are written before any log level applies, to the file descriptor: it is turned aside
+    during the import. Who sets TF_CPP_MIN_LOG_LEVEL sees all that it admits.
+    """
+    if "keras" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        import keras  # noqa: F401
+
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+        except BaseException:
+            # What was said may be the reason.
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
