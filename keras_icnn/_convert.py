@@ -210,6 +210,12 @@ def transform(
     """
     flat, graph, originals = _flatten(_functional(model))
     for op in graph.ops:
+        if getattr(op, "data_format", None) == "channels_first":
+            raise ValueError(
+                f"`model` must be channels last. Build it after `keras.config."
+                f"set_image_data_format('channels_last')`. Received: layer {op.name!r} with "
+                "data_format='channels_first'"
+            )
         if isinstance(op, (InterpretableFilters, InterpretableConv)):
             raise ValueError(
                 f"`model` is already interpretable: its layer {op.name!r} is. Pass the ordinary "
@@ -224,14 +230,14 @@ def transform(
     def clone(op):
         config = op.get_config()
         if not isinstance(op, keras.Layer):
-            return type(op).from_config(config)
+            return _clone(op, config)
         if op.name in maps and _is_rectified_conv(op):
             config["activation"] = None
             new = InterpretableConv.from_config({**config, **interpretable})
         elif head is not None and op is head.classifier and head.units is not None:
-            return type(op).from_config(head.changed(config))
+            return _clone(op, head.changed(config))
         else:
-            new = type(op).from_config(config)
+            new = _clone(op, config)
         copies.append((op, new))
         return new
 
@@ -260,6 +266,14 @@ def transform(
     for old, new in copies:
         _copy_weights(originals.get(old.name, old), new, may_differ=old.name in downstream)
     return result
+
+
+def _clone(op, config):
+    """A fresh operation of the same kind."""
+    if isinstance(op, klayers.Lambda):
+        # Its function is the caller's own, alive in this process: not code from a file.
+        return type(op).from_config(config, safe_mode=False)
+    return type(op).from_config(config)
 
 
 def _functional(model):
@@ -311,7 +325,7 @@ def _flatten(model):
                     if config["name"] in used:
                         config["name"] = f"{prefix}_{config['name']}"
                     used.add(config["name"])
-                clones[id(op)] = type(op).from_config(config)
+                clones[id(op)] = _clone(op, config)
                 originals[config["name"]] = op
             return clones[id(op)]
 
@@ -337,7 +351,7 @@ def _flatten(model):
     # Inlined layers were called twice; in a clean copy they are called once.
     flat = keras.models.clone_model(
         keras.Model(nested.input, nested.output, name=model.name),
-        clone_function=lambda op: type(op).from_config(op.get_config()),
+        clone_function=lambda op: _clone(op, op.get_config()),
         call_function=tidy,
     )
     return flat, Graph(flat), originals

@@ -122,7 +122,7 @@ class Graph:
                 "`layers` must name layers whose output is a map (batch, height, width, channels). "
                 f"Received: {name!r}, whose output has shape {shape}"
             )
-        _check_size(name, shape)
+        check_size(name, shape)
 
     def is_nonnegative(self, name):
         """Whether the map cannot have negative values, as far as its layers tell."""
@@ -162,9 +162,9 @@ def top_map(graph):
         if len(shape) == 4 and isinstance(op, _PASSES_ON):
             continue
         if len(shape) == 4 and shape[1:3] != (1, 1) and not is_classifier(graph, name):
-            _check_size(name, shape)
+            check_size(name, shape)
             if below is not None and not _sees_all_of(graph.op(below), shape):
-                _check_size(below, graph.shape(below))
+                check_size(below, graph.shape(below))
             return name
         # A 1 x 1 map is the head's when something has pooled or covered a larger one.
         below = name if len(shape) == 4 and shape[1:3] == (1, 1) else None
@@ -206,7 +206,12 @@ def _sees_all_of(op, shape):
     return kernel is not None and tuple(kernel) == tuple(shape[1:3])
 
 
-def _check_size(name, shape):
+def check_size(name, shape):
+    """Checks that a map's size is known and above 1 x 1.
+
+    Raises:
+        ValueError: Otherwise; the error names the layer and `input_shape`.
+    """
     if None in shape[1:]:
         raise ValueError(
             f"The map of layer {name!r} has no known size: build the model with a static "

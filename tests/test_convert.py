@@ -256,6 +256,31 @@ def test_layers_that_another_model_calls_too():
     np.testing.assert_allclose(outputs(model), outputs(cnn), atol=1e-5)
 
 
+def test_lambda_layers_are_the_callers_own():
+    inputs = keras.Input(SHAPE)
+    x = layers.Lambda(lambda t: 2 * t)(inputs)
+    x = layers.Flatten()(layers.Conv2D(4, 3, activation="relu")(x))
+    original = keras.Model(inputs, layers.Dense(4)(x))
+    model = make_interpretable(original, num_classes=4, extra_layer=False, mask=False)
+    np.testing.assert_allclose(outputs(model), outputs(original), atol=1e-5)
+
+
+def test_compiled_and_frozen_models():
+    original = nested_backbone()
+    original.compile("adam", "mse")
+    original.fit(images(), np.eye(4), verbose=0)
+    model = make_interpretable(original, num_classes=4)
+    assert not model.compiled
+    frozen = {layer.name for layer in model.layers if not layer.trainable}
+    assert {"low", "top"} <= frozen and "interpretable_conv" not in frozen
+
+
+def channels_first():
+    inputs = keras.Input((3, 16, 16))
+    x = layers.Conv2D(4, 3, activation="relu", name="top", data_format="channels_first")(inputs)
+    return keras.Model(inputs, layers.Dense(4)(layers.Flatten(data_format="channels_first")(x)))
+
+
 def subclassed():
     class Net(keras.Model):
         def call(self, x):
@@ -296,6 +321,7 @@ def shared():
         (dense_only, {}, "`model` has no spatial feature map"),
         (one_by_one, {}, "'tiny' is 1 x 1.*larger `input_shape`"),
         (unknown_size, {}, r"'top' has no known size.*`input_shape`"),
+        (channels_first, {}, "channels last.*'top' with data_format='channels_first'"),
         (shared, {}, "calls a layer more than once"),
         (lambda: keras.Sequential([layers.Conv2D(2, 3)]), {}, "not built"),
         (small_cnn, {"layers": "nowhere"}, "`layers`.*Received: 'nowhere'"),

@@ -3,6 +3,7 @@
 from keras import layers
 
 from keras_icnn import _convert
+from keras_icnn._graph import check_size
 from keras_icnn._grouped_conv import GroupedConv2D
 from keras_icnn._layers import InterpretableConv, InterpretableFilters
 from keras_icnn._lrn import LocalResponseNormalization
@@ -34,6 +35,8 @@ def build(architecture, options, preprocessing, mean_shape=None):
         is_top = row is architecture.top
         masked = interpretable if is_top and options.interpret_top else None
         x = _ROWS[type(row)](row, x, masked)
+        if is_top and options.interpretable:
+            check_size(row.name, tuple(x.shape))
         if is_top and options.extra_layer:
             x = _convert.add_layer(x, options.new_filters, options.normalization, interpretable)
     x = _head(architecture, options, x)

@@ -67,7 +67,7 @@ def _ordinary(name):
         dropout=None,
         new_head=None,
     ):
-        return _build.create(key, dict(locals_of(builder, locals())))
+        return _build.create(key, _arguments(builder, locals()))
 
     key = name
     card = MANIFEST[name]
@@ -107,8 +107,7 @@ def _interpretable(name):
         dropout=None,
         new_head=None,
     ):
-        options = dict(locals_of(builder, locals()))
-        return _build.create(key, options | {"interpretable": True})
+        return _build.create(key, _arguments(builder, locals()) | {"interpretable": True})
 
     key = name
     card = MANIFEST[name]
@@ -130,9 +129,9 @@ def _interpretable(name):
     return _publish(builder, f"{name}_interpretable")
 
 
-def locals_of(builder, values):
+def _arguments(builder, values):
     """The arguments among a builder's local names."""
-    return ((name, values[name]) for name in inspect.signature(builder).parameters)
+    return {name: values[name] for name in inspect.signature(builder).parameters}
 
 
 def _document(name, static, extra, head, returns, paper):

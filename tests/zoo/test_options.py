@@ -126,3 +126,12 @@ def test_logistic_heads_binary_accuracy_is_footnote_4():
     expected = np.mean([((scores[:, c] > 0.5) == labels[:, c]).mean() for c in range(3)])
     result = model.evaluate(images, labels, verbose=0, return_dict=True)
     np.testing.assert_allclose(result["binary_accuracy"], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "layer"),
+    [("squeezenet", 31, "fire9"), ("mobilenet_v2", 32, "block_13_depthwise")],
+)
+def test_map_of_one_unit(name, size, layer):
+    with pytest.raises(ValueError, match=f"'{layer}.*1 x 1.*larger `input_shape`"):
+        zoo.create_model(f"{name}_interpretable", input_shape=(size, size, 3))
