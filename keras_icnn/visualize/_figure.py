@@ -1,0 +1,84 @@
+"""What the figures share: matplotlib without a display, colours, panels, saving."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+# Told apart by people who do not see red and green as different, and visible on photographs.
+PEAK_COLOR = "#ff2d95"
+MAP_COLORS = "magma"
+
+
+def new_figure(width, height, rows, columns, **grid):
+    """A figure of `width x height` inches with `rows x columns` axes.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            'Figures need matplotlib, which is not installed: pip install "keras-icnn[plot]"'
+        ) from error
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **grid)
+
+
+def save(figure, path):
+    """Writes the figure, its format by the name's ending; the file appears when it is complete."""
+    if path is None:
+        return figure
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise ValueError(
+            f"`path` must lie in a folder that exists. Received: path='{path}'. Create "
+            f"'{path.parent}' first."
+        )
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        figure.savefig(temporary, dpi=110)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return figure
+
+
+def as_picture(image):
+    """An image as matplotlib shows it: uint8 `[height, width, 3]`."""
+    image = np.asarray(image)
+    if image.dtype == np.uint8:
+        return image
+    return np.clip(np.round(image), 0, 255).astype("uint8")
+
+
+def show(axes, image):
+    """An image without ticks."""
+    axes.imshow(as_picture(image))
+    bare(axes)
+
+
+def bare(axes):
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def mark(axes, center, radius, color=PEAK_COLOR):
+    """A ring around (x, y), dark outside, so that it is seen on any picture."""
+    from matplotlib.patches import Circle
+
+    for edge, line in (("black", 3.6), (color, 2.0)):
+        axes.add_patch(Circle(tuple(center), radius, fill=False, edgecolor=edge, linewidth=line))
+
+
+def heat(values, top):
+    """Values as RGB float `[h, w, 3]`, dark at 0 and light at `top`."""
+    from matplotlib import colormaps
+
+    scaled = np.clip(np.asarray(values, "float64") / (top if top > 0 else 1.0), 0, 1)
+    return colormaps[MAP_COLORS](scaled)[..., :3]

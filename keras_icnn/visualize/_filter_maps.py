@@ -1,0 +1,77 @@
+"""A filter's map, its mask and the masked map (paper Fig. 4)."""
+
+import numpy as np
+
+from keras_icnn.visualize._figure import MAP_COLORS, bare, mark, new_figure, save, show
+from keras_icnn.visualize._maps import MapsReader, checked_filters, region_radius
+
+_HEADINGS = ("where it fires", "map", "mask", "masked map")
+
+
+def filter_maps(
+    model, image, filters=None, layer=None, path=None, *, radius=None, title=None, names=None
+):
+    """Shows what filters make of one image: input, map before the mask, mask, masked map.
+
+    One row a filter. Within a row both maps have one scale, given at the side. For an ordinary
+    layer, which has no mask, a row is the input and the map. Paper Fig. 4.
+
+    Args:
+        model: functional or sequential Keras model, channels last.
+        image: `[height, width, 3]`, 0 to 255, as the model takes it.
+        filters: numbers of filters, or one; None: the three that fire most strongly here.
+        layer: layer or name; None: the topmost interpretable layer, else the topmost map.
+        path: file to write, its format by its ending; None writes none.
+        radius: of the ring around the peak in pixels; None: a quarter of the theoretical receptive
+            field.
+        title: of the figure; None says which layer it is.
+        names: labels of the rows, as many as `filters`; None: "filter 7".
+
+    Returns:
+        `matplotlib.figure.Figure`.
+
+    Raises:
+        ImportError: without matplotlib.
+        ValueError: for an image, layer, filter or path that does not fit.
+
+    Reference:
+        [Interpretable Convolutional Neural Networks](https://arxiv.org/abs/1710.00935), Fig. 4
+    """
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[-1] != 3:
+        raise ValueError(
+            "`image` must be one picture of shape [height, width, 3]. Received: shape "
+            f"{image.shape}. Pass `images[0]` of a batch."
+        )
+    maps = MapsReader(model, layer, 1, before=True)(image[None])
+    strongest = np.argsort(-maps.after.max(axis=(0, 1, 2)), kind="stable")
+    chosen = checked_filters(filters, maps.after.shape[-1], strongest)
+    if names is not None and len(names) != len(chosen):
+        raise ValueError(
+            f"`names` must label each of the {len(chosen)} filters. Received: {len(names)} names"
+        )
+    masks = maps.masks() if maps.masked else None
+    columns = 4 if maps.masked else 2
+    figure, axes = new_figure(1.9 * columns + 1.6, 1.95 * len(chosen) + 0.75, len(chosen), columns)
+    radius = region_radius(radius, maps.field)
+    for number, (row, f) in enumerate(zip(axes, chosen, strict=True)):
+        before, after = maps.before[0, :, :, f], maps.after[0, :, :, f]
+        show(row[0], image)
+        if after.max() > 0:
+            mark(row[0], maps.peak(0, f), radius)
+        row[0].set_ylabel(f"filter {f}" if names is None else names[number], fontsize=11)
+        panels = [before] if masks is None else [before, masks[0, :, :, f], after]
+        top = max(float(before.max()), 1e-12)
+        for panel, (axis, values) in enumerate(zip(row[1:], panels, strict=True)):
+            limit = 1.0 if panel == 1 else top
+            drawn = axis.imshow(
+                values, vmin=0, vmax=limit, cmap="gray" if panel == 1 else MAP_COLORS
+            )
+            bare(axis)
+        # One scale for both maps of the row.
+        bar = figure.colorbar(drawn, ax=list(row), fraction=0.03, pad=0.01, ticks=[0, top])
+        bar.ax.set_yticklabels(["0", f"{top:.1f}"])
+    for axis, heading in zip(axes[0], _HEADINGS, strict=False):
+        axis.set_title(heading, fontsize=11)
+    figure.suptitle(title or f"Layer '{maps.layer.name}' of {model.name}", fontsize=12)
+    return save(figure, path)

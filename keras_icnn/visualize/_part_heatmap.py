@@ -1,0 +1,111 @@
+"""Where all filters of a layer fire, over images (paper Fig. 6)."""
+
+import numpy as np
+
+from keras_icnn.visualize._figure import as_picture, heat, new_figure, save, show
+from keras_icnn.visualize._maps import MapsReader, checked_filters, region_radius
+
+
+def part_heatmap(
+    model,
+    dataset,
+    layer=None,
+    path=None,
+    *,
+    n=6,
+    filters=None,
+    radius=None,
+    title=None,
+    batch_size=32,
+):
+    """Shows where the filters of a layer fire, all together, on some images.
+
+    Each filter that fires puts a spot the size of its region on its peak, as high as the peak is
+    beside the filter's mean peak over these images. Bright: many filters look there. All images
+    have one scale. Paper Fig. 6.
+
+    Args:
+        model: functional or sequential Keras model, channels last.
+        dataset: `PartDataset` of images of one size.
+        layer: layer or name; None: the topmost interpretable layer, else the topmost map.
+        path: file to write, its format by its ending; None writes none.
+        n: how many images, spread over the data set; all of them where there are fewer.
+        filters: numbers of the filters to add up; None: all.
+        radius: of a filter's region in pixels; None: a quarter of the theoretical receptive field.
+        title: of the figure; None says which layer it is.
+        batch_size: images per forward pass.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+
+    Raises:
+        ImportError: without matplotlib.
+        ValueError: for a layer, filter, data set or path that does not fit.
+
+    Reference:
+        [Interpretable Convolutional Neural Networks](https://arxiv.org/abs/1710.00935), Fig. 6
+    """
+    if n < 1:
+        raise ValueError(f"`n` must be at least 1 image. Received: n={n}")
+    if not len(dataset):
+        raise ValueError("`dataset` must hold at least one image. Received: none")
+    places = np.unique(np.linspace(0, len(dataset) - 1, min(n, len(dataset))).round().astype(int))
+    images = np.stack([dataset.image(int(i)) for i in places])
+    reader = MapsReader(model, layer, min(batch_size, len(images)))
+    maps = reader(images)
+    every = range(maps.after.shape[-1])
+    chosen = checked_filters(every if filters is None else filters, len(every))
+    values = spots(maps.after[..., chosen], reader.field, region_radius(radius, reader.field))
+    figure, axes = new_figure(1.75 * len(images) + 0.6, 4.3, 2, len(images))
+    top = float(values.max())
+    for column, image, value in zip(axes.T, images, values, strict=True):
+        show(column[0], image)
+        share = np.clip(value / top if top > 0 else value, 0, 1)[..., None]
+        # The picture stays visible, in grey, where nothing fires.
+        grey = as_picture(image).mean(axis=-1, keepdims=True) / 255
+        weight = 0.25 + 0.75 * np.sqrt(share)
+        column[1].imshow(np.clip((1 - weight) * grey + weight * heat(value, top), 0, 1))
+        column[1].set_xticks([])
+        column[1].set_yticks([])
+    axes[0, 0].set_ylabel("image", fontsize=11)
+    axes[1, 0].set_ylabel("where filters fire", fontsize=11)
+    _scale(figure, axes, top)
+    figure.suptitle(
+        title or f"All {len(chosen)} filters of layer '{reader.layer.name}' of {model.name}",
+        fontsize=12,
+    )
+    return save(figure, path)
+
+
+def _scale(figure, axes, top):
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    from keras_icnn.visualize._figure import MAP_COLORS
+
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(0, max(top, 1e-12)), MAP_COLORS), ax=list(axes[1]), fraction=0.02
+    )
+    bar.set_ticks([0, max(top, 1e-12)], labels=["none", "most"])
+
+
+def spots(maps, field, radius):
+    """The sum over filters of spots at their peaks, at image resolution.
+
+    Args:
+        maps: float `[images, h, w, filters]`, not negative.
+        field: `ReceptiveField` of the layer.
+        radius: pixels at which a spot has fallen to about 14 % (two standard deviations).
+
+    Returns:
+        float64 `[images, height, width]`; 1 is one filter at its mean strength.
+    """
+    images, _, _, filters = maps.shape
+    flat = maps.reshape(images, -1, filters)
+    strength = flat.max(axis=1).astype("float64")
+    strength /= np.maximum(strength.mean(axis=0), 1e-12)
+    peaks = field.centers.reshape(-1, 2)[flat.argmax(axis=1)]
+    height, width = field.image_size
+    x = np.exp(-0.5 * ((np.arange(width) - peaks[..., :1]) / (radius / 2)) ** 2)
+    y = np.exp(-0.5 * ((np.arange(height) - peaks[..., 1:]) / (radius / 2)) ** 2)
+    return np.einsum("if,ifh,ifw->ihw", strength, y, x)
