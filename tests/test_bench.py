@@ -31,15 +31,15 @@ def arrays(tree):
 
 def test_functions_are_timed_in_turns():
     called, ticks = [], iter(np.cumsum([0, 3, 0, 1, 0, 1, 0, 5] * 2))
-    a, b = bench.paired_ratios(
-        lambda: called.append("a"), lambda: called.append("b"), 2, clock=lambda: next(ticks)
+    a, b = bench.paired_seconds(
+        lambda: called.append("a"), lambda: called.append("b"), 2, clocks=[lambda: next(ticks)]
     )
     assert "".join(called) == "abbaabba"
-    assert a.tolist() == [[3, 5], [3, 5]]
-    assert b.tolist() == [[1, 1], [1, 1]]
+    assert a.tolist() == [[[3, 5], [3, 5]]]
+    assert b.tolist() == [[[1, 1], [1, 1]]]
     summary = bench.summarize(a, b)
     assert summary["ratio"] == summary["ratio_q1"] == summary["ratio_q3"] == 4
-    assert summary["ratio_fastest"] == 3
+    assert summary["cpu_ratio"] == 4
     assert (summary["seconds"], summary["plain_seconds"]) == (4, 1)
 
 
@@ -128,9 +128,9 @@ def test_rise_of_memory_is_seen():
 
     def build():
         kept = np.ones(size, "uint8")
-        return lambda: kept + np.ones(size, "uint8")
+        return lambda: (kept, np.ones(size, "uint8"))
 
-    assert 2.9 * size < _bench_memory.peak_of(build) < 3.5 * size
+    assert 1.9 * size < _bench_memory.peak_of(build) < 2.5 * size
 
 
 def test_networks():
