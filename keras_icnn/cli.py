@@ -5,6 +5,8 @@ its backend take seconds to import, and `--help` needs neither.
 """
 
 import argparse
+import importlib
+import logging
 import os
 import sys
 import tempfile
@@ -236,16 +238,17 @@ def _import_keras():
     during the import. Who sets TF_CPP_MIN_LOG_LEVEL sees all that it admits.
     """
     if "keras" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        import keras  # noqa: F401
-
+        importlib.import_module("keras")
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    # Its Python side: advice on functions that are compiled once for each network here.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            import keras  # noqa: F401
+            importlib.import_module("keras")
         except BaseException:
             # What was said may be the reason.
             aside.seek(0)

@@ -18,6 +18,7 @@ def filter_gallery(
     radius=None,
     title=None,
     batch_size=32,
+    reader=None,
 ):
     """Shows the images on which a filter is strongest, its peak ringed in each.
 
@@ -34,6 +35,7 @@ def filter_gallery(
         radius: of the ring in pixels; None: a quarter of the theoretical receptive field.
         title: of the figure; None says which filter it is, and of which category.
         batch_size: images per forward pass.
+        reader: internal, a forward pass that exists already (`MapsReader`).
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -46,7 +48,7 @@ def filter_gallery(
         raise ValueError(
             f"`n` and `columns` must be at least 1. Received: n={n}, columns={columns}"
         )
-    reader = MapsReader(model, layer, batch_size)
+    reader = reader or MapsReader(model, layer, batch_size)
     strengths, peaks = _peaks(reader, dataset, filter, batch_size)
     order = [i for i in np.argsort(-strengths, kind="stable")[:n] if strengths[i] > 0]
     columns = min(columns, max(len(order), 1))

@@ -9,7 +9,16 @@ _HEADINGS = ("where it fires", "map", "mask", "masked map")
 
 
 def filter_maps(
-    model, image, filters=None, layer=None, path=None, *, radius=None, title=None, names=None
+    model,
+    image,
+    filters=None,
+    layer=None,
+    path=None,
+    *,
+    radius=None,
+    title=None,
+    names=None,
+    reader=None,
 ):
     """Shows what filters make of one image: input, map before the mask, mask, masked map.
 
@@ -26,6 +35,7 @@ def filter_maps(
             field.
         title: of the figure; None says which layer it is.
         names: labels of the rows, as many as `filters`; None: "filter 7".
+        reader: internal, a forward pass that exists already (`MapsReader`).
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -43,7 +53,7 @@ def filter_maps(
             "`image` must be one picture of shape [height, width, 3]. Received: shape "
             f"{image.shape}. Pass `images[0]` of a batch."
         )
-    maps = MapsReader(model, layer, 1, before=True)(image[None])
+    maps = (reader or MapsReader(model, layer, 1))(image[None], before=True)
     strongest = np.argsort(-maps.after.max(axis=(0, 1, 2)), kind="stable")
     chosen = checked_filters(filters, maps.after.shape[-1], strongest)
     if names is not None and len(names) != len(chosen):

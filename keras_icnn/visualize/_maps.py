@@ -61,34 +61,35 @@ class MapsReader:
     Args:
         model, layer: as in `keras_icnn.metrics.measured_layer`.
         batch_size: images per forward pass.
-        before: whether the maps before the mask are wanted; False spares half the work, and
-            `Maps.before` is `Maps.after`.
     """
 
-    def __init__(self, model, layer=None, batch_size=32, *, before=False):
+    def __init__(self, model, layer=None, batch_size=32):
         self._after = MapReader(model, layer, batch_size)
         self.layer = self._after.layer
         inner = _filters_of(self.layer)
         self.masked = inner is not None and inner.mask
-        self._before = MapReader(model, self.layer, batch_size) if self.masked and before else None
+        self._before = MapReader(model, self.layer, batch_size) if self.masked else None
         self._input_size = tuple(model.inputs[0].shape[1:3])
         self._model = model
         self.field = None
 
-    def __call__(self, images):
-        """The `Maps` of images `[images, height, width, 3]`, 0 to 255."""
+    def __call__(self, images, before=False):
+        """The `Maps` of images `[images, height, width, 3]`, 0 to 255.
+
+        Without `before` half the work is spared, and `Maps.before` is `Maps.after`.
+        """
         images = np.asarray(images, "float32")
         self._require_size(images.shape[1:3])
         after = np.maximum(self._after(images)[0], 0)
-        before = after
-        if self._before is not None:
+        unmasked = after
+        if before and self._before is not None:
             inner = _filters_of(self.layer)
             inner.mask = False
             try:
-                before = np.maximum(self._before(images)[0], 0)
+                unmasked = np.maximum(self._before(images)[0], 0)
             finally:
                 inner.mask = True
-        return Maps(self.layer, before, after, self.masked, self.field)
+        return Maps(self.layer, unmasked, after, self.masked, self.field)
 
     def _require_size(self, size):
         pairs = zip(self._input_size, size, strict=True)
@@ -102,7 +103,7 @@ class MapsReader:
             self.field = receptive_field(self._model, self.layer, input_size=size)
 
 
-def checked_filters(filters, count, strongest, n=3):
+def checked_filters(filters, count, strongest=(), n=3):
     """List of filter numbers; None: the `n` first of `strongest`.
 
     Raises:

@@ -17,6 +17,7 @@ def part_heatmap(
     radius=None,
     title=None,
     batch_size=32,
+    reader=None,
 ):
     """Shows where the filters of a layer fire, all together, on some images.
 
@@ -34,6 +35,7 @@ def part_heatmap(
         radius: of a filter's region in pixels; None: a quarter of the theoretical receptive field.
         title: of the figure; None says which layer it is.
         batch_size: images per forward pass.
+        reader: internal, a forward pass that exists already (`MapsReader`).
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -51,7 +53,7 @@ def part_heatmap(
         raise ValueError("`dataset` must hold at least one image. Received: none")
     places = np.unique(np.linspace(0, len(dataset) - 1, min(n, len(dataset))).round().astype(int))
     images = np.stack([dataset.image(int(i)) for i in places])
-    reader = MapsReader(model, layer, min(batch_size, len(images)))
+    reader = reader or MapsReader(model, layer, min(batch_size, len(images)))
     maps = reader(images)
     every = range(maps.after.shape[-1])
     chosen = checked_filters(every if filters is None else filters, len(every))

@@ -1,0 +1,453 @@
+"""`keras-icnn demo`: an ordinary network and its interpretable twin, on generated creatures.
+
+Both begin with the same lower layers, trained as an ordinary classifier, as the paper begins with a
+pretrained network. Both then get the same new 3x3 layer with normalisation, and train on with the
+same data, order, flips and schedule. They differ in one thing: the new layer of one is a plain
+convolution, that of the other an `InterpretableConv` with the default rule. The lower layers come
+first because the push is a fixed share of the task's gradient: in a network that has learned
+nothing it acts on noise, and silences the filters.
+
+Settings were chosen on the validation split, and with other seeds than the demo's default.
+"""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import layers
+
+from keras_icnn import InterpretableConv, InterpretableModel, metrics
+from keras_icnn._results import write_csv
+from keras_icnn.datasets import creatures
+
+LAYER = "interpretable_conv"
+_ORDINARY_LAYER = "top_relu"
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """Sizes and schedule of the demo.
+
+    Attributes:
+        species: the one category, against pictures without a creature.
+        image_size: side of the pictures in pixels; maps are an eighth of it.
+        n_train, n_test: pictures, half of them of the species.
+        start_epochs: of the lower layers, trained as an ordinary classifier.
+        epochs: of both networks after that.
+        filters: of the new layer.
+        frozen: how many of the lower convolutions stay as they are after the start.
+        batch_size, start_rate, rate: of AdamW; learning rates fall to 0 as a cosine.
+        pictures: how many images and filters are drawn.
+    """
+
+    species: str = "cat"
+    image_size: int = 96
+    n_train: int = 1600
+    n_test: int = 400
+    start_epochs: int = 10
+    epochs: int = 8
+    filters: int = 64
+    frozen: int = 2
+    batch_size: int = 32
+    start_rate: float = 2e-3
+    rate: float = 1e-3
+    pictures: int = 2
+
+
+QUICK = Setting(
+    image_size=64, n_train=64, n_test=40, start_epochs=1, epochs=1, filters=8, pictures=1
+)
+
+# Filters, kernel, stride of the lower convolutions: maps of an eighth of the picture.
+_LOWER = ((16, 5, 2), (32, 3, 2), (64, 3, 2))
+
+
+class DemoResult(NamedTuple):
+    """What `run_demo` made: reports and networks by name, the paths of all files, seconds."""
+
+    reports: dict
+    models: dict
+    paths: list
+    seconds: float
+
+
+def run_demo(out, *, seed=0, quick=False, setting=None, verbose=True):
+    """Trains both networks, measures them on test pictures, and writes tables and pictures.
+
+    Args:
+        out: folder to write to; created, files of an earlier demo in it are replaced.
+        seed: of the pictures, the networks and the order of training.
+        quick: a tiny setting of a few seconds, whose figures mean nothing.
+        setting: a `Setting`, instead of the demo's own.
+        verbose: whether to show progress and print the results.
+
+    Returns:
+        A `DemoResult`.
+
+    Raises:
+        ImportError: without matplotlib.
+        ValueError: for a seed or setting out of range.
+    """
+    # Three minutes of training shall not end in a missing package.
+    from keras_icnn.visualize._figure import new_figure
+
+    new_figure(1, 1, 1, 1)
+    setting = setting or (QUICK if quick else Setting())
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+
+    def say(text=""):
+        if verbose:
+            print(text, flush=True)
+
+    say(
+        f"Pictures of a generated {setting.species}, or of clutter without one: "
+        f"{setting.n_train} to train on, {setting.n_test} to measure."
+    )
+    data = pictures(setting, seed)
+    models = train(setting, data.train, seed, verbose)
+    reports = measure(models, data.test, seed)
+    paths = [*write_tables(out, reports), *write_models(out, models)]
+    paths += draw(out, models, reports, data.test, setting)
+    seconds = time.monotonic() - started
+    say("\n" + reports["interpretable"].summary(reports["ordinary"]) + "\n")
+    say(_wrapped(reading(reports)))
+    if quick:
+        say("\nA quick run: the networks have learned next to nothing, the figures mean nothing.")
+    say("\nWritten:")
+    for path in paths:
+        say(f"  {path}")
+    say(f"Done in {seconds:.0f} s.")
+    return DemoResult(reports, models, paths, seconds)
+
+
+# --- data and networks --------------------------------------------------------------------------
+
+
+def pictures(setting, seed):
+    """The demo's `PartSplits`: `train`, `validation` and `test`, two classes."""
+    return creatures(
+        n_train=setting.n_train,
+        n_validation=setting.n_test,
+        n_test=setting.n_test,
+        image_size=(setting.image_size, setting.image_size),
+        seed=seed,
+        species=[setting.species],
+    ).cache()
+
+
+def lower_layers(setting):
+    """Input and output of the lower layers, fresh."""
+    size = setting.image_size
+    x = inputs = keras.Input((size, size, 3), name="pictures")
+    x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(x)
+    for number, (filters, kernel, stride) in enumerate(_LOWER, 1):
+        name = f"conv{number}"
+        x = layers.Conv2D(
+            filters, kernel, strides=stride, padding="same", use_bias=False, name=name
+        )(x)
+        x = layers.BatchNormalization(momentum=0.95, name=f"{name}_bn")(x)
+        x = layers.Activation("relu", name=f"{name}_relu")(x)
+    return inputs, x
+
+
+def build(setting, start, interpretable):
+    """One of the twins on the lower layers' trained weights (`start`, a list of arrays)."""
+    inputs, x = lower_layers(setting)
+    lower = keras.Model(inputs, x)
+    lower.set_weights(start)
+    for layer in lower.layers:
+        if any(layer.name.startswith(f"conv{n}") for n in range(1, setting.frozen + 1)):
+            layer.trainable = False
+    if interpretable:
+        x = InterpretableConv(
+            setting.filters,
+            3,
+            padding="same",
+            num_classes=2,
+            background_class=0,
+            normalization="batch",
+            name=LAYER,
+        )(x)
+    else:
+        x = layers.Conv2D(setting.filters, 3, padding="same", name="top")(x)
+        x = layers.BatchNormalization(epsilon=1e-5, momentum=0.95, name="top_bn")(x)
+        x = layers.Activation("relu", name=_ORDINARY_LAYER)(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    # Means over a map are small where few units fire.
+    x = layers.Rescaling(10.0, name="head_scale")(x)
+    outputs = layers.Dense(1, name="predictions")(x)
+    make = InterpretableModel if interpretable else keras.Model
+    return make(inputs, outputs, name="interpretable" if interpretable else "ordinary")
+
+
+def train(setting, data, seed, verbose=True):
+    """Trains the lower layers, then both twins.
+
+    Returns:
+        dict of `"ordinary"` and `"interpretable"` to models.
+    """
+    steps = -(-len(data) // setting.batch_size)
+    with _Progress(steps * (setting.start_epochs + 2 * setting.epochs), verbose) as progress:
+        keras.utils.set_random_seed(seed)
+        inputs, x = lower_layers(setting)
+        x = layers.GlobalAveragePooling2D(name="pool")(x)
+        start = keras.Model(inputs, layers.Dense(1, name="predictions")(x), name="lower_layers")
+        _fit(start, data, setting, setting.start_epochs, setting.start_rate, seed, progress)
+        weights = [
+            value
+            for layer in start.layers
+            if layer.name.startswith("conv")
+            for value in layer.get_weights()
+        ]
+        models = {}
+        for name in ("ordinary", "interpretable"):
+            # The same random numbers for both: their new layers start alike.
+            keras.utils.set_random_seed(seed)
+            models[name] = build(setting, weights, name == "interpretable")
+            _fit(models[name], data, setting, setting.epochs, setting.rate, seed, progress)
+    return models
+
+
+def _fit(model, data, setting, epochs, rate, seed, progress):
+    batches = data.batches(setting.batch_size, shuffle=True, seed=seed, flip=True)
+    schedule = keras.optimizers.schedules.CosineDecay(rate, len(batches) * epochs)
+    model.compile(
+        keras.optimizers.AdamW(schedule, weight_decay=1e-3),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+    )
+    model.fit(
+        batches,
+        epochs=epochs,
+        # The batches know their own order.
+        shuffle=False,
+        verbose=0,
+        callbacks=[batches.follow_epochs(), progress.callback(model.name)],
+    )
+
+
+class _Progress:
+    """One bar over all training steps, so that it says when the demo will be done."""
+
+    def __init__(self, steps, verbose):
+        self._steps, self._verbose = steps, verbose
+
+    def __enter__(self):
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=self._steps, unit="step", disable=not self._verbose)
+        return self
+
+    def __exit__(self, *exception):
+        self._bar.close()
+
+    def callback(self, name):
+        bar = self._bar
+        bar.set_description(f"training: {name.replace('_', ' ')}")
+        return keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
+
+
+# --- measures -----------------------------------------------------------------------------------
+
+
+def measure(models, data, seed):
+    """An `EvaluationReport` of both networks; the receptive field's radius is the ordinary one's.
+
+    Returns:
+        dict of name to report.
+    """
+    ordinary = metrics.evaluate(models["ordinary"], data, _ORDINARY_LAYER, seed=seed)
+    interpretable = metrics.evaluate(
+        models["interpretable"], data, LAYER, radius=ordinary.values["radius"], seed=seed
+    )
+    return {"ordinary": ordinary, "interpretable": interpretable}
+
+
+def reading(reports):
+    """What the figures say, in words, whatever they are.
+
+    Args:
+        reports: dict of `"ordinary"` and `"interpretable"` to `EvaluationReport`.
+
+    Returns:
+        One paragraph.
+    """
+    ordinary, own = reports["ordinary"].values, reports["interpretable"].values
+    trivial = reports["interpretable"].trivial
+    category = reports["interpretable"].categories[0]
+    one_bit, centre = trivial["one bit"]["r2"], trivial["centre"]["instability"]
+    return " ".join(
+        (
+            f"Of {own['images']} pictures the networks never saw, the ordinary one is right on "
+            f"{ordinary['accuracy']:.1%}, the interpretable one on {own['accuracy']:.1%}.",
+            f"The place of the typical interpretable filter (median R2) explains "
+            f"{_explained(own['r2_median'])} of how its best landmark moves over the pictures of a "
+            f"{category}, that of the typical ordinary filter {_explained(ordinary['r2_median'])}; "
+            "100% would follow the part exactly, 0% is a fixed place."
+            + _verdict(own["r2_median"], ordinary["r2_median"]),
+            f"Knowing only whether the head is left or right already explains {one_bit:.0%}: the "
+            f"typical interpretable filter is {_side(own['r2_median'], one_bit)} that, the typical "
+            f"ordinary one {_side(ordinary['r2_median'], one_bit)}.",
+            f"{own['alive']:.0%} of the interpretable filters are alive, that is, fire on most of "
+            f"these pictures (ordinary: {ordinary['alive']:.0%}).",
+            f"Location instability is {own['instability']:.3f} against "
+            f"{ordinary['instability']:.3f}; always pointing to the picture's centre gives "
+            f"{centre:.3f}, so the interpretable filters are "
+            f"{'' if own['instability'] < centre else 'not '}steadier than a detector that looks "
+            "at nothing.",
+            _parts(reports),
+        )
+    )
+
+
+def _explained(r2):
+    return f"{r2:.0%}" if r2 > 0 else f"nothing (R2 is {r2:.2f})"
+
+
+def _verdict(own, ordinary):
+    if max(own, ordinary) <= 0:
+        return " Neither network's typical filter follows a part."
+    if own > ordinary + 0.05:
+        return " Interpretable filters follow parts better."
+    if own > ordinary - 0.05:
+        return " That is about the same: the method did not help here."
+    return " That is worse: the method did harm here."
+
+
+def _side(value, mark):
+    return "above" if value > mark else "not above"
+
+
+def _parts(reports):
+    """How many parts the filters of both networks stand for, and which."""
+    own, ordinary = reports["interpretable"], reports["ordinary"]
+    names, counts = np.unique(
+        own.filters["r2_landmark"][own.filters["alive"]].astype(str), return_counts=True
+    )
+    if not len(names):
+        return "No interpretable filter is alive, so none stands for a part."
+    order = np.argsort(-counts, kind="stable")
+    listed = ", ".join(f"{names[i]} {counts[i]}" for i in order)
+    text = (
+        f"The landmarks that the {int(counts.sum())} interpretable filters follow best: {listed}. "
+        f"Two peaks in one picture are {own.values['diversity']:.0%} of its diagonal apart, in the "
+        f"ordinary network {ordinary.values['diversity']:.0%}"
+    )
+    if own.values["diversity"] < 0.7 * ordinary.values["diversity"]:
+        text += (
+            ": the price is variety, since many filters come to look at one place. They are not as "
+            "many different parts as there are filters."
+        )
+    else:
+        text += "."
+    return text
+
+
+def _wrapped(text, width=96):
+    import textwrap
+
+    return textwrap.fill(text, width)
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def write_tables(out, reports):
+    """CSV files: both networks with the trivial detectors, and each network filter by filter."""
+    summary = out / "summary.csv"
+    write_csv(summary, reports["interpretable"].table(reports["ordinary"]))
+    paths = [summary]
+    for name, report in reports.items():
+        paths.append(out / f"filters_{name}.csv")
+        report.to_csv(paths[-1])
+    return paths
+
+
+def write_models(out, models):
+    """Both networks as `.keras` files."""
+    paths = []
+    for name, model in models.items():
+        paths.append(out / f"{name}.keras")
+        model.save(paths[-1])
+    return paths
+
+
+def chosen_filters(report, n=3):
+    """Filters to draw: those at the quantiles of R2 that `n` puts there, the best one first.
+
+    The same rule for both networks, so that neither shows its best side only.
+    """
+    r2 = np.nan_to_num(report.filters["r2"], nan=-np.inf)
+    order = np.argsort(-r2, kind="stable")
+    # The very worst say little: up to three quarters down the list.
+    places = np.linspace(0, 0.75, n) * (len(order) - 1)
+    return [int(order[round(place)]) for place in places.tolist()]
+
+
+def draw(out, models, reports, data, setting):
+    """The pictures, of both networks by the same rules.
+
+    Returns:
+        List of paths.
+    """
+    from keras_icnn import visualize
+    from keras_icnn.visualize._maps import MapsReader
+
+    positives = data.subset(np.flatnonzero(data.labels > 0))
+    shown = positives.take(6)
+    paths = []
+    for name, report in reports.items():
+        model, layer = models[name], report.layer
+        # One for all pictures, so that the forward pass is compiled once.
+        reader = MapsReader(model, layer)
+        radius = report.values["radius"]
+        radius = radius if np.isfinite(radius) else None
+        filters = chosen_filters(report)
+        words = [
+            f"filter {f}\nR2 {report.filters['r2'][f]:.2f}\n{report.filters['r2_landmark'][f]}"
+            for f in filters
+        ]
+        for number in range(min(setting.pictures, len(shown))):
+            paths.append(out / f"maps_{name}_{number + 1}.png")
+            visualize.filter_maps(
+                model,
+                shown.image(number),
+                filters,
+                layer,
+                paths[-1],
+                radius=radius,
+                reader=reader,
+                names=words,
+                title=f"{name.capitalize()} network: best, middling and poor filter by R2",
+            )
+        for rank, f in zip(("best", "middling"), filters, strict=False):
+            paths.append(out / f"gallery_{name}_{rank}.png")
+            r2, landmark = report.filters["r2"][f], report.filters["r2_landmark"][f]
+            visualize.filter_gallery(
+                model,
+                positives,
+                f,
+                layer,
+                12,
+                paths[-1],
+                radius=radius,
+                reader=reader,
+                title=f"{name.capitalize()} network, {rank} filter ({f}): follows the {landmark} "
+                f"with R2 {r2:.2f}",
+            )
+        paths.append(out / f"heatmap_{name}.png")
+        visualize.part_heatmap(
+            model,
+            shown,
+            layer,
+            paths[-1],
+            radius=radius,
+            reader=reader,
+            title=f"{name.capitalize()} network: where its {len(report.filters['filter'])} "
+            "filters fire",
+        )
+    return paths

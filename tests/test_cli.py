@@ -1,0 +1,142 @@
+"""The command line: exit codes, one-line errors, and that help is cheap."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from keras_icnn import cli
+
+RECIPE = """
+title = "tiny"
+seeds = [0]
+[data]
+reader = "creatures"
+[data.arguments]
+n_train = 8
+n_validation = 0
+n_test = 8
+image_size = [64, 64]
+species = ["cat"]
+[network]
+head = "pooled"
+[training]
+epochs = 1
+batch_size = 4
+[[variant]]
+name = "ordinary"
+network = "squeezenet"
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "tiny.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+def only_line(text):
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert len(lines) == 1, text
+    return lines[0]
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["train", "--help"], ["bench", "-h"], ["--version"]])
+def test_help_imports_no_backend(argv):
+    code = f"""
+import json, sys
+from keras_icnn import cli
+try:
+    cli.main({argv!r})
+except SystemExit as exit:
+    heavy = ("keras", "tensorflow", "jax", "torch", "matplotlib")
+    print(json.dumps([exit.code, [name for name in heavy if name in sys.modules]]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == [0, []]
+
+
+@pytest.mark.parametrize(
+    "argv", [["dance"], ["demo", "--seed", "-1"], ["demo", "--seed", "x"], ["train"], ["--nope"]]
+)
+def test_wrong_use_exits_with_2(argv, capsys):
+    with pytest.raises(SystemExit) as exit:
+        cli.main(argv)
+    assert exit.value.code == cli.WRONG_USE
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_no_verb_shows_help(capsys):
+    assert cli.main([]) == cli.WRONG_USE
+    assert "demo" in capsys.readouterr().err
+
+
+def test_models_lists_the_zoo(capsys):
+    assert cli.main(["models", "vgg16*"]) == cli.DONE
+    out = capsys.readouterr().out
+    assert "vgg16_interpretable" in out and "138,357,544" in out
+    assert "alexnet" not in out
+    assert cli.main(["models", "nothing"]) == cli.FAILED
+    assert "keras-icnn models" in only_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("more", [[], ["--variant", "nobody"], ["--seed", "7"]])
+def test_a_mistake_in_a_recipe_is_one_line(more, recipe, tmp_path, capsys):
+    path = recipe if more else tmp_path / "missing.toml"
+    argv = ["train", str(path), "--out", str(tmp_path / "out"), *more]
+    assert cli.main(argv) == cli.WRONG_USE
+    line = only_line(capsys.readouterr().err)
+    assert line.startswith("keras-icnn: ")
+    assert (more[1] if more else "missing.toml") in line
+
+
+def test_debug_shows_the_traceback_on_both_sides_of_the_verb(tmp_path, capsys):
+    missing = str(tmp_path / "missing.toml")
+    for argv in (["--debug", "train", missing], ["train", missing, "--debug"]):
+        assert cli.main(argv) == cli.WRONG_USE
+        assert "Traceback" in capsys.readouterr().err
+
+
+def raising(error):
+    def run(args):
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (ValueError("Bad.\n  Received: 1"), cli.FAILED, "keras-icnn: Bad. Received: 1"),
+        (ImportError('pip install "keras-icnn[plot]"'), cli.FAILED, "keras-icnn[plot]"),
+        (FileNotFoundError(2, "No such file", "a.keras"), cli.FAILED, "'a.keras': No such file"),
+        (PermissionError(13, "Permission denied", "out"), cli.FAILED, "'out': Permission denied"),
+        (KeyError("x"), cli.FAILED, "--debug"),
+    ],
+)
+def test_errors_are_told_in_one_line(error, code, told, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_demo", raising(error))
+    assert cli.main(["demo"]) == code
+    assert told in only_line(capsys.readouterr().err)
+
+
+def test_interrupted(recipe, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_train", raising(KeyboardInterrupt()))
+    assert cli.main(["train", str(recipe), "--out", "here"]) == cli.INTERRUPTED
+    line = only_line(capsys.readouterr().err)
+    assert "resume" in line and "'here'" in line
+
+
+def test_train_runs_and_resumes(recipe, tmp_path, capsys):
+    argv = ["train", str(recipe), "--out", str(tmp_path / "out"), "--resume"]
+    assert cli.main(argv) == cli.DONE
+    out = capsys.readouterr().out
+    assert "0 of them done already" in out and "perfect head" in out
+    assert str(tmp_path / "out" / "results.csv") in out
+    assert (tmp_path / "out" / "results.csv").exists()
+    assert cli.main(argv) == cli.DONE
+    assert "1 of them done already" in capsys.readouterr().out

@@ -1,0 +1,91 @@
+"""The demo: everything it writes, in a tiny setting; its figures, in the slow test."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from keras_icnn import cli, demo
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    return demo.run_demo(tmp_path_factory.mktemp("demo"), seed=0, quick=True, verbose=False)
+
+
+def test_writes_what_it_names(quick):
+    assert all(path.stat().st_size > 0 for path in quick.paths)
+    names = {path.name for path in quick.paths}
+    for network in ("ordinary", "interpretable"):
+        assert {
+            f"{network}.keras",
+            f"filters_{network}.csv",
+            f"maps_{network}_1.png",
+            f"gallery_{network}_best.png",
+            f"gallery_{network}_middling.png",
+            f"heatmap_{network}.png",
+        } <= names
+
+
+def test_table_has_both_networks_and_every_trivial_detector(quick):
+    path = next(path for path in quick.paths if path.name == "summary.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        detectors = [row["detector"] for row in csv.DictReader(file)]
+    assert detectors[:2] == ["interpretable", "ordinary"]
+    assert {"random", "centre", "best constant", "one bit", "perfect head"} <= set(detectors)
+    text = quick.reports["interpretable"].summary(quick.reports["ordinary"])
+    assert all(any(line.startswith(d) for line in text.splitlines()) for d in detectors)
+
+
+def test_twins_differ_in_the_new_layer_only():
+    setting = demo.QUICK
+    import keras
+
+    inputs, x = demo.lower_layers(setting)
+    start = keras.Model(inputs, x).get_weights()
+    twins = []
+    for interpretable in (False, True):
+        keras.utils.set_random_seed(3)
+        twins.append(demo.build(setting, start, interpretable))
+    kernels = [
+        twin.get_layer(name).get_weights()[0]
+        for twin, name in zip(twins, ("top", demo.LAYER), strict=True)
+    ]
+    np.testing.assert_array_equal(*kernels)
+    counts = [sum(w.size for w in map(np.asarray, t.trainable_weights)) for t in twins]
+    assert counts[0] == counts[1]
+
+
+def test_reading_follows_the_figures(quick):
+    text = demo.reading(quick.reports)
+    assert f"{quick.reports['ordinary'].values['accuracy']:.1%}" in text
+    better = demo._verdict(0.8, 0.2)
+    worse = demo._verdict(0.2, 0.8)
+    assert "better" in better and "worse" in worse
+    assert "did not help" in demo._verdict(0.5, 0.51)
+    assert "Neither" in demo._verdict(-1.0, -0.5)
+
+
+def test_both_networks_are_drawn_by_one_rule(quick):
+    r2 = quick.reports["ordinary"].filters["r2"]
+    filters = demo.chosen_filters(quick.reports["ordinary"])
+    assert filters[0] == np.nanargmax(r2)
+    assert list(r2[filters]) == sorted(r2[filters], reverse=True)
+
+
+def test_the_verb(tmp_path, monkeypatch, capsys):
+    called = []
+    monkeypatch.setattr(demo, "run_demo", lambda out, **options: called.append((out, options)))
+    assert cli.main(["demo", "--out", str(tmp_path), "--seed", "2", "--quick"]) == cli.DONE
+    assert called == [(str(tmp_path), {"seed": 2, "quick": True})]
+
+
+@pytest.mark.slow
+def test_interpretable_filters_follow_parts(tmp_path):
+    reports = demo.run_demo(tmp_path, seed=0, verbose=False).reports
+    ordinary, own = reports["ordinary"].values, reports["interpretable"].values
+    assert own["alive"] >= 0.9
+    assert own["r2_median"] > 0.5
+    assert own["r2_median"] >= ordinary["r2_median"] + 0.5
+    assert own["instability"] < ordinary["instability"]
+    assert own["accuracy"] >= ordinary["accuracy"] - 0.02

@@ -1,0 +1,197 @@
+"""The figures: panels, arrays, files, errors."""
+
+import builtins
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_icnn as icnn
+from keras_icnn.datasets import creatures
+from keras_icnn.visualize import filter_gallery, filter_maps, part_heatmap
+from keras_icnn.visualize._maps import MapsReader
+from keras_icnn.visualize._part_heatmap import spots
+
+# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
+
+
+def network(mask=True, interpretable=True, filters=4):
+    keras.utils.set_random_seed(1)
+    x = inputs = keras.Input((32, 32, 3))
+    x = layers.Rescaling(1 / 255)(x)
+    x = layers.Conv2D(6, 3, strides=4, padding="same", activation="relu")(x)
+    if interpretable:
+        x = icnn.InterpretableConv(
+            filters, 3, padding="same", num_classes=2, background_class=0, mask=mask, name="parts"
+        )(x)
+    else:
+        x = layers.Conv2D(filters, 3, padding="same", activation="relu", name="parts")(x)
+    outputs = layers.Dense(1)(layers.GlobalAveragePooling2D()(x))
+    return icnn.InterpretableModel(inputs, outputs, name="small")
+
+
+@pytest.fixture(scope="module")
+def data():
+    return creatures(0, 0, 10, (32, 32), species=["cat"]).test
+
+
+def panels(figure):
+    """Arrays of all images in the figure, colour bars aside."""
+    return [a.images[0].get_array() for a in figure.axes if a.images and a.get_label() == ""]
+
+
+def test_map_before_and_behind_the_mask(data):
+    model = network()
+    maps = MapsReader(model, None, 4)(np.stack([data.image(i) for i in range(3)]), before=True)
+    # By hand: the layer's convolution, rectified.
+    layer = model.get_layer("parts")
+    below = keras.Model(model.inputs[0], model.layers[2].output)
+    x = below.predict_on_batch(np.stack([data.image(i) for i in range(3)]).astype("float32"))
+    plain = layers.Conv2D(4, 3, padding="same", activation="relu")
+    plain.build(x.shape)
+    plain.set_weights([keras.ops.convert_to_numpy(w) for w in (layer.kernel, layer.bias)])
+    np.testing.assert_allclose(maps.before, keras.ops.convert_to_numpy(plain(x)), atol=1e-5)
+    np.testing.assert_allclose(maps.before * maps.masks(), maps.after, atol=1e-5)
+    assert maps.masks().max() == 1.0
+    assert layer.mask is True
+
+
+def test_the_mask_is_back_after_an_error(data, monkeypatch):
+    model = network()
+    reader = MapsReader(model, None, 2)
+    monkeypatch.setattr(reader._before, "_reader", None)
+    with pytest.raises(AttributeError):
+        reader(np.zeros((2, 32, 32, 3)), before=True)
+    assert model.get_layer("parts").mask is True
+
+
+def test_filter_maps(data, tmp_path):
+    model = network()
+    image = data.image(0)
+    path = tmp_path / "maps.png"
+    figure = filter_maps(model, image, [3, 1], path=path)
+    maps = MapsReader(model, None, 1)(image[None], before=True)
+    shown = panels(figure)
+    assert len(shown) == 8 and path.stat().st_size > 1000
+    np.testing.assert_array_equal(shown[0], image)
+    np.testing.assert_allclose(shown[1], maps.before[0, :, :, 3])
+    np.testing.assert_allclose(shown[2], maps.masks()[0, :, :, 3])
+    np.testing.assert_allclose(shown[7], maps.after[0, :, :, 1])
+    assert [a.get_title() for a in figure.axes[:4]] == [
+        "where it fires",
+        "map",
+        "mask",
+        "masked map",
+    ]
+    # Nothing else of the folder was touched.
+    assert [p.name for p in tmp_path.iterdir()] == ["maps.png"]
+
+
+def test_filter_maps_chooses_the_strongest(data):
+    model = network()
+    strength = MapsReader(model, None, 1)(data.image(1)[None]).after.max(axis=(0, 1, 2))
+    labels = [a.get_ylabel() for a in filter_maps(model, data.image(1)).axes[::4]]
+    wanted = [f"filter {f}" for f in np.argsort(-strength, kind="stable")[:3]]
+    assert [label for label in labels if label.startswith("filter")] == wanted
+
+
+@pytest.mark.parametrize("options", [{"mask": False}, {"interpretable": False}])
+def test_without_a_mask_there_are_two_panels(options, data):
+    figure = filter_maps(network(**options), data.image(0), 0, "parts")
+    assert len(panels(figure)) == 2
+
+
+def test_filter_gallery(data, tmp_path):
+    model = network()
+    figure = filter_gallery(model, data, 2, n=4, columns=3, path=tmp_path / "g.pdf")
+    maps = MapsReader(model, None, 10)(np.stack([data.image(i) for i in range(10)]))
+    order = np.argsort(-maps.after[..., 2].max(axis=(1, 2)), kind="stable")[:4]
+    shown = panels(figure)
+    assert len(shown) == 4 and (tmp_path / "g.pdf").exists()
+    for axis, i in zip(figure.axes, order, strict=False):
+        np.testing.assert_array_equal(axis.images[0].get_array(), data.image(int(i)))
+        np.testing.assert_allclose(axis.patches[-1].get_center(), maps.peak(int(i), 2))
+        assert axis.get_title().startswith(data.class_names[data.labels[i]])
+    assert "Filter 2" in figure.get_suptitle()
+
+
+def test_a_silent_filter_has_an_empty_gallery(data):
+    model = network()
+    layer = model.get_layer("parts")
+    bias = keras.ops.convert_to_numpy(layer.bias).copy()
+    bias[0] = -1e6
+    layer.bias.assign(bias)
+    figure = filter_gallery(model, data, 0)
+    assert panels(figure) == [] and "none of these 10" in figure.get_suptitle()
+
+
+def test_part_heatmap(data, tmp_path):
+    figure = part_heatmap(network(), data, n=3, path=tmp_path / "heat.png")
+    shown = panels(figure)
+    assert len(shown) == 6 and (tmp_path / "heat.png").exists()
+    np.testing.assert_array_equal(shown[0], data.image(0))
+    assert all(s.min() >= 0 and s.max() <= 1 for s in map(np.asarray, shown) if s.dtype != "uint8")
+
+
+def test_spots_lie_on_the_peaks():
+    from keras_icnn.metrics import ReceptiveField
+
+    x = np.arange(4) * 8.0 + 4
+    field = ReceptiveField(np.stack(np.meshgrid(x, x), -1), (8, 8), (9, 9), (32, 32))
+    maps = np.zeros((2, 4, 4, 2), "float32")
+    maps[0, 1, 2, 0] = 3.0
+    maps[1, 3, 0, 0] = 1.0
+    result = spots(maps, field, radius=6)
+    assert np.unravel_index(result[0].argmax(), (32, 32)) == (12, 20)
+    assert np.unravel_index(result[1].argmax(), (32, 32)) == (28, 4)
+    # Mean peak of filter 0 is 2; filter 1 never fires and adds nothing.
+    np.testing.assert_allclose([result[0].max(), result[1].max()], [1.5, 0.5])
+    assert result[0, 12, 26] == pytest.approx(1.5 * np.exp(-2))
+
+
+@pytest.mark.parametrize("filters", [4, -1, [0, 9], 1.5, True, []])
+def test_wrong_filters(filters, data):
+    with pytest.raises(ValueError, match="`filters` must"):
+        filter_maps(network(), data.image(0), filters)
+
+
+def test_wrong_arguments(data, tmp_path):
+    model = network()
+    with pytest.raises(ValueError, match="`filters` must"):
+        filter_gallery(model, data, 4)
+    with pytest.raises(ValueError, match="one picture"):
+        filter_maps(model, np.zeros((1, 32, 32, 3)))
+    with pytest.raises(ValueError, match="input size"):
+        filter_maps(model, np.zeros((40, 40, 3)))
+    with pytest.raises(ValueError, match="`names`"):
+        filter_maps(model, data.image(0), [0, 1], names=["one"])
+    with pytest.raises(ValueError, match="`n`"):
+        part_heatmap(model, data, n=0)
+    with pytest.raises(ValueError, match="at least one image"):
+        part_heatmap(model, data.take(0))
+    with pytest.raises(ValueError, match="folder that exists"):
+        part_heatmap(model, data, n=1, path=tmp_path / "no" / "heat.png")
+
+
+def test_a_missing_matplotlib_names_the_extra(data, monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    model = network()
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError, match=r'pip install "keras-icnn\[plot\]"'):
+        part_heatmap(model, data, n=1)
+
+
+def test_no_display_state(data):
+    part_heatmap(network(), data, n=1)
+    assert "matplotlib.pyplot" not in sys.modules
