@@ -12,7 +12,8 @@ _ARGUMENTS = """
         weights: `None` (random), `"imagenet"`, or the path of a local weights file: `.npz` with
             keys `layer/variable`, Keras `.h5`, `.weights.h5` or `.keras`, MatConvNet `.mat`.
         input_tensor: Optional Keras tensor to build on.
-        input_shape: `(height, width, channels)`; {default} when `include_top`.{static}
+        input_shape: `(height, width, channels)`{static};
+            {default} when `include_top`.
         pooling: For `include_top=False`: `None` (the map), `"avg"` or `"max"`.
         classes: Integer, the number of label classes. 1 is the single-category task: one unit,
             class 0 is background. Counts also with `include_top=False`.
@@ -75,8 +76,8 @@ def _ordinary(name):
         name,
         static="",
         extra=(
-            "a plain 3x3xM layer (`extra_conv`) is added above the top map: the twin\n"
-            "            of the interpretable network"
+            "a plain 3x3xM layer (`extra_conv`) is added above the top map:\n"
+            "            the twin of the interpretable network"
         ),
         head="`extra_layer`",
         returns="`keras.Model`.",
@@ -118,7 +119,7 @@ def _interpretable(name):
         "    weights; the new layer and the head are fresh.\n"
         + _document(
             name,
-            static=" Height and width must be\n            static.",
+            static=", height and width known",
             extra="the new interpretable layer is added",
             head="`True`",
             returns="`InterpretableModel`.",

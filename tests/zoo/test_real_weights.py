@@ -79,6 +79,7 @@ def test_interpretable_squeezenet_keeps_the_weights(data):
     np.testing.assert_allclose(without(image), ordinary(image), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_mobilenet_equals_keras_applications(data):
     path = str(data / "weights" / "mobilenetv2_1.0_224_imagenet_notop.weights.h5")
     arguments = {"include_top": False, "input_shape": (224, 224, 3)}

@@ -127,6 +127,7 @@ def test_no_imagenet_weights_to_fetch():
         zoo.squeezenet_interpretable(weights="imagenet")
 
 
+@pytest.mark.slow
 def test_keras_applications_formats(tmp_path):
     """A network of keras.applications takes its archive, and a file with its head."""
     arguments = {"input_shape": (32, 32, 3), "classes": 3}
@@ -140,6 +141,7 @@ def test_keras_applications_formats(tmp_path):
     np.testing.assert_allclose(by_name(image), theirs(image), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_imagenet_through_keras_applications(tmp_path, monkeypatch):
     """The loading code of a network whose layers Keras numbers, without its download."""
     source = keras.applications.EfficientNetV2B0(
