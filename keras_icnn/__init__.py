@@ -1,18 +1,46 @@
 """Interpretable convolutional neural networks for Keras."""
 
-from keras_icnn._filter_loss import FilterLoss
-from keras_icnn._layers import InterpretableConv, InterpretableFilters
-from keras_icnn._model import InterpretableModel
-from keras_icnn._scope import labels
-from keras_icnn._templates import PartTemplates
+import importlib
+import sys
+from pathlib import PurePath
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "FilterLoss",
-    "InterpretableConv",
-    "InterpretableFilters",
-    "InterpretableModel",
-    "PartTemplates",
-    "labels",
-]
+# Where each public name lives; a module stands for itself.
+_PUBLIC = {
+    "FilterLoss": "_filter_loss",
+    "InterpretableConv": "_layers",
+    "InterpretableFilters": "_layers",
+    "InterpretableModel": "_model",
+    "PartTemplates": "_templates",
+    "labels": "_scope",
+    "make_interpretable": "_convert",
+    "callbacks": None,
+    "datasets": None,
+    "metrics": None,
+    "visualize": None,
+    "zoo": None,
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _PUBLIC[name]
+    module = importlib.import_module(f"{__name__}.{home or name}")
+    value = module if home is None else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_PUBLIC})
+
+
+# Keras finds the classes of a saved model only once they are registered, which importing them
+# does. The command line imports Keras, which takes seconds, when a verb needs it.
+if PurePath(sys.argv[0] if sys.argv else "").stem != "keras-icnn":
+    for _home in dict.fromkeys(filter(None, _PUBLIC.values())):
+        importlib.import_module(f"{__name__}.{_home}")

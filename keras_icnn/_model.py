@@ -1,8 +1,11 @@
 """`InterpretableModel`: a functional Keras model that shows its layers the labels."""
 
 import keras
+import numpy as np
 
 from keras_icnn import _scope
+
+_RANDOM_STATE = "random_state_"
 
 
 @keras.saving.register_keras_serializable(package="keras_icnn")
@@ -17,6 +20,9 @@ class InterpretableModel(keras.Model):
 
     Args:
         inputs, outputs, name: as in `keras.Model(inputs, outputs, name=...)`.
+
+    Saved models and weights files also hold the state of random generators (dropout), which Keras
+    leaves out: a run that is resumed from one goes on exactly as if it had not been interrupted.
 
     Models with several outputs override `filter_labels` to say which labels the filters follow.
     """
@@ -75,3 +81,28 @@ class InterpretableModel(keras.Model):
             # Only training steps compute it; in evaluation it would read 0.
             results.pop(self.filter_loss_tracker.name, None)
         return results
+
+    def _random_states(self):
+        weights = {id(v) for v in self.weights}
+        return [
+            v
+            for v in self.variables
+            if id(v) not in weights and v.name.startswith("seed_generator_state")
+        ]
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        for k, variable in enumerate(self._random_states()):
+            store[f"{_RANDOM_STATE}{k}"] = keras.ops.convert_to_numpy(
+                keras.ops.convert_to_tensor(variable)
+            )
+
+    def load_own_variables(self, store):
+        names = list(store.keys())
+        own = {name: store[name] for name in names if not name.startswith(_RANDOM_STATE)}
+        super().load_own_variables(own)
+        for k, variable in enumerate(self._random_states()):
+            key = f"{_RANDOM_STATE}{k}"
+            # Absent from files of a network that had no dropout, or another one.
+            if key in names and tuple(store[key].shape) == tuple(variable.shape):
+                variable.assign(np.array(store[key]))

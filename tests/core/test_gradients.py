@@ -146,14 +146,10 @@ def test_official_strengths(bank, mode):
     x = maps()
     made = layer(gradient="one_template", likelihood="official")
     _, found = term_gradient(made, x, mode)
-    peaks = np.array(
-        [[divmod(int(x[k, ..., f].argmax()), W) for f in range(F)] for k in range(N)]
-    )
+    peaks = np.array([[divmod(int(x[k, ..., f].argmax()), W) for f in range(F)] for k in range(N)])
     mirrored = peaks[::-1, ::-1]
     for f, a in enumerate(per_filter(x)):
-        strength = reference.official_strength(
-            a, mirrored[:, f], Y == f, bank, peaks[:, f], TAU
-        )
+        strength = reference.official_strength(a, mirrored[:, f], Y == f, bank, peaks[:, f], TAU)
         for k, t in enumerate(targets(a, f)):
             expected = -strength[k] * bank[t] / TAU / N
             assert found[k, ..., f] == pytest.approx(expected, rel=2e-4)
@@ -165,15 +161,15 @@ def test_official_normalisation_and_class_balance(bank):
     _, balanced = term_gradient(layer(gradient="equal", class_balance=True), x)
     for f in range(F):
         weight = np.where(Y == f, 0.5 / (2 / 6), 0.5 / (4 / 6))
-        assert balanced[..., f] == pytest.approx(
-            plain[..., f] * weight[:, None, None], rel=1e-5
-        )
+        assert balanced[..., f] == pytest.approx(plain[..., f] * weight[:, None, None], rel=1e-5)
     made = layer(gradient="one_template", likelihood="official", normalize=True)
     _, found = term_gradient(made, x)
     for f in range(F):
         # At the peak the template is 1: what is left is minus the strength over the batch size.
-        peak = [found[k, ..., f].reshape(-1)[targets(per_filter(x)[f], f)[k] % (H * W)]
-                for k in range(N)]
+        peak = [
+            found[k, ..., f].reshape(-1)[targets(per_filter(x)[f], f)[k] % (H * W)]
+            for k in range(N)
+        ]
         sizes = np.abs(peak) * N
         assert sizes[Y == f].mean() == pytest.approx(1.0, rel=1e-4)
         assert sizes[Y != f].mean() == pytest.approx(1.0, rel=1e-4)
@@ -313,9 +309,7 @@ def test_relative_push_of_the_full_sum():
     )
     push = found - none
     _, loss_gradient = term_gradient(layer(gradient="full_sum"), x)
-    assert np.sqrt(np.mean(push**2)) == pytest.approx(
-        0.1 * np.sqrt(np.mean(upstream**2)), rel=1e-3
-    )
+    assert np.sqrt(np.mean(push**2)) == pytest.approx(0.1 * np.sqrt(np.mean(upstream**2)), rel=1e-3)
     cosine = np.sum(push * loss_gradient) / np.linalg.norm(push) / np.linalg.norm(loss_gradient)
     assert cosine == pytest.approx(1.0, abs=1e-4)
 

@@ -61,9 +61,9 @@ def test_mask_is_the_positive_part_of_the_template(norm):
         row, column = (np.array([[v]], "float32") for v in divmod(unit, 4))
         mask = numpy(_ops.part_mask(row, column, templates))[0, :, :, 0]
         assert mask == pytest.approx(np.maximum(bank[unit], 0) / templates.tau, abs=1e-6)
-        target = numpy(
-            _ops.target_template(row, column, np.ones((1, 1), "float32"), templates)
-        )[0, :, :, 0]
+        target = numpy(_ops.target_template(row, column, np.ones((1, 1), "float32"), templates))[
+            0, :, :, 0
+        ]
         assert target == pytest.approx(bank[unit] / templates.tau, abs=1e-6)
 
 

@@ -18,7 +18,9 @@ def test_square_template_by_hand():
 def test_wide_template_by_hand():
     # tau = 0.5/16, n = 4, beta = 2: one less half a unit of distance.
     t = PartTemplates(4, 4, beta=2.0).positive()[5]  # unit [1, 1]
-    expected = np.array([[0, 0.5, 0, -0.5], [0.5, 1, 0.5, 0], [0, 0.5, 0, -0.5], [-0.5, 0, -0.5, -1]])
+    expected = np.array(
+        [[0, 0.5, 0, -0.5], [0.5, 1, 0.5, 0], [0, 0.5, 0, -0.5], [-0.5, 0, -0.5, -1]]
+    )
     assert t == pytest.approx(expected / 32)
 
 

@@ -1,0 +1,311 @@
+"""The model in everything Keras does with models."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_icnn as icnn
+from core.backend import BACKEND
+
+pytestmark = pytest.mark.core
+
+CLASSES = 4
+X = np.random.default_rng(0).random((48, 12, 12, 3)).astype("float32")
+Y = np.random.default_rng(1).integers(0, CLASSES, 48)
+
+
+def network(rule="default", classes=CLASSES, single=False, activation=None, layers=1):
+    inputs = keras.Input((12, 12, 3))
+    x = inputs
+    for k in range(layers):
+        x = icnn.InterpretableConv(
+            6,
+            3,
+            padding="same",
+            num_classes=2 if single else classes,
+            background_class=0 if single else None,
+            filter_loss=rule,
+            normalization="batch",
+            name=f"parts_{k}",
+        )(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    outputs = keras.layers.Dense(1 if single else classes, activation=activation, name="head")(x)
+    return icnn.InterpretableModel(inputs, outputs, name="network")
+
+
+def compiled(model, **arguments):
+    arguments.setdefault("optimizer", keras.optimizers.SGD(0.1))
+    arguments.setdefault("loss", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.compile(**arguments)
+    return model
+
+
+def weights(model):
+    return [ops.convert_to_numpy(ops.convert_to_tensor(v)).copy() for v in model.weights]
+
+
+def test_it_is_a_functional_model_and_stays_one():
+    model = network()
+    assert isinstance(model, keras.Model)
+    again = icnn.InterpretableModel.from_config(model.get_config())
+    assert type(again) is icnn.InterpretableModel
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+    clone = keras.models.clone_model(model)
+    assert type(clone) is icnn.InterpretableModel
+
+
+@pytest.mark.parametrize("rule", ["default", "paper", "official"])
+def test_fit_logs_the_filter_loss_and_evaluation_does_not(rule):
+    model = compiled(network(rule), metrics=["accuracy"])
+    history = model.fit(X, Y, batch_size=16, epochs=2, validation_data=(X, Y), verbose=0).history
+    assert set(history) == {"loss", "accuracy", "filter_loss", "val_loss", "val_accuracy"}
+    assert all(value < 0 for value in history["filter_loss"])
+    assert set(model.evaluate(X, Y, verbose=0, return_dict=True)) == {"loss", "accuracy"}
+    assert model.predict(X, verbose=0).shape == (48, CLASSES)
+    assert (model.get_layer("parts_0").target_categories() >= 0).all()
+
+
+def test_absolute_term_is_added_to_the_loss():
+    rule = icnn.FilterLoss(
+        strength=100.0, scale_with_activation=False, gradient="full_sum", tau=0.1
+    )
+    keras.utils.set_random_seed(0)
+    model = compiled(network(rule))
+    logs = model.train_on_batch(X, Y, return_dict=True)
+    keras.utils.set_random_seed(0)
+    bare = compiled(network(None))
+    plain = bare.train_on_batch(X, Y, return_dict=True)
+    # filter_loss is the mean over six filters; the loss has strength times their sum.
+    assert logs["loss"] == pytest.approx(plain["loss"] + 600 * logs["filter_loss"], rel=1e-4)
+
+
+def test_relative_push_adds_nothing_to_the_logged_loss():
+    keras.utils.set_random_seed(0)
+    pushed = compiled(network("default")).train_on_batch(X, Y, return_dict=True)
+    keras.utils.set_random_seed(0)
+    plain = compiled(network(None)).train_on_batch(X, Y, return_dict=True)
+    assert pushed["loss"] == pytest.approx(plain["loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("labels", "loss"),
+    [
+        ("one_hot", keras.losses.CategoricalCrossentropy(from_logits=True)),
+        ("multi_label", keras.losses.BinaryCrossentropy(from_logits=True)),
+        ("sign", keras.losses.SquaredHinge()),
+    ],
+)
+def test_label_formats_train_alike(labels, loss):
+    one_hot = np.eye(CLASSES, dtype="float32")[Y]
+    y = {"one_hot": one_hot, "multi_label": one_hot, "sign": 2 * one_hot - 1}[labels]
+    model = compiled(network(), loss=loss)
+    model.train_on_batch(X, y)
+    found = model.get_layer("parts_0").interpretable.class_count
+    assert ops.convert_to_numpy(ops.convert_to_tensor(found)).tolist() == one_hot.sum(0).tolist()
+
+
+@pytest.mark.parametrize("y", [Y % 2, (Y % 2) * 2 - 1, (Y % 2)[:, None].astype("float32")])
+def test_single_category(y):
+    model = compiled(network(single=True), loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    model.fit(X, y, batch_size=16, epochs=1, verbose=0)
+    assert (model.get_layer("parts_0").target_categories() == 1).all()
+
+
+def test_class_weight_and_sample_weight():
+    model = compiled(network())
+    model.fit(X, Y, batch_size=16, verbose=0, class_weight={c: 1.0 + c for c in range(CLASSES)})
+    model.fit(X, Y, batch_size=16, verbose=0, sample_weight=np.linspace(0, 1, 48))
+    assert all(np.isfinite(w).all() for w in weights(model))
+
+
+def test_sample_weights_do_not_weigh_the_filter_loss():
+    rule = icnn.FilterLoss(strength=1e4, scale_with_activation=False)
+    results = []
+    for value in (0.0, 1.0):
+        keras.utils.set_random_seed(0)
+        model = compiled(network(rule))
+        before = weights(model)[0]
+        model.train_on_batch(X, Y, sample_weight=np.full(48, value))
+        results.append(np.abs(weights(model)[0] - before).max())
+    assert results[0] > 1e-6
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="the PyTorch trainer has no steps_per_execution")
+def test_steps_per_execution():
+    keras.utils.set_random_seed(0)
+    one = compiled(network())
+    one.fit(X, Y, batch_size=16, epochs=2, shuffle=False, verbose=0)
+    keras.utils.set_random_seed(0)
+    several = compiled(network(), steps_per_execution=3)
+    several.fit(X, Y, batch_size=16, epochs=2, shuffle=False, verbose=0)
+    for a, b in zip(weights(one), weights(several), strict=True):
+        assert a == pytest.approx(b, abs=1e-5)
+
+
+def test_partial_last_batches():
+    model = compiled(network())
+    model.fit(X[:41], Y[:41], batch_size=16, verbose=0)
+    steps = model.get_layer("parts_0").interpretable.steps
+    assert int(ops.convert_to_numpy(ops.convert_to_tensor(steps))) == 3
+
+
+def test_gradient_accumulation_moves_the_state_with_each_micro_batch():
+    optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
+    model = compiled(network(), optimizer=optimizer)
+    kernel = weights(model)[0]
+    model.train_on_batch(X[:16], Y[:16])
+    layer = model.get_layer("parts_0").interpretable
+    assert weights(model)[0].tolist() == kernel.tolist()
+    assert int(ops.convert_to_numpy(ops.convert_to_tensor(layer.steps))) == 1
+    model.train_on_batch(X[16:32], Y[16:32])
+    assert weights(model)[0].tolist() != kernel.tolist()
+    assert int(ops.convert_to_numpy(ops.convert_to_tensor(layer.steps))) == 2
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch has no float16 convolution on CPUs")
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(policy):
+    keras.config.set_dtype_policy(policy)
+    model = compiled(network())
+    model.fit(X, Y, batch_size=16, epochs=2, verbose=0)
+    assert all(np.isfinite(w.astype("float32")).all() for w in weights(model))
+    layer = model.get_layer("parts_0").interpretable
+    assert int(ops.convert_to_numpy(ops.convert_to_tensor(layer.steps))) == 6
+
+
+def test_several_layers_and_frozen_ones():
+    model = network(layers=2)
+    model.get_layer("parts_0").trainable = False
+    compiled(model)
+    frozen = [w.copy() for w in model.get_layer("parts_0").get_weights()]
+    model.fit(X, Y, batch_size=16, verbose=0)
+    for before, after in zip(frozen, model.get_layer("parts_0").get_weights(), strict=True):
+        assert np.array_equal(before, after)
+
+
+def test_plain_model_says_what_to_do():
+    interpretable = network()
+    plain = keras.Model(interpretable.inputs, interpretable.outputs)
+    compiled(plain)
+    plain.predict(X[:2], verbose=0)
+    with pytest.raises(RuntimeError, match="InterpretableModel"):
+        plain.fit(X, Y, verbose=0)
+
+
+def test_sequential_says_what_to_do():
+    model = keras.Sequential(
+        [
+            keras.Input((12, 12, 3)),
+            icnn.InterpretableConv(4, 3, num_classes=CLASSES),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(CLASSES),
+        ]
+    )
+    compiled(model)
+    with pytest.raises(RuntimeError, match="InterpretableModel"):
+        model.fit(X, Y, verbose=0)
+
+
+def test_several_targets_need_a_choice():
+    model = network()
+    with pytest.raises(ValueError, match="filter_labels"):
+        model.filter_labels([Y, Y])
+    assert model.filter_labels({"head": Y}) is Y
+    with pytest.raises(ValueError, match="labels"):
+        model.filter_labels(None)
+
+
+def test_fit_without_labels():
+    model = compiled(network(), loss=None)
+    with pytest.raises(ValueError):
+        model.fit(X, verbose=0)
+
+
+def test_custom_loop_equals_fit():
+    if BACKEND != "tensorflow":
+        pytest.skip("the loop is TensorFlow's")
+    import tensorflow as tf
+
+    rule = icnn.FilterLoss(strength=10.0, gradient="full_sum", tau=0.1)
+    keras.utils.set_random_seed(0)
+    fitted = compiled(network(rule))
+    fitted.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
+    keras.utils.set_random_seed(0)
+    model = network(rule)
+    optimizer = keras.optimizers.SGD(0.1)
+    loss_fn = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    @tf.function
+    def step(x, y):
+        with tf.GradientTape() as tape, icnn.labels(y) as terms:
+            loss = loss_fn(y, model(x, training=True)) + terms.total()
+        variables = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
+    for k in range(0, 48, 16):
+        step(tf.constant(X[k : k + 16]), tf.constant(Y[k : k + 16]))
+    for a, b in zip(weights(fitted), weights(model), strict=True):
+        assert a == pytest.approx(b, abs=1e-5)
+
+
+def test_saved_models_continue_exactly(tmp_path):
+    keras.utils.set_random_seed(0)
+    whole = compiled(network(), optimizer=keras.optimizers.Adam(0.01))
+    for k in range(3):
+        whole.train_on_batch(X[k * 16 : k * 16 + 16], Y[k * 16 : k * 16 + 16])
+    keras.utils.set_random_seed(0)
+    first = compiled(network(), optimizer=keras.optimizers.Adam(0.01))
+    first.train_on_batch(X[:16], Y[:16])
+    first.save(tmp_path / "m.keras")
+    second = keras.saving.load_model(tmp_path / "m.keras")
+    assert type(second) is icnn.InterpretableModel
+    for k in (1, 2):
+        second.train_on_batch(X[k * 16 : k * 16 + 16], Y[k * 16 : k * 16 + 16])
+    for a, b in zip(weights(whole), weights(second), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_weights_files_hold_the_state(tmp_path):
+    model = compiled(network())
+    model.fit(X, Y, batch_size=16, verbose=0)
+    model.save_weights(tmp_path / "m.weights.h5")
+    other = network()
+    other.load_weights(tmp_path / "m.weights.h5")
+    for a, b in zip(weights(model), weights(other), strict=True):
+        assert np.array_equal(a, b)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch is not jit-compiled here")
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "default",
+        "paper",
+        "official",
+        icnn.FilterLoss(gradient="full_differentiation", strength=1.0),
+        icnn.FilterLoss(weight="relative", gradient="full_sum", remove_radial=True),
+    ],
+)
+def test_eager_graph_jit_and_loss_scaling_take_the_same_step(rule):
+    results = []
+    for arguments in (
+        {"run_eagerly": True},
+        {"jit_compile": False},
+        {"jit_compile": True},
+        {"jit_compile": False, "scaled": True},
+    ):
+        scaled = arguments.pop("scaled", False)
+        keras.utils.set_random_seed(0)
+        optimizer = keras.optimizers.SGD(0.1)
+        if scaled:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=1024.0)
+        model = compiled(network(rule), optimizer=optimizer, **arguments)
+        logs = model.train_on_batch(X, Y, return_dict=True)
+        results.append((weights(model), logs))
+    # Eager TensorFlow against each of the others.
+    for values, logs in results[1:]:
+        for a, b in zip(results[0][0], values, strict=True):
+            assert np.abs(a - b).max() <= 1e-5 * max(1.0, np.abs(b).max())
+        for name in ("loss", "filter_loss"):
+            assert logs[name] == pytest.approx(results[0][1][name], abs=1e-5)

@@ -1,0 +1,86 @@
+"""What only a new process shows: resuming, and importing without TensorFlow."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import pytest
+
+pytestmark = pytest.mark.core
+
+TRAIN = """
+import sys
+import keras, numpy as np
+import keras_icnn as icnn
+
+keras.utils.set_random_seed(7)
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+    tf.config.experimental.enable_op_determinism()
+path, first, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+rng = np.random.default_rng(0)
+x = rng.random((60, 12, 12, 3)).astype("float32")
+y = rng.integers(0, 3, 60)
+if first == 0:
+    i = keras.Input((12, 12, 3))
+    t = keras.layers.Dropout(0.2)(i)
+    t = icnn.InterpretableConv(6, 3, num_classes=3, normalization="batch")(t)
+    t = keras.layers.Dropout(0.5)(keras.layers.GlobalAveragePooling2D()(t))
+    model = icnn.InterpretableModel(i, keras.layers.Dense(3)(t))
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+else:
+    model = keras.saving.load_model(path)
+for k in range(first, last):
+    model.train_on_batch(x[k * 10 : k * 10 + 10], y[k * 10 : k * 10 + 10])
+model.save(path)
+np.savez(path + ".npz", *[np.asarray(keras.ops.convert_to_tensor(v)) for v in model.weights])
+"""
+
+IMPORT = """
+import importlib.abc, sys
+
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "tensorflow" or name.startswith("tensorflow."):
+            raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+
+sys.meta_path.insert(0, Missing())
+import keras_icnn as icnn
+import keras_icnn.cli, keras_icnn.recipes, keras_icnn.datasets, keras_icnn.metrics, keras_icnn.zoo
+import keras, numpy as np
+i = keras.Input((8, 8, 3))
+t = icnn.InterpretableConv(4, 3, num_classes=2)(i)
+m = icnn.InterpretableModel(i, keras.layers.Dense(2)(keras.layers.GlobalMaxPooling2D()(t)))
+m.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+m.fit(np.ones((4, 8, 8, 3), "float32"), np.array([0, 1, 0, 1]), verbose=0)
+assert "tensorflow" not in sys.modules
+"""
+
+
+def run(code, *arguments):
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+
+
+def test_interrupted_training_ends_bit_identical(tmp_path):
+    import numpy as np
+
+    run(TRAIN, tmp_path / "whole.keras", 0, 6)
+    run(TRAIN, tmp_path / "parts.keras", 0, 3)
+    run(TRAIN, tmp_path / "parts.keras", 3, 6)
+    whole, parts = (np.load(tmp_path / f"{name}.keras.npz") for name in ("whole", "parts"))
+    assert len(whole.files) > 10
+    for name in whole.files:
+        assert np.array_equal(whole[name], parts[name]), name
+
+
+@pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="needs another backend")
+def test_trains_where_tensorflow_is_not_installed():
+    run(IMPORT)

@@ -1,0 +1,100 @@
+"""Two replicas take the step that one device takes on the whole batch."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+
+import keras_icnn as icnn
+
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("tensorflow_only")]
+
+X = np.random.default_rng(0).random((32, 10, 10, 3)).astype("float32")
+# Unequal shares of the classes on the two replicas.
+Y = np.concatenate([np.zeros(12), np.ones(4), np.full(6, 2), np.ones(6), np.full(4, 3)]).astype(
+    "int32"
+)
+
+
+def network(rule, optimizer):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((10, 10, 3))
+    x = inputs
+    # Several layers: their reductions in the backward pass must not be mixed up.
+    for k in range(3):
+        x = icnn.InterpretableConv(
+            6,
+            3,
+            padding="same",
+            num_classes=4,
+            filter_loss=rule,
+            normalization="batch",
+            name=f"parts_{k}",
+        )(x)
+    outputs = keras.layers.Dense(4)(keras.layers.GlobalAveragePooling2D()(x))
+    model = icnn.InterpretableModel(inputs, outputs)
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+@functools.cache
+def two_devices():
+    # One for all tests: TensorFlow remembers the shapes of a strategy's collectives by number, and
+    # a second strategy in the same process counts from the beginning again.
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def one_and_two(rule, epochs=1, optimizer=lambda: keras.optimizers.SGD(0.1)):
+    one = network(rule, optimizer())
+    with two_devices().scope():
+        two = network(rule, optimizer())
+    logs = [
+        model.fit(X, Y, batch_size=32, epochs=epochs, shuffle=False, verbose=0).history
+        for model in (one, two)
+    ]
+    return one, two, logs
+
+
+def assert_same(one, two, logs, tolerance=1e-5):
+    for a, b, variable in zip(one.get_weights(), two.get_weights(), one.weights, strict=True):
+        a, b = np.asarray(a, "float64"), np.asarray(b, "float64")
+        assert np.abs(a - b).max() <= tolerance * max(1.0, np.abs(b).max()), variable.path
+    for name in ("loss", "filter_loss"):
+        assert logs[1][name] == pytest.approx(logs[0][name], rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "default",
+        "paper",
+        "official",
+        icnn.FilterLoss(weight="relative", reference="image", gradient="equal"),
+        icnn.FilterLoss(gradient="full_differentiation", strength=1.0, tau=0.1),
+    ],
+)
+def test_one_step(rule):
+    assert_same(*one_and_two(rule))
+
+
+def test_ten_steps():
+    assert_same(*one_and_two("default", epochs=10), tolerance=1e-4)
+
+
+def test_loss_scaling_on_two_replicas():
+    def scaled():
+        return keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=1024.0)
+
+    assert_same(*one_and_two("default", optimizer=scaled))
+
+
+def test_replicas_hold_the_same_state():
+    _, two, _ = one_and_two("default", epochs=2)
+    layer = two.get_layer("parts_0").interpretable
+    for name in ("log_z", "class_activation", "activation_scale", "push_rms", "steps"):
+        copies = [np.asarray(v) for v in getattr(layer, name).value.values]
+        assert len(copies) == 2
+        assert np.array_equal(copies[0], copies[1]), name
