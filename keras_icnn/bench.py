@@ -294,10 +294,10 @@ def plot(rows, path=None):
 
 
 def add_arguments(parser):
-    """Adds the options of `keras-icnn bench` to an argparse parser.
-
-    The folder for results is the command line's own `--out`.
-    """
+    """Adds the options of `keras-icnn bench` to an argparse parser."""
+    parser.add_argument(
+        "--out", metavar="DIR", help="folder for the CSV file and the plot; only printed without"
+    )
     parser.add_argument(
         "--network",
         metavar="NAME",
@@ -362,7 +362,7 @@ def run(args):
     """Runs `keras-icnn bench`: prints a table, and writes it where `--out` says.
 
     Args:
-        args: what a parser with `add_arguments` (and, if results are kept, `--out`) parsed.
+        args: what a parser with `add_arguments` parsed.
 
     Returns:
         0.
@@ -375,7 +375,6 @@ def run(args):
     options = {"phases": args.phases, "modes": args.modes, "memory": not args.no_memory}
     if args.quick:
         options |= {"repeats": 2, "memory": False}
-        options["modes"] = args.modes or [None]
         if args.modes is None:
             from keras_icnn._bench_cases import MODES
 
@@ -387,7 +386,7 @@ def run(args):
     benchmark = benchmark_network if args.network else benchmark_layer
 
     path = None
-    if getattr(args, "out", None):
+    if args.out:
         Path(args.out).mkdir(parents=True, exist_ok=True)
         name = f"{args.network or 'layer'}_{keras.backend.backend()}"
         path = Path(args.out) / f"{name}.csv"

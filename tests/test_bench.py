@@ -21,7 +21,6 @@ MODE = cases.MODES[keras.backend.backend()][0]
 def arguments(*options):
     parser = argparse.ArgumentParser()
     bench.add_arguments(parser)
-    parser.add_argument("--out")
     return parser.parse_args(options)
 
 
