@@ -58,7 +58,6 @@ def test_classifies_by_nearest_class_mean(data, name, file, least):
         model = zoo.create_model(name, weights=weights, **arguments)
         features = model.predict(images, batch_size=64, verbose=0)
         accuracy[weights is not None] = nearest_mean_accuracy(features, labels, is_test)
-    print(name, accuracy)
     assert accuracy[True] >= least
     assert accuracy[False] < 0.35
 
