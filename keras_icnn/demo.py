@@ -43,14 +43,14 @@ class Setting:
         pictures: how many images and filters are drawn.
     """
 
-    species: str = "cat"
+    species: str = "fox"
     image_size: int = 96
-    n_train: int = 1600
+    n_train: int = 2000
     n_test: int = 400
-    start_epochs: int = 10
+    start_epochs: int = 12
     epochs: int = 8
     filters: int = 64
-    frozen: int = 2
+    frozen: int = 3
     batch_size: int = 32
     start_rate: float = 2e-3
     rate: float = 1e-3
@@ -62,7 +62,7 @@ QUICK = Setting(
 )
 
 # Filters, kernel, stride of the lower convolutions: maps of an eighth of the picture.
-_LOWER = ((16, 5, 2), (32, 3, 2), (64, 3, 2))
+_LOWER = ((16, 5, 2), (32, 3, 2), (48, 3, 2), (64, 3, 1))
 
 
 class DemoResult(NamedTuple):
@@ -407,10 +407,8 @@ def draw(out, models, reports, data, setting):
         radius = report.values["radius"]
         radius = radius if np.isfinite(radius) else None
         filters = chosen_filters(report)
-        words = [
-            f"filter {f}\nR2 {report.filters['r2'][f]:.2f}\n{report.filters['r2_landmark'][f]}"
-            for f in filters
-        ]
+        r2, landmark = report.filters["r2"], report.filters["r2_landmark"]
+        words = [f"filter {f}\nfollows {landmark[f]}\nR2 {r2[f]:.2f}" for f in filters]
         for number in range(min(setting.pictures, len(shown))):
             paths.append(out / f"maps_{name}_{number + 1}.png")
             visualize.filter_maps(
@@ -426,7 +424,6 @@ def draw(out, models, reports, data, setting):
             )
         for rank, f in zip(("best", "middling"), filters, strict=False):
             paths.append(out / f"gallery_{name}_{rank}.png")
-            r2, landmark = report.filters["r2"][f], report.filters["r2_landmark"][f]
             visualize.filter_gallery(
                 model,
                 positives,
@@ -436,8 +433,8 @@ def draw(out, models, reports, data, setting):
                 paths[-1],
                 radius=radius,
                 reader=reader,
-                title=f"{name.capitalize()} network, {rank} filter ({f}): follows the {landmark} "
-                f"with R2 {r2:.2f}",
+                title=f"{name.capitalize()} network, {rank} filter ({f}): follows {landmark[f]} "
+                f"with R2 {r2[f]:.2f}",
             )
         paths.append(out / f"heatmap_{name}.png")
         visualize.part_heatmap(

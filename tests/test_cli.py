@@ -47,6 +47,7 @@ def only_line(text):
 def test_help_imports_no_backend(argv):
     code = f"""
 import json, sys
+sys.argv = ["keras-icnn"]
 from keras_icnn import cli
 try:
     cli.main({argv!r})

@@ -53,7 +53,7 @@ def filter_gallery(
     order = [i for i in np.argsort(-strengths, kind="stable")[:n] if strengths[i] > 0]
     columns = min(columns, max(len(order), 1))
     rows = max(-(-len(order) // columns), 1)
-    figure, axes = new_figure(1.55 * columns, 1.8 * rows + 0.6, rows, columns)
+    figure, axes = new_figure(1.55 * columns, 1.8 * rows + 0.85, rows, columns)
     radius = region_radius(radius, reader.field)
     for axis, i in zip(axes.flat, order, strict=False):
         show(axis, dataset.image(int(i)))
@@ -62,6 +62,7 @@ def filter_gallery(
         axis.set_title(f"{name}  {strengths[i]:.1f}", fontsize=9)
     for axis in axes.flat[len(order) :]:
         axis.set_axis_off()
+    figure.supxlabel("ring: where the filter fires; number: how strongly", fontsize=9)
     figure.suptitle(title or _title(model, reader.layer, filter, dataset, len(order)), fontsize=12)
     return save(figure, path)
 

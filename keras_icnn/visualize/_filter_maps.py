@@ -5,7 +5,8 @@ import numpy as np
 from keras_icnn.visualize._figure import MAP_COLORS, bare, mark, new_figure, save, show
 from keras_icnn.visualize._maps import MapsReader, checked_filters, region_radius
 
-_HEADINGS = ("where it fires", "map", "mask", "masked map")
+_HEADINGS = ("image, ring at the peak", "map before the mask", "mask", "masked map (output)")
+_HEADINGS_UNMASKED = ("image, ring at the peak", "map (output)")
 
 
 def filter_maps(
@@ -81,7 +82,9 @@ def filter_maps(
         # One scale for both maps of the row.
         bar = figure.colorbar(drawn, ax=list(row), fraction=0.03, pad=0.01, ticks=[0, top])
         bar.ax.set_yticklabels(["0", f"{top:.1f}"])
-    for axis, heading in zip(axes[0], _HEADINGS, strict=False):
+    for axis, heading in zip(
+        axes[0], _HEADINGS if maps.masked else _HEADINGS_UNMASKED, strict=True
+    ):
         axis.set_title(heading, fontsize=11)
     figure.suptitle(title or f"Layer '{maps.layer.name}' of {model.name}", fontsize=12)
     return save(figure, path)

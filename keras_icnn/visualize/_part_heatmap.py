@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_icnn.visualize._figure import as_picture, heat, new_figure, save, show
+from keras_icnn.visualize._figure import as_picture, bare, heat, new_figure, save, show
 from keras_icnn.visualize._maps import MapsReader, checked_filters, region_radius
 
 
@@ -58,7 +58,7 @@ def part_heatmap(
     every = range(maps.after.shape[-1])
     chosen = checked_filters(every if filters is None else filters, len(every))
     values = spots(maps.after[..., chosen], reader.field, region_radius(radius, reader.field))
-    figure, axes = new_figure(1.75 * len(images) + 0.6, 4.3, 2, len(images))
+    figure, axes = new_figure(1.75 * len(images) + 0.9, 4.2, 2, len(images))
     top = float(values.max())
     for column, image, value in zip(axes.T, images, values, strict=True):
         show(column[0], image)
@@ -67,8 +67,7 @@ def part_heatmap(
         grey = as_picture(image).mean(axis=-1, keepdims=True) / 255
         weight = 0.25 + 0.75 * np.sqrt(share)
         column[1].imshow(np.clip((1 - weight) * grey + weight * heat(value, top), 0, 1))
-        column[1].set_xticks([])
-        column[1].set_yticks([])
+        bare(column[1])
     axes[0, 0].set_ylabel("image", fontsize=11)
     axes[1, 0].set_ylabel("where filters fire", fontsize=11)
     _scale(figure, axes, top)
@@ -86,9 +85,12 @@ def _scale(figure, axes, top):
     from keras_icnn.visualize._figure import MAP_COLORS
 
     bar = figure.colorbar(
-        ScalarMappable(Normalize(0, max(top, 1e-12)), MAP_COLORS), ax=list(axes[1]), fraction=0.02
+        ScalarMappable(Normalize(0, max(top, 1e-12)), MAP_COLORS),
+        ax=list(axes[:, -1]),
+        fraction=0.1,
+        aspect=30,
     )
-    bar.set_ticks([0, max(top, 1e-12)], labels=["none", "most"])
+    bar.set_ticks([0, max(top, 1e-12)], labels=["no filter", "most filters"])
 
 
 def spots(maps, field, radius):

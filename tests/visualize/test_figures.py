@@ -82,11 +82,12 @@ def test_filter_maps(data, tmp_path):
     np.testing.assert_allclose(shown[1], maps.before[0, :, :, 3])
     np.testing.assert_allclose(shown[2], maps.masks()[0, :, :, 3])
     np.testing.assert_allclose(shown[7], maps.after[0, :, :, 1])
-    assert [a.get_title() for a in figure.axes[:4]] == [
-        "where it fires",
-        "map",
+    titles = [a.get_title() for a in figure.axes[:4]]
+    assert titles == [
+        "image, ring at the peak",
+        "map before the mask",
         "mask",
-        "masked map",
+        "masked map (output)",
     ]
     # Nothing else of the folder was touched.
     assert [p.name for p in tmp_path.iterdir()] == ["maps.png"]
