@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_icnn import _labels, _ops, _replicas, _scope
 from keras_icnn._filter_loss import FilterLoss
+from keras_icnn._grouped_conv import GroupedConv2D
 
 # Version of the names and shapes in `_STATE`, stored with the weights.
 STATE_VERSION = 1
@@ -477,7 +478,7 @@ def _log(value):
 
 
 @keras.saving.register_keras_serializable(package="keras_icnn")
-class InterpretableConv(keras.layers.Conv2D):
+class InterpretableConv(GroupedConv2D):
     """A `Conv2D` whose filters are pushed towards parts: convolution, then `InterpretableFilters`.
 
     Args:

@@ -22,7 +22,8 @@ class InterpretableModel(keras.Model):
         inputs, outputs, name: as in `keras.Model(inputs, outputs, name=...)`.
 
     Saved models and weights files also hold the state of random generators (dropout), which Keras
-    leaves out: a run that is resumed from one goes on exactly as if it had not been interrupted.
+    leaves out: a run that is resumed from one goes on exactly as if it had not been interrupted
+    (on PyTorch, where dropout draws from the process's own generator, without dropout only).
 
     Models with several outputs override `filter_labels` to say which labels the filters follow.
     """

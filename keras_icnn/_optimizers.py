@@ -8,8 +8,8 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
     """`AdamW` that multiplies the learning rate of some layers.
 
     Args:
-        multipliers: dict of the beginning of a variable's path (such as `"fire9"`) to the factor
-            of its learning rate; 1 for all others.
+        multipliers: dict of the beginning of a layer's name (such as `"fire9"`) to the factor of
+            its learning rate; 1 for all others.
         **kwargs: of `keras.optimizers.AdamW`.
     """
 
@@ -19,10 +19,15 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
 
     def build(self, variables):
         super().build(variables)
-        self._factors = [
-            next((f for start, f in self.multipliers.items() if v.path.startswith(start)), 1.0)
-            for v in variables
-        ]
+        self._factors = [self._factor(v.path) for v in variables]
+
+    def _factor(self, path):
+        # A path may begin with the names of models around the layer.
+        names = path.split("/")
+        for start, factor in self.multipliers.items():
+            if any(name.startswith(start) for name in names):
+                return factor
+        return 1.0
 
     def update_step(self, gradient, variable, learning_rate):
         factor = self._factors[self._get_variable_index(variable)]

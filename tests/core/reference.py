@@ -88,7 +88,7 @@ def evidence(x, bank, p, m):
 
 
 def official_strength(x, mirrored_peaks, positive, bank, peaks, tau, alpha=0.5):
-    """exp(s/alpha)(s - A + alpha) over exp(A/alpha), for one filter; see `_ops.official_strength`."""
+    """exp(s/alpha)(s - A + alpha) / exp(A/alpha) of one filter: `_ops.official_strength`."""
     units = x[0].size
     w = x[0].shape[1]
     s_own = np.array([np.sum(a * bank[i * w + j]) for a, (i, j) in zip(x, peaks, strict=True)])

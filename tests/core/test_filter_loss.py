@@ -34,7 +34,7 @@ def test_repr_shows_what_differs():
 
 @pytest.mark.parametrize("value", ["best", 3, True, ["paper"]])
 def test_parse_refuses_anything_else(value):
-    with pytest.raises(ValueError, match="`filter_loss`.*Received"):
+    with pytest.raises(ValueError, match=r"`filter_loss`.*Received"):
         FilterLoss.parse(value)
 
 

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from keras import ops
-
 from core import reference
 from core.backend import MODES, value_and_gradient
+from keras import ops
 
 import keras_icnn as icnn
 
@@ -20,7 +19,7 @@ def maps(scale=1.0):
     """Positive maps whose sums tell the classes apart: filter f belongs to class f."""
     x = np.random.default_rng(3).uniform(0.1, 1.0, (N, H, W, F))
     for f in range(F):
-        x[Y == f, :, :, f] *= 1.8
+        x[f == Y, :, :, f] *= 1.8
     return (x * scale).astype("float32")
 
 
@@ -149,7 +148,7 @@ def test_official_strengths(bank, mode):
     peaks = np.array([[divmod(int(x[k, ..., f].argmax()), W) for f in range(F)] for k in range(N)])
     mirrored = peaks[::-1, ::-1]
     for f, a in enumerate(per_filter(x)):
-        strength = reference.official_strength(a, mirrored[:, f], Y == f, bank, peaks[:, f], TAU)
+        strength = reference.official_strength(a, mirrored[:, f], f == Y, bank, peaks[:, f], TAU)
         for k, t in enumerate(targets(a, f)):
             expected = -strength[k] * bank[t] / TAU / N
             assert found[k, ..., f] == pytest.approx(expected, rel=2e-4)
@@ -160,7 +159,7 @@ def test_official_normalisation_and_class_balance(bank):
     _, plain = term_gradient(layer(gradient="equal"), x)
     _, balanced = term_gradient(layer(gradient="equal", class_balance=True), x)
     for f in range(F):
-        weight = np.where(Y == f, 0.5 / (2 / 6), 0.5 / (4 / 6))
+        weight = np.where(f == Y, 0.5 / (2 / 6), 0.5 / (4 / 6))
         assert balanced[..., f] == pytest.approx(plain[..., f] * weight[:, None, None], rel=1e-5)
     made = layer(gradient="one_template", likelihood="official", normalize=True)
     _, found = term_gradient(made, x)
@@ -171,8 +170,8 @@ def test_official_normalisation_and_class_balance(bank):
             for k in range(N)
         ]
         sizes = np.abs(peak) * N
-        assert sizes[Y == f].mean() == pytest.approx(1.0, rel=1e-4)
-        assert sizes[Y != f].mean() == pytest.approx(1.0, rel=1e-4)
+        assert sizes[f == Y].mean() == pytest.approx(1.0, rel=1e-4)
+        assert sizes[f != Y].mean() == pytest.approx(1.0, rel=1e-4)
 
 
 def test_rescaled_likelihood(bank):
@@ -232,7 +231,7 @@ def test_large_activations_neither_overflow_nor_vanish():
 
 def relative_gradient(made, x, upstream, mode="eager", y=Y, scale=1.0):
     made.build(x.shape)
-    u = (upstream * scale).astype("float32")
+    u = ops.convert_to_tensor((upstream * scale).astype("float32"))
 
     def loss(t):
         with icnn.labels(y):
@@ -247,7 +246,7 @@ def expected_relative(x, upstream, reference_over="batch", radial=True, strength
     push = np.zeros_like(x, dtype="float64")
     kept = np.zeros_like(push)
     for f, a in enumerate(per_filter(x)):
-        share = np.mean(Y == f)
+        share = np.mean(f == Y)
         for k, t in enumerate(targets(a, f)):
             weight = 0.5 / share if Y[k] == f else 0.5 / (1 - share)
             push[k, ..., f] = -weight * bank1[t] * TAU

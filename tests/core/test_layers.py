@@ -1,10 +1,10 @@
 import keras
 import numpy as np
 import pytest
+from core.backend import BACKEND, value_and_gradient
 from keras import ops
 
 import keras_icnn as icnn
-from core.backend import BACKEND, value_and_gradient
 
 pytestmark = pytest.mark.core
 
@@ -323,9 +323,9 @@ def test_unknown_or_empty_maps(shape):
 
 
 def test_input_that_is_not_4d():
-    with pytest.raises(ValueError, match="ndim=4|min_ndim=4"):
+    with pytest.raises(ValueError, match=r"ndim=4|min_ndim=4"):
         icnn.InterpretableFilters(num_classes=2)(random_maps(4, 3))
-    with pytest.raises(ValueError, match="ndim=4|min_ndim=4"):
+    with pytest.raises(ValueError, match=r"ndim=4|min_ndim=4"):
         icnn.InterpretableConv(2, 3, num_classes=2)(random_maps(4, 8, 3))
 
 
@@ -373,7 +373,7 @@ def test_weights_of_another_map_size_keep_all_but_z(tmp_path):
 def test_weights_of_another_number_of_classes_are_refused(tmp_path):
     saved_model(8).save_weights(tmp_path / "w.weights.h5")
     other = saved_model(8, num_classes=3)
-    with pytest.raises(ValueError, match="class_activation|shape"):
+    with pytest.raises(ValueError, match=r"class_activation|shape"):
         other.load_weights(tmp_path / "w.weights.h5")
 
 

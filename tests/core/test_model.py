@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from core.backend import BACKEND
 from keras import ops
 
 import keras_icnn as icnn
-from core.backend import BACKEND
 
 pytestmark = pytest.mark.core
 

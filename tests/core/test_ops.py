@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from keras import ops
-
 from core import reference
 from core.backend import value_and_gradient
+from keras import ops
+
 from keras_icnn import PartTemplates, _ops
 
 pytestmark = pytest.mark.core
@@ -69,7 +69,8 @@ def test_mask_is_the_positive_part_of_the_template(norm):
 
 def test_masked_map_keeps_the_peak_and_is_not_negative():
     x = np.random.default_rng(0).uniform(0, 1, (2, 6, 6, 3)).astype("float32")
-    y = numpy(_ops.mask_maps(x, *_ops.peak_position(x), PartTemplates(6, 6)))
+    tensor = ops.convert_to_tensor(x)
+    y = numpy(_ops.mask_maps(tensor, *_ops.peak_position(tensor), PartTemplates(6, 6)))
     assert y.max(axis=(1, 2)) == pytest.approx(x.max(axis=(1, 2)))
     assert y.min() == 0
 
@@ -80,7 +81,8 @@ def test_mask_is_constant_in_the_backward_pass():
     u = np.random.default_rng(1).normal(size=x.shape).astype("float32")
 
     def loss(t):
-        return ops.sum(_ops.mask_maps(t, *_ops.peak_position(t), templates) * u)
+        masked = _ops.mask_maps(t, *_ops.peak_position(t), templates)
+        return ops.sum(masked * ops.convert_to_tensor(u))
 
     _, gradient = value_and_gradient(loss, x)
     mask = numpy(_ops.part_mask(*_ops.peak_position(x), templates))

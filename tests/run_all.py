@@ -1,0 +1,91 @@
+"""Runs every check: style, import order, all tests on TensorFlow, the core on JAX and PyTorch.
+
+Tests print in the order they run; the last line says how many passed and failed over all runs.
+`--fast` leaves out the tests marked slow and the other backends.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+
+def run(title, command, **environment):
+    """Runs a command from the project's root; returns its exit code and its output."""
+    print(f"\n== {title}: {' '.join(map(str, command))}", flush=True)
+    started = time.monotonic()
+    process = subprocess.Popen(
+        list(map(str, command)),
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    lines = []
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        lines.append(line)
+    code = process.wait()
+    print(f"== {title}: exit code {code} after {time.monotonic() - started:.0f} s", flush=True)
+    return code, "".join(lines)
+
+
+def counts(output):
+    """Passed, failed (with errors) and skipped tests that pytest reports in its last line."""
+    found = {"passed": 0, "failed": 0, "error": 0, "skipped": 0}
+    for number, word in re.findall(
+        r"(\d+) (passed|failed|error|skipped)", (output.splitlines() or [""])[-1]
+    ):
+        found[word] = int(number)
+    return found["passed"], found["failed"] + found["error"], found["skipped"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fast", action="store_true", help="no slow tests, TensorFlow only")
+    fast = parser.parse_args().fast
+    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    # Two processes on two cores, one thread each: threads of both would fight for the cores.
+    parallel = ["-n", "2", "--dist", "loadfile"]
+    threads = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
+    steps = [
+        ("style", [BIN / "ruff", "check", "."], {}),
+        ("format", [BIN / "ruff", "format", "--check", "."], {}),
+        ("import order", [BIN / "lint-imports", "--no-logo"], {}),
+        (
+            "tests on TensorFlow",
+            [*pytest, *parallel, *(["-m", "not slow"] if fast else [])],
+            {"KERAS_BACKEND": "tensorflow", **threads},
+        ),
+    ]
+    if not fast:
+        steps += [
+            (
+                f"core tests on {name}",
+                [*pytest, *parallel, "-m", "core and not slow", "tests/core"],
+                {"KERAS_BACKEND": backend, **threads},
+            )
+            for backend, name in (("jax", "JAX"), ("torch", "PyTorch"))
+        ]
+    failures, total = [], [0, 0, 0]
+    for title, command, environment in steps:
+        code, output = run(title, command, **environment)
+        if code:
+            failures.append(title)
+        if "pytest" in command:
+            total = [a + b for a, b in zip(total, counts(output), strict=True)]
+    if failures:
+        print(f"\nFailed: {', '.join(failures)}")
+    print(f"\ntests: {total[0]} passed, {total[1]} failed, {total[2]} skipped")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
