@@ -9,7 +9,7 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
 
     Args:
         multipliers: dict of the beginning of a layer's name (such as `"fire9"`) to the factor of
-            its learning rate; 1 for all others.
+            its learning rate; 1 for all others. Weight decay stays the same for all.
         **kwargs: of `keras.optimizers.AdamW`.
     """
 
