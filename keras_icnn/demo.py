@@ -7,7 +7,13 @@ convolution, that of the other an `InterpretableConv` with the default rule. The
 first because the push is a fixed share of the task's gradient: in a network that has learned
 nothing it acts on noise, and silences the filters.
 
-Settings were chosen on the validation split, and with other seeds than the demo's default.
+Settings were chosen on the validation split of other seeds than the demo's default. The species is a
+choice too: with smaller networks of the same kind the method gained most on elephant, fox and hare,
+little on cat, whose stripes an ordinary filter finds by itself, and cost a deer accuracy.
+
+What to expect: about half of the ordinary filters follow the creature as a whole and the others do
+not, so that their median R2 hangs on which half is larger; the mean and the share of filters above
+one half tell the two networks apart more reliably.
 """
 
 import dataclasses
@@ -45,10 +51,10 @@ class Setting:
 
     species: str = "fox"
     image_size: int = 96
-    n_train: int = 2000
+    n_train: int = 1600
     n_test: int = 400
-    start_epochs: int = 12
-    epochs: int = 8
+    start_epochs: int = 8
+    epochs: int = 6
     filters: int = 64
     frozen: int = 3
     batch_size: int = 32
@@ -61,8 +67,16 @@ QUICK = Setting(
     image_size=64, n_train=64, n_test=40, start_epochs=1, epochs=1, filters=8, pictures=1
 )
 
-# Filters, kernel, stride of the lower convolutions: maps of an eighth of the picture.
-_LOWER = ((16, 5, 2), (32, 3, 2), (48, 3, 2), (64, 3, 1))
+# Filters, kernel, stride and dilation of the lower convolutions. Maps are an eighth of the picture;
+# with the new layer a unit can see the whole picture, as the top units of VGG-16 nearly do.
+_LOWER = (
+    (16, 5, 2, 1),
+    (32, 3, 2, 1),
+    (48, 3, 2, 1),
+    (64, 3, 1, 1),
+    (64, 3, 1, 2),
+    (64, 3, 1, 2),
+)
 
 
 class DemoResult(NamedTuple):
@@ -145,10 +159,16 @@ def lower_layers(setting):
     size = setting.image_size
     x = inputs = keras.Input((size, size, 3), name="pictures")
     x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(x)
-    for number, (filters, kernel, stride) in enumerate(_LOWER, 1):
+    for number, (filters, kernel, stride, dilation) in enumerate(_LOWER, 1):
         name = f"conv{number}"
         x = layers.Conv2D(
-            filters, kernel, strides=stride, padding="same", use_bias=False, name=name
+            filters,
+            kernel,
+            strides=stride,
+            dilation_rate=dilation,
+            padding="same",
+            use_bias=False,
+            name=name,
         )(x)
         x = layers.BatchNormalization(momentum=0.95, name=f"{name}_bn")(x)
         x = layers.Activation("relu", name=f"{name}_relu")(x)
@@ -177,9 +197,12 @@ def build(setting, start, interpretable):
         x = layers.Conv2D(setting.filters, 3, padding="same", name="top")(x)
         x = layers.BatchNormalization(epsilon=1e-5, momentum=0.95, name="top_bn")(x)
         x = layers.Activation("relu", name=_ORDINARY_LAYER)(x)
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    # Means over a map are small where few units fire.
-    x = layers.Rescaling(10.0, name="head_scale")(x)
+    # A head as that of the networks of the paper: it knows places, so nothing but the filter loss
+    # asks a filter to fire on the creature itself.
+    x = layers.MaxPooling2D(2, name="pool")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(64, activation="relu", name="fc")(x)
+    x = layers.Dropout(0.5, name="drop")(x)
     outputs = layers.Dense(1, name="predictions")(x)
     make = InterpretableModel if interpretable else keras.Model
     return make(inputs, outputs, name="interpretable" if interpretable else "ordinary")
@@ -289,6 +312,8 @@ def reading(reports):
             f"{category}, that of the typical ordinary filter {_explained(ordinary['r2_median'])}; "
             "100% would follow the part exactly, 0% is a fixed place."
             + _verdict(own["r2_median"], ordinary["r2_median"]),
+            f"{_followers(reports['interpretable'])} of the interpretable filters have an R2 above "
+            f"one half, {_followers(reports['ordinary'])} of the ordinary ones.",
             f"Knowing only whether the head is left or right already explains {one_bit:.0%}: the "
             f"typical interpretable filter is {_side(own['r2_median'], one_bit)} that, the typical "
             f"ordinary one {_side(ordinary['r2_median'], one_bit)}.",
@@ -302,6 +327,10 @@ def reading(reports):
             _parts(reports),
         )
     )
+
+
+def _followers(report):
+    return f"{np.mean(report.filters['r2'] > 0.5):.0%}"
 
 
 def _explained(r2):
@@ -376,16 +405,20 @@ def write_models(out, models):
     return paths
 
 
-def chosen_filters(report, n=3):
-    """Filters to draw: those at the quantiles of R2 that `n` puts there, the best one first.
+_RANKS = {"best": 0.0, "median": 0.5, "weak": 0.9}
+
+
+def chosen_filters(report):
+    """Filters to draw: the one with the highest R2, the median, and one better than a tenth only.
 
     The same rule for both networks, so that neither shows its best side only.
+
+    Returns:
+        dict of rank to the filter's number.
     """
     r2 = np.nan_to_num(report.filters["r2"], nan=-np.inf)
     order = np.argsort(-r2, kind="stable")
-    # The very worst say little: up to three quarters down the list.
-    places = np.linspace(0, 0.75, n) * (len(order) - 1)
-    return [int(order[round(place)]) for place in places.tolist()]
+    return {rank: int(order[round(place * (len(order) - 1))]) for rank, place in _RANKS.items()}
 
 
 def draw(out, models, reports, data, setting):
@@ -408,21 +441,22 @@ def draw(out, models, reports, data, setting):
         radius = radius if np.isfinite(radius) else None
         filters = chosen_filters(report)
         r2, landmark = report.filters["r2"], report.filters["r2_landmark"]
-        words = [f"filter {f}\nfollows {landmark[f]}\nR2 {r2[f]:.2f}" for f in filters]
+        words = [f"filter {f}\nfollows {landmark[f]}\nR2 {r2[f]:.2f}" for f in filters.values()]
         for number in range(min(setting.pictures, len(shown))):
             paths.append(out / f"maps_{name}_{number + 1}.png")
             visualize.filter_maps(
                 model,
                 shown.image(number),
-                filters,
+                list(filters.values()),
                 layer,
                 paths[-1],
                 radius=radius,
                 reader=reader,
                 names=words,
-                title=f"{name.capitalize()} network: best, middling and poor filter by R2",
+                title=f"{name.capitalize()} network: its best, median and a weak filter by R2",
             )
-        for rank, f in zip(("best", "middling"), filters, strict=False):
+        for rank in ("best", "median"):
+            f = filters[rank]
             paths.append(out / f"gallery_{name}_{rank}.png")
             visualize.filter_gallery(
                 model,

@@ -21,9 +21,9 @@ def part_heatmap(
 ):
     """Shows where the filters of a layer fire, all together, on some images.
 
-    Each filter that fires puts a spot the size of its region on its peak, as high as the peak is
-    beside the filter's mean peak over these images. Bright: many filters look there. All images
-    have one scale. Paper Fig. 6.
+    Each filter that fires (above a tenth of its highest peak over these images) puts a spot the
+    size of its region on its peak. Bright: many filters look there. All images have one scale, the
+    share of the filters. Paper Fig. 6.
 
     Args:
         model: functional or sequential Keras model, channels last.
@@ -90,11 +90,11 @@ def _scale(figure, axes, top):
         fraction=0.1,
         aspect=30,
     )
-    bar.set_ticks([0, max(top, 1e-12)], labels=["no filter", "most filters"])
+    bar.set_ticks([0, max(top, 1e-12)], labels=["no filter", f"{top:.0%} of\nthe filters"])
 
 
 def spots(maps, field, radius):
-    """The sum over filters of spots at their peaks, at image resolution.
+    """The mean over filters of spots at their peaks, at image resolution.
 
     Args:
         maps: float `[images, h, w, filters]`, not negative.
@@ -102,14 +102,14 @@ def spots(maps, field, radius):
         radius: pixels at which a spot has fallen to about 14 % (two standard deviations).
 
     Returns:
-        float64 `[images, height, width]`; 1 is one filter at its mean strength.
+        float64 `[images, height, width]`; 1 is all filters at one place.
     """
     images, _, _, filters = maps.shape
     flat = maps.reshape(images, -1, filters)
     strength = flat.max(axis=1).astype("float64")
-    strength /= np.maximum(strength.mean(axis=0), 1e-12)
+    fires = (strength > 0.1 * strength.max(axis=0)) / filters
     peaks = field.centers.reshape(-1, 2)[flat.argmax(axis=1)]
     height, width = field.image_size
     x = np.exp(-0.5 * ((np.arange(width) - peaks[..., :1]) / (radius / 2)) ** 2)
     y = np.exp(-0.5 * ((np.arange(height) - peaks[..., 1:]) / (radius / 2)) ** 2)
-    return np.einsum("if,ifh,ifw->ihw", strength, y, x)
+    return np.einsum("if,ifh,ifw->ihw", fires, y, x)
