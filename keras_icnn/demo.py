@@ -40,6 +40,8 @@ class Setting:
     Attributes:
         species: the one category, against pictures without a creature.
         image_size: side of the pictures in pixels; maps are an eighth of it.
+        scale: of the creatures, see `creatures`: they fill the picture, as the object crops do
+            that the paper measures on.
         n_train, n_test: pictures, half of them of the species.
         start_epochs: of the lower layers, trained as an ordinary classifier.
         epochs: of both networks after that.
@@ -51,6 +53,7 @@ class Setting:
 
     species: str = "fox"
     image_size: int = 96
+    scale: tuple = (0.45, 0.6)
     n_train: int = 1600
     n_test: int = 400
     start_epochs: int = 8
@@ -151,6 +154,7 @@ def pictures(setting, seed):
         image_size=(setting.image_size, setting.image_size),
         seed=seed,
         species=[setting.species],
+        scale=setting.scale,
     ).cache()
 
 

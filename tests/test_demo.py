@@ -93,14 +93,6 @@ def test_interpretable_filters_follow_parts(full):
     ordinary, own = full
     assert own["alive"] >= 0.9
     assert own["r2_median"] > 0.5
-    assert own["r2_median"] > ordinary["r2_median"]
-    assert own["r2"] >= ordinary["r2"] + 0.5
+    assert own["r2_median"] >= ordinary["r2_median"] + 0.5
     assert own["instability"] < ordinary["instability"]
     assert own["accuracy"] >= ordinary["accuracy"] - 0.02
-
-
-@pytest.mark.slow
-@pytest.mark.xfail(reason="more than half of the ordinary filters follow the whole creature")
-def test_the_median_filter_gains_half(full):
-    ordinary, own = full
-    assert own["r2_median"] >= ordinary["r2_median"] + 0.5

@@ -8,7 +8,6 @@ from PIL import Image, ImageDraw
 from keras_icnn.datasets._creature_body import SPECIES, Body, ellipse, ribbon, turned
 
 _OVERSAMPLING = 2  # drawn larger and averaged, against jagged edges
-_SCALE = (0.3, 0.46)  # torso length, of the picture's shorter side
 _MARGIN = 0.08  # of the picture, between its edge and every landmark
 
 
@@ -19,13 +18,15 @@ class Scene:
         rng: NumPy generator, the picture's own.
         species: A name in `SPECIES`, or `None`: clutter only.
         image_size: `(height, width)`.
+        scale: Smallest and largest torso length, as shares of the picture's shorter side.
 
     Attributes:
         landmarks: float `[4, 2]`, pixels; NaN without a creature.
     """
 
-    def __init__(self, rng, species, image_size):
+    def __init__(self, rng, species, image_size, scale):
         self._rng = rng
+        self._scale = scale
         self._size = np.array(image_size[::-1], float)  # x, y as everywhere below
         self._unit = self._size.min()
         self._body = None
@@ -101,7 +102,7 @@ class Scene:
     def _place(self, body):
         """Puts a body anywhere, as long as every landmark is in the picture."""
         rng = self._rng
-        scale = self._unit * np.exp(rng.uniform(*np.log(_SCALE)))
+        scale = self._unit * np.exp(rng.uniform(*np.log(self._scale)))
         side = rng.choice((-1.0, 1.0))
         tilt = rng.uniform(-0.22, 0.22)
 

@@ -13,7 +13,13 @@ _BACKGROUND = "background"
 
 
 def creatures(
-    n_train=3000, n_validation=400, n_test=400, image_size=(64, 64), seed=0, species=None
+    n_train=3000,
+    n_validation=400,
+    n_test=400,
+    image_size=(64, 64),
+    seed=0,
+    species=None,
+    scale=(0.3, 0.46),
 ):
     """Generates pictures of creatures: a data set with parts that needs no files.
 
@@ -35,6 +41,8 @@ def creatures(
         species: List of species, in the order of their classes 1, 2, ...; `None`: all, which
             are cat, deer, elephant, fox, hare and ram. One species makes the single-category
             task, `species=["fox"]`.
+        scale: `(smallest, largest)` length of the torso, as shares of the picture's shorter side.
+            From about 0.5 a creature fills its picture, as object crops by bounding box do.
 
     Returns:
         `PartSplits` with `.train`, `.validation` and `.test`.
@@ -55,19 +63,20 @@ def creatures(
     if not any(counts.values()):
         raise ValueError(f"One of {list(counts)} must be above 0. Received: all 0. Ask for some.")
     species = _checked_species(species)
+    scale = _checked_scale(scale)
     splits = {}
     for number, (name, n) in enumerate(counts.items()):
         if n:
-            splits[name.removeprefix("n_")] = _dataset((seed, number), n, size, species)
+            splits[name.removeprefix("n_")] = _dataset((seed, number), n, size, species, scale)
     return PartSplits(**splits, note="Ask `creatures` for more than 0 pictures of it.")
 
 
-def _dataset(key, n, size, species):
+def _dataset(key, n, size, species, scale):
     labels = _labels(key, n, len(species) + 1)
 
     def scene(i):
         kind = species[labels[i] - 1] if labels[i] else None
-        return Scene(np.random.default_rng([*key, 0, i]), kind, size)
+        return Scene(np.random.default_rng([*key, 0, i]), kind, size, scale)
 
     split = ("train", "validation", "test")[key[1]]
     return PartDataset(
@@ -113,3 +122,16 @@ def _checked_species(species):
             f"Choose from {list(SPECIES)}."
         )
     return list(species)
+
+
+def _checked_scale(scale):
+    try:
+        smallest, largest = (float(s) for s in scale)
+    except (TypeError, ValueError):
+        smallest = largest = 0.0
+    if not 0.05 <= smallest <= largest <= 1:
+        raise ValueError(
+            "`scale` must be two lengths, the smaller first, from 0.05 to 1. Received: "
+            f"scale={scale!r}. Use (0.3, 0.46)."
+        )
+    return smallest, largest

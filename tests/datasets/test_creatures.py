@@ -115,6 +115,16 @@ def test_place_and_colour_are_no_shortcuts():
     assert means.std(0).max() < colors.std(0).min() / 3
 
 
+def test_scale_makes_the_same_creatures_larger():
+    spans = []
+    for scale in ((0.3, 0.46), (0.45, 0.6)):
+        data = creatures(40, 0, 0, image_size=(128, 128), species=["fox"], scale=scale).train
+        head, tail = data.landmarks[:, 0], data.landmarks[:, 3]
+        spans.append(np.nanmean(np.linalg.norm(head - tail, axis=1)))
+    # The means of both ranges, on a logarithmic scale: 0.371 and 0.520.
+    assert spans[1] / spans[0] == pytest.approx(0.520 / 0.371, rel=0.05)
+
+
 def test_absent_splits_are_explained():
     assert [name for name, _ in creatures(3, 0, 2).items()] == ["train", "test"]
     with pytest.raises(AttributeError, match=r"no `validation` split.*more than 0 pictures"):
@@ -133,6 +143,9 @@ def test_absent_splits_are_explained():
         ({"species": ["wolf"]}, "Choose from .*'elephant'"),
         ({"species": ["fox", "fox"]}, "different species"),
         ({"species": []}, "different species"),
+        ({"scale": 0.4}, "`scale` must be two lengths.*Received: scale=0.4"),
+        ({"scale": (0.6, 0.4)}, "`scale` must be two lengths"),
+        ({"scale": (0.0, 0.4)}, "`scale` must be two lengths"),
     ],
 )
 def test_wrong_arguments_are_named(options, message):
