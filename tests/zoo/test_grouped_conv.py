@@ -25,10 +25,15 @@ def test_same_as_keras(groups, strides):
 
 # tf2onnx is older than NumPy 2.
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
-def test_alexnet_exports_to_onnx(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "options"), [("alexnet", {}), ("alexnet_interpretable", {"classes": 2})]
+)
+def test_alexnet_exports_to_onnx(name, options, tmp_path):
     pytest.importorskip("tf2onnx")
     runtime = pytest.importorskip("onnxruntime")
-    model = zoo.alexnet(include_top=False, input_shape=(83, 83, 3), pooling="avg")
+    model = zoo.create_model(
+        name, include_top=False, input_shape=(83, 83, 3), pooling="avg", **options
+    )
     image = np.random.default_rng(0).normal(0, 50, (1, 83, 83, 3)).astype("float32")
     expected = np.asarray(model(image))
     path = str(tmp_path / "alexnet.onnx")
