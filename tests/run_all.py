@@ -38,10 +38,12 @@ def run(title, command, **environment):
 
 
 def counts(output):
-    """Passed, failed (with errors) and skipped tests that pytest reports in its last line."""
+    """Passed, failed (with errors) and skipped tests of pytest's closing line."""
     found = {"passed": 0, "failed": 0, "error": 0, "skipped": 0}
+    # Libraries may print after it, at exit.
+    closing = [line for line in output.splitlines() if re.search(r"\d+ \w+.* in \d.*s\b", line)]
     for number, word in re.findall(
-        r"(\d+) (passed|failed|error|skipped)", (output.splitlines() or [""])[-1]
+        r"(\d+) (passed|failed|error|skipped)", closing[-1] if closing else ""
     ):
         found[word] = int(number)
     return found["passed"], found["failed"] + found["error"], found["skipped"]
