@@ -7,12 +7,6 @@ from pathlib import Path
 import numpy as np
 
 
-def file_sha256(path):
-    """Hex digest of a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 class FeatureCache:
     """Feature maps of data sets, one `.npy` file a data set, as float16 where that holds them.
 

@@ -62,8 +62,10 @@ class FilterLoss:
             `"one_template"`: the paper's rule, Eq. (4) with the sign of the appendix: only the
             target template counts, `Z_T` and `p(x)` are constant.
             `"full_sum"`: the sum over all templates with `Z_T` constant (appendix).
-            `"full_differentiation"`: `Z_T` is differentiated too.
-            `"equal"`: every map is pushed along its target template, however well it fits.
+            `"full_differentiation"`: `Z_T` is differentiated too; exact for the batch's own
+            statistics (`momentum=0`), approximate for running ones.
+            `"equal"`: every map is pushed along its target template, however well it fits
+            (`likelihood` and `marginal` then only matter to what is logged).
         likelihood: `"paper"`, Eq. (2), or `"official"`, the strengths of the authors' MATLAB code.
         marginal: p(x): `"map"`, Eq. (2) summed over templates for each map, or `"constant"`, 1/N.
         weight: `"absolute"` or `"relative"`.

@@ -15,6 +15,8 @@ from keras_icnn._grouped_conv import GroupedConv2D
 STATE_VERSION = 1
 _STATE = ("log_z", "class_activation", "class_count", "activation_scale", "push_rms", "steps")
 NORMALIZATIONS = (None, "batch")
+# In `log_z`: to be set by the next batch.
+_UNSEEDED = float("-inf")
 
 
 def _validate_classes(num_classes, background_class, layer):
@@ -138,6 +140,7 @@ class InterpretableFilters(keras.layers.Layer):
                 epsilon=1e-5,
                 momentum=0.95,
                 synchronized=_replicas.synchronize_normalization(),
+                trainable=self.trainable,
                 dtype=self.dtype_policy,
                 name="normalization",
             )
@@ -295,12 +298,14 @@ class InterpretableFilters(keras.layers.Layer):
         mixed = ops.logaddexp(
             self.log_z + _log(rule.momentum), batch_log + float(np.log1p(-rule.momentum))
         )
-        state["log_z"] = ops.where(self.steps > 0, mixed, batch_log)
+        seeded = ops.logical_and(self.steps > 0, self.log_z > _UNSEEDED)
+        state["log_z"] = ops.where(seeded, mixed, batch_log)
         return batch_size, state, trace, counts / batch_size
 
     def _running(self, variable, value):
+        # Zero is "not known yet": another rule, or a filter that never fired, leaves it so.
         momentum = self._rule.momentum
-        return ops.where(self.steps > 0, momentum * variable + (1 - momentum) * value, value)
+        return ops.where(variable > 0, momentum * variable + (1 - momentum) * value, value)
 
     def _finite(self, state):
         checks = [ops.all(ops.isfinite(value)) for value in state.values()]
@@ -431,8 +436,9 @@ class InterpretableFilters(keras.layers.Layer):
                 stacklevel=2,
             )
             for name in _STATE:
-                if name not in ("log_z", "steps"):
+                if name != "log_z":
                     getattr(self, name).assign(np.array(store[name]))
+            self.log_z.assign(np.full(self.log_z.shape, _UNSEEDED, "float32"))
             return
         if wrong:
             name = wrong[0]
@@ -530,6 +536,7 @@ class InterpretableConv(GroupedConv2D):
             mask=mask,
             normalization=normalization,
             data_format=self.data_format,
+            trainable=self.trainable,
             dtype=self.dtype_policy,
             name=self.name,
         )
@@ -568,6 +575,10 @@ class InterpretableConv(GroupedConv2D):
     def target_categories(self):
         """See `InterpretableFilters.target_categories`."""
         return self.interpretable.target_categories()
+
+    def filter_diagnostics(self, inputs):
+        """See `InterpretableFilters.filter_diagnostics`; `inputs` are those of the convolution."""
+        return self.interpretable.filter_diagnostics(super().call(ops.convert_to_tensor(inputs)))
 
     def get_config(self):
         config = super().get_config()

@@ -14,9 +14,11 @@ class InterpretableModel(keras.Model):
 
     Everything is as in any Keras model: `compile`, `fit(x, y)`, callbacks, class and sample
     weights, mixed precision, `steps_per_execution`, distribution, saving. In training the layers'
-    filter losses are added to the loss (not weighted by `class_weight` or `sample_weight`), and
-    `filter_loss`, `-MI(X; T)` in nats averaged over filters and layers (paper Eq. 1, unweighted),
-    is logged. `evaluate` and `predict` need no labels.
+    filter losses are added to the loss, and `filter_loss`, `-MI(X; T)` in nats averaged over
+    filters and layers (paper Eq. 1, unweighted), is logged. `evaluate` and `predict` need no
+    labels. `class_weight` and `sample_weight` weigh the task loss: a filter loss with an absolute
+    weight ignores them, a relative push (the default rule's) follows the size of the weighted
+    task's gradient.
 
     Args:
         inputs, outputs, name: as in `keras.Model(inputs, outputs, name=...)`.

@@ -20,6 +20,14 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
     def build(self, variables):
         super().build(variables)
         self._factors = [self._factor(v.path) for v in variables]
+        names = sorted({name for v in variables for name in v.path.split("/")[:-1]})
+        for start in self.multipliers:
+            if not any(name.startswith(start) for name in names):
+                raise ValueError(
+                    "Argument `multipliers` of LayerwiseAdamW must name trained layers by the "
+                    f"beginning of their names. Received: {start!r}. Trained layers: "
+                    f"{', '.join(names)}"
+                )
 
     def _factor(self, path):
         # A path may begin with the names of models around the layer.

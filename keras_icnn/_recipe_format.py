@@ -160,9 +160,26 @@ def _recipe(content, path, sha256):
         )
     if data.task == "single-category" and training.loss != "logistic":
         raise ValueError("the single-category task has one logit: `loss` must be 'logistic'")
+    for name, factor in training.learning_rates.items():
+        if type(factor) not in (int, float) or not factor > 0:
+            raise ValueError(
+                f"`learning_rates.{name}` in [training] must be a number above 0. "
+                f"Received: {factor!r}"
+            )
+    if not training.weight_decay >= 0:
+        raise ValueError(
+            f"`weight_decay` in [training] must be at least 0. Received: {training.weight_decay}"
+        )
     seeds = content.get("seeds", [0])
-    if not isinstance(seeds, list) or not seeds or not all(type(s) is int for s in seeds):
-        raise ValueError(f"`seeds` must be a list of whole numbers. Received: {seeds!r}")
+    if (
+        not isinstance(seeds, list)
+        or not seeds
+        or not all(type(s) is int and s >= 0 for s in seeds)
+        or len(set(seeds)) < len(seeds)
+    ):
+        raise ValueError(
+            f"`seeds` must be a list of different whole numbers from 0. Received: {seeds!r}"
+        )
     variants = content.get("variant", [])
     if not isinstance(variants, list) or not variants:
         raise ValueError("at least one [[variant]] must say which network to train")

@@ -52,7 +52,7 @@ class Results:
                 return row
         return None
 
-    def add(self, row):
-        """Adds a row and writes the file."""
-        self.rows.append(row)
+    def add(self, *rows):
+        """Adds rows and writes the file, all or none of them."""
+        self.rows.extend(rows)
         write_csv(self.path, self.rows)

@@ -51,7 +51,7 @@ class LabelScope:
         """What to add to the task loss: the sum of all layers' weighted filter losses.
 
         Scaled for the number of replicas, as Keras scales its own losses: gradients are summed
-        over replicas. Not weighted by `sample_weight` or `class_weight`.
+        over replicas. `sample_weight` and `class_weight` do not weigh it.
         """
         if not self._terms:
             return ops.zeros((), dtype="float32")

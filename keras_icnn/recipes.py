@@ -1,6 +1,8 @@
 """Runs a recipe: trains its networks, measures them, and resumes where it was stopped."""
 
 import contextlib
+import hashlib
+import json
 import math
 import os
 import platform
@@ -9,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_icnn._feature_cache import FeatureCache, file_sha256
+from keras_icnn import __version__
+from keras_icnn._feature_cache import FeatureCache
 from keras_icnn._recipe_format import Recipe, RecipeError, read_recipe, resolve
 from keras_icnn._results import Results
 
@@ -29,8 +32,8 @@ _COLUMNS = (
     ("diversity", "div.", 3),
     ("part_diversity", "n parts", 2),
 )
-_KEY = ("recipe_sha256", "variant", "category", "seed")
-_IS_TRIVIAL = "trivial detector"
+_KEY = ("recipe_sha256", "kind", "variant", "category", "seed")
+_NETWORK, _TRIVIAL = "network", "trivial detector"
 
 
 def run_recipe(recipe, data, out, *, seeds=None, variants=None, categories=None, verbose=True):
@@ -66,9 +69,9 @@ def _locked(folder):
 
             # The system lets go of it when the process ends, however it ends.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:  # not a POSIX system
+        except ImportError:  # not a POSIX system: nothing keeps two runs apart
             pass
-        except OSError as error:
+        except BlockingIOError as error:
             raise RecipeError(
                 f"Another run is writing to '{folder}'. Wait for it, or choose another --out."
             ) from error
@@ -81,7 +84,18 @@ def _only(chosen, known, what):
     unknown = [c for c in chosen if c not in known]
     if unknown:
         raise RecipeError(f"The recipe has no {what} {unknown}. It has: {list(known)}")
-    return list(chosen)
+    return list(dict.fromkeys(chosen))
+
+
+@contextlib.contextmanager
+def _mistakes_of(where):
+    """What a reader or builder refuses is a mistake in the recipe."""
+    try:
+        yield
+    except RecipeError:
+        raise
+    except (TypeError, ValueError, AttributeError, OSError) as error:
+        raise RecipeError(f"{where}: {error}") from error
 
 
 class _Run:
@@ -113,6 +127,7 @@ class _Run:
         ]
         todo = [r for r in runs if self._done(*r) is None]
         self._say(f"{recipe.title}: {len(runs)} runs, {len(runs) - len(todo)} of them done already")
+        self._check(todo)
         started = time.monotonic()
         for number, (category, seed, variant) in enumerate(todo):
             row = self._one(category, seed, variant)
@@ -126,9 +141,39 @@ class _Run:
         return [r for r in self.results.rows if r["recipe_sha256"] == recipe.sha256]
 
     def _done(self, category, seed, variant):
+        return self._row(variant.name, category, seed)
+
+    def _row(self, variant, category, seed):
         return self.results.find(
-            recipe_sha256=self.recipe.sha256, variant=variant.name, category=category, seed=seed
+            recipe_sha256=self.recipe.sha256,
+            kind=_NETWORK,
+            variant=variant,
+            category=category,
+            seed=seed,
         )
+
+    def _check(self, todo):
+        """Finds what would stop a run before any network is trained."""
+        import keras
+
+        for variant in {variant.name: variant for _, _, variant in todo}.values():
+            keras.backend.clear_session()
+            _, upper, _ = self._build(variant)
+            if variant.layer:
+                self._layer(upper, variant.layer)
+        planned = set()
+        for category, seed, variant in todo:
+            planned.add((category, seed, variant.name))
+            source = variant.radius_from
+            if (
+                source
+                and (category, seed, source) not in planned
+                and self._row(source, category, seed) is None
+            ):
+                raise RecipeError(
+                    f"Variant '{variant.name}' takes its receptive field from '{source}', which "
+                    f"has not been run for {category}, seed {seed}. Run it too."
+                )
 
     def _say(self, text):
         if self.verbose:
@@ -141,10 +186,15 @@ class _Run:
 
         data = self.recipe.data
         reader = getattr(datasets, data.reader)
-        if data.reader == "creatures":
-            return reader(**data.arguments)
-        path = resolve(self.data_folder, data.path, "`path` in [data]")
-        return reader(path, **data.arguments)
+        with _mistakes_of("[data]"):
+            if data.reader == "creatures":
+                splits = reader(**data.arguments)
+            else:
+                path = resolve(self.data_folder, data.path, "`path` in [data]")
+                splits = reader(path, **data.arguments)
+            for name in (*data.train_on, data.measure_on):
+                getattr(splits, name)
+        return splits
 
     def _tasks(self):
         data = self.recipe.data
@@ -152,21 +202,33 @@ class _Run:
             return ["+".join(self._categories())]
         return self._categories()
 
+    def _background(self):
+        """Name of the background class, or None."""
+        from keras_icnn.metrics import find_background
+
+        label = find_background(self.splits.class_names)
+        return None if label < 0 else self.splits.class_names[label]
+
     def _categories(self):
-        known = self.splits.class_names
-        background = known[0]
-        categories = list(self.recipe.data.categories) or known[1:]
-        unknown = [c for c in categories if c not in known or c == background]
+        background = self._background()
+        known = [name for name in self.splits.class_names if name != background]
+        categories = list(dict.fromkeys(self.recipe.data.categories)) or known
+        unknown = [c for c in categories if c not in known]
         if unknown:
-            raise RecipeError(
-                f"`categories` in [data] must be among {known[1:]}. Received: {unknown}"
-            )
+            raise RecipeError(f"`categories` in [data] must be among {known}. Received: {unknown}")
         return categories
 
     def _classes(self, category):
         if self.recipe.data.task == "multi-category":
             return self._categories()
-        return [self.splits.class_names[0], category]
+        background = self._background()
+        if background is None:
+            raise RecipeError(
+                "The single-category task needs a background class, the first one, named "
+                "'negative' or 'background'. Use task = \"multi-category\" in [data]. Received: "
+                f"classes {self.splits.class_names}"
+            )
+        return [background, category]
 
     def _split(self, names, category):
         selected = None
@@ -190,6 +252,7 @@ class _Run:
         report = self._measure(model, upper, lower, variant, test, category, seed)
         row = {
             "recipe": self.recipe.name,
+            "kind": _NETWORK,
             "variant": variant.name,
             "category": category,
             "seed": seed,
@@ -200,15 +263,18 @@ class _Run:
             "seconds": round(time.monotonic() - started),
             **self._provenance(),
         }
-        self._keep(model, report, f"{variant.name}-{category}-{seed}")
-        self._keep_trivial(report, category)
-        self.results.add(row)
+        self._keep(model, report, self._file_name(variant.name, category, seed))
+        self.results.add(row, *self._trivial_rows(report, variant, category, seed))
         return row
+
+    def _file_name(self, variant, category, seed):
+        if len(category) > 60:  # many categories' names joined
+            digest = hashlib.sha256(category.encode()).hexdigest()[:8]
+            category = f"{category.count('+') + 1}_categories_{digest}"
+        return f"{self.recipe.name}-{self.recipe.sha256[:8]}-{variant}-{category}-{seed}"
 
     def _provenance(self):
         import keras
-
-        from keras_icnn import __version__
 
         return {
             "recipe_sha256": self.recipe.sha256,
@@ -230,18 +296,19 @@ class _Run:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def _keep_trivial(self, report, category):
+    def _trivial_rows(self, report, variant, category, seed):
+        """The trivial detectors on this network's grid, with its receptive field's radius."""
         for name, values in report.trivial.items():
-            key = {"recipe_sha256": self.recipe.sha256, "variant": name, "category": category}
-            if self.results.find(**key) is None:
-                self.results.rows.append(
-                    {
-                        "recipe": self.recipe.name,
-                        **key,
-                        "seed": _IS_TRIVIAL,
-                        **{k: _rounded(v) for k, v in values.items()},
-                    }
-                )
+            yield {
+                "recipe": self.recipe.name,
+                "recipe_sha256": self.recipe.sha256,
+                "kind": _TRIVIAL,
+                "variant": name,
+                "beside": variant.name,
+                "category": category,
+                "seed": seed,
+                **{k: _rounded(v) for k, v in values.items()},
+            }
 
     # --- networks -----------------------------------------------------------------------------
 
@@ -269,7 +336,8 @@ class _Run:
             )
         if recipe.network.head == "pooled":
             arguments.update(include_top=False, pooling="avg")
-        model = zoo.create_model(variant.network, **arguments)
+        with _mistakes_of(f"[[variant]] '{variant.name}'"):
+            model = zoo.create_model(variant.network, **arguments)
         make = InterpretableModel if isinstance(model, InterpretableModel) else keras.Model
         if recipe.network.head == "pooled":
             pooled = keras.layers.Rescaling(recipe.network.head_scale, name="head_scale")
@@ -277,6 +345,8 @@ class _Run:
             model = make(model.inputs, outputs, name=variant.name)
         if not recipe.network.frozen_until:
             return model, model, None
+        if self.weights is None:
+            raise RecipeError("`frozen_until` in [network] needs pretrained `weights`.")
         cut = self._layer(model, recipe.network.frozen_until)
         lower = keras.Model(model.inputs, cut.output)
         for layer in lower.layers:
@@ -294,12 +364,12 @@ class _Run:
         return model.get_layer(name)
 
     def _cache(self, lower):
-        weights = self.recipe.network.weights
-        if weights not in ("", "imagenet"):
-            weights = file_sha256(self.weights)
-        if weights == "":
-            raise RecipeError("`frozen_until` in [network] needs pretrained `weights`.")
-        key = f"{weights} {lower.layers[-1].name} {lower.input_shape} {self.recipe.data}"
+        """Keyed by all that features depend on: layers and weights below the cut, and the data."""
+        data = self.recipe.data
+        digest = hashlib.sha256(json.dumps(lower.get_config(), default=str).encode())
+        for value in lower.get_weights():
+            digest.update(np.ascontiguousarray(value).tobytes())
+        key = f"{digest.hexdigest()} {__version__} {data.reader} {data.path} {data.arguments}"
         return FeatureCache(self.out / "features", lower, key, verbose=self.verbose)
 
     def _features(self, lower, data):
@@ -396,20 +466,10 @@ class _Run:
             return None
         source = variant.radius_from
         if source:
-            row = self.results.find(
-                recipe_sha256=self.recipe.sha256, variant=source, category=category, seed=seed
-            )
-            if row is None:
-                raise RecipeError(
-                    f"Variant '{variant.name}' takes its receptive field from '{source}', which "
-                    "has not been run. Run it first."
-                )
-            return float(row["radius"])
+            return float(self._row(source, category, seed)["radius"])
         from keras_icnn import metrics
 
-        positives = np.flatnonzero(test.labels == test.labels.max())
-        some = positives[:: max(1, len(positives) // 20)][:20]
-        images = np.stack([test.image(int(i)) for i in some]).astype("float32")
+        images = metrics.occlusion_images(test)
         return metrics.occlusion_radius(model, layer, images, receptive_field=field)
 
 
@@ -433,13 +493,20 @@ def summarize(rows):
         rows: list of dicts, from `run_recipe` or a `results.csv`.
 
     Returns:
-        A table: a line a variant, then the trivial detectors.
+        A table: a line a variant with its number of runs, then the trivial detectors on the same
+        images and the grid of the last variant.
     """
-    groups = {}
+    networks, trivial = {}, {}
     for row in rows:
-        groups.setdefault(row["variant"], []).append(row)
-    trained = [n for n, g in groups.items() if g[0]["seed"] != _IS_TRIVIAL]
-    names = trained + [n for n in groups if n not in trained]
+        if row["kind"] == _NETWORK:
+            networks.setdefault(row["variant"], []).append(row)
+    last = next(reversed(networks), None)
+    for row in rows:
+        # Detectors on the grid of the network printed last.
+        if row["kind"] == _TRIVIAL and row["beside"] == last:
+            trivial.setdefault(row["variant"], []).append(row)
+    groups = {**trivial, **networks}
+    names = [*networks, *trivial]
     width = max((len(n) for n in names), default=8)
     lines = [" " * width + "  runs" + "".join(f"{heading:>10}" for _, heading, _ in _COLUMNS)]
     for name in names:
@@ -447,6 +514,6 @@ def summarize(rows):
         for column, _, digits in _COLUMNS:
             values = [float(r[column]) for r in groups[name] if r.get(column) not in (None, "")]
             cells.append(f"{np.mean(values):>10.{digits}f}" if values else f"{'-':>10}")
-        runs = len(groups[name]) if name in trained else ""
+        runs = len(groups[name]) if name in networks else ""
         lines.append(f"{name:<{width}}{runs:>6}" + "".join(cells))
     return "\n".join(lines)

@@ -8,7 +8,12 @@ from keras_icnn.metrics._diversity import (
     part_diversity,
     peak_diversity,
 )
-from keras_icnn.metrics._evaluate import evaluate, evaluate_maps
+from keras_icnn.metrics._evaluate import (
+    evaluate,
+    evaluate_maps,
+    find_background,
+    occlusion_images,
+)
 from keras_icnn.metrics._location_instability import (
     InstabilityResult,
     LocationInstability,
@@ -45,8 +50,10 @@ __all__ = [
     "alive",
     "evaluate",
     "evaluate_maps",
+    "find_background",
     "location_instability",
     "measured_layer",
+    "occlusion_images",
     "occlusion_radius",
     "part_diversity",
     "part_interpretability",

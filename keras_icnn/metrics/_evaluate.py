@@ -98,9 +98,7 @@ def evaluate(
     background = find_background(dataset.class_names)
     measured = _measured_classes(categories, dataset.class_names, dataset.labels, background)
     if has_parts and radius is None:
-        positives = np.flatnonzero(np.isin(dataset.labels, measured))
-        some = positives[:: max(1, len(positives) // _OCCLUDED_IMAGES)][:_OCCLUDED_IMAGES]
-        images = np.stack([dataset[int(i)].image for i in some]).astype("float32")
+        images = occlusion_images(dataset, measured)
         radius = occlusion_radius(
             model,
             reader.layer,
@@ -132,6 +130,23 @@ def evaluate(
         layer=reader.layer.name,
         seed=seed,
     )
+
+
+def occlusion_images(dataset, classes=None):
+    """The images an occlusion uses: 20, spread over those of the measured classes.
+
+    Args:
+        dataset: a `PartDataset`.
+        classes: labels; None: all but the background.
+
+    Returns:
+        float32 [images, height, width, 3].
+    """
+    if classes is None:
+        classes = np.setdiff1d(dataset.labels, [find_background(dataset.class_names)])
+    positives = np.flatnonzero(np.isin(dataset.labels, classes))
+    some = positives[:: max(1, len(positives) // _OCCLUDED_IMAGES)][:_OCCLUDED_IMAGES]
+    return np.stack([dataset[int(i)].image for i in some]).astype("float32")
 
 
 def _require_input_size(model, size):

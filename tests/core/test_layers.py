@@ -256,6 +256,49 @@ def test_inference_and_frozen_layers_move_nothing():
     assert all(after[name].tolist() == value.tolist() for name, value in before.items())
 
 
+@pytest.mark.parametrize("how", ["constructed", "before build", "loaded"])
+@pytest.mark.parametrize("kind", ["conv", "filters"])
+def test_frozen_layers_move_nothing_however_they_were_frozen(how, kind):
+    arguments = {"num_classes": 2, "normalization": "batch"}
+    if how == "constructed":
+        arguments["trainable"] = False
+
+    def make(**more):
+        if kind == "conv":
+            return icnn.InterpretableConv(3, 3, **arguments, **more)
+        return icnn.InterpretableFilters(**arguments, **more)
+
+    layer = make()
+    if how == "before build":
+        layer.trainable = False
+    if how == "loaded":
+        layer.trainable = False
+        layer = type(layer).from_config(layer.get_config())
+    x = random_maps(4, 6, 6, 3)
+    layer.build(x.shape)
+    before = [ops.convert_to_numpy(ops.convert_to_tensor(w)).copy() for w in layer.weights]
+    assert len(before) > 6
+    layer(x, training=True)
+    step(layer, x, [0, 1, 0, 1])
+    for old, new in zip(before, layer.weights, strict=True):
+        assert np.array_equal(old, ops.convert_to_numpy(ops.convert_to_tensor(new))), new.path
+
+
+def test_push_is_not_too_strong_after_training_without_one():
+    # State of a network whose filters were not pushed has steps, but no size of a push.
+    x = random_maps(4, 4, 4, 2)
+    fresh = icnn.InterpretableFilters(num_classes=2)
+    step(fresh, x, [0, 1, 0, 1])
+    warm = icnn.InterpretableFilters(num_classes=2, filter_loss=None)
+    step(warm, x, [0, 1, 0, 1])
+    assert state(warm)["push_rms"] == 0
+    pushed = icnn.InterpretableFilters(num_classes=2)
+    pushed.build(x.shape)
+    pushed.set_weights(warm.get_weights())
+    step(pushed, x, [0, 1, 0, 1])
+    assert state(pushed)["push_rms"] == pytest.approx(state(fresh)["push_rms"], rel=1e-4)
+
+
 def test_mask_only_tracks_categories_and_needs_no_labels():
     x = random_maps(4, 4, 4, 2)
     layer = icnn.InterpretableFilters(num_classes=2, filter_loss=None)
@@ -266,9 +309,13 @@ def test_mask_only_tracks_categories_and_needs_no_labels():
     assert float(ops.convert_to_numpy(terms.total())) == 0
 
 
-def test_diagnostics_of_the_loss():
-    layer = icnn.InterpretableFilters(num_classes=2, filter_loss=icnn.FilterLoss(tau=0.3))
+@pytest.mark.parametrize("kind", ["conv", "filters"])
+def test_diagnostics_of_the_loss(kind):
+    rule = icnn.FilterLoss(tau=0.3)
+    layer = icnn.InterpretableFilters(num_classes=2, filter_loss=rule)
     x = random_maps(6, 3, 3, 4)
+    if kind == "conv":
+        layer = icnn.InterpretableConv(5, 3, padding="same", num_classes=2, filter_loss=rule)
     step(layer, x, [0, 1] * 3)
     found = layer.filter_diagnostics(x)
     total = np.log(10) - found["category_entropy"] - found["spatial_entropy"]
@@ -362,11 +409,17 @@ def test_weights_of_another_map_size_keep_all_but_z(tmp_path):
         large.load_weights(tmp_path / "w.weights.h5")
     new = large.layers[1]
     assert ops.convert_to_numpy(new.kernel).tolist() == ops.convert_to_numpy(conv.kernel).tolist()
+    kept = state(conv)
     assert new.target_categories().tolist() == conv.target_categories().tolist()
-    assert state(new)["steps"] == 0
-    # The first batch then sets Z_T.
+    assert state(new)["steps"] == 1
+    # The next batch then sets Z_T, and moves the rest.
     step(new, random_maps(2, 12, 12, 3), [0, 1])
     assert np.isfinite(state(new)["log_z"]).all()
+    moved = state(new)
+    assert moved["steps"] == 2
+    for name in ("activation_scale", "push_rms"):
+        # Momentum .9: at least nine tenths of what was kept.
+        assert (moved[name] >= 0.89 * kept[name]).all()
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")

@@ -112,23 +112,35 @@ def test_single_category(y):
     assert (model.get_layer("parts_0").target_categories() == 1).all()
 
 
-def test_class_weight_and_sample_weight():
-    model = compiled(network())
-    model.fit(X, Y, batch_size=16, verbose=0, class_weight={c: 1.0 + c for c in range(CLASSES)})
-    model.fit(X, Y, batch_size=16, verbose=0, sample_weight=np.linspace(0, 1, 48))
-    assert all(np.isfinite(w).all() for w in weights(model))
-
-
-def test_sample_weights_do_not_weigh_the_filter_loss():
-    rule = icnn.FilterLoss(strength=1e4, scale_with_activation=False)
+def test_class_weights_are_sample_weights():
     results = []
+    weight = {c: 1.0 + c for c in range(CLASSES)}
+    for arguments in (
+        {},
+        {"class_weight": weight},
+        {"sample_weight": np.array([weight[int(c)] for c in Y])},
+    ):
+        keras.utils.set_random_seed(0)
+        model = compiled(network())
+        model.fit(X, Y, batch_size=48, shuffle=False, verbose=0, **arguments)
+        results.append(weights(model)[0])
+    assert results[1] == pytest.approx(results[2], abs=1e-6)
+    assert np.abs(results[0] - results[1]).max() > 1e-4
+
+
+@pytest.mark.parametrize("weight", ["absolute", "relative"])
+def test_sample_weights_and_the_filter_loss(weight):
+    # An absolute weight does not know them; a push relative to a task of weight zero is zero.
+    rule = icnn.FilterLoss(weight=weight, strength=1e4, scale_with_activation=False)
+    moved = []
     for value in (0.0, 1.0):
         keras.utils.set_random_seed(0)
         model = compiled(network(rule))
         before = weights(model)[0]
         model.train_on_batch(X, Y, sample_weight=np.full(48, value))
-        results.append(np.abs(weights(model)[0] - before).max())
-    assert results[0] > 1e-6
+        moved.append(np.abs(weights(model)[0] - before).max())
+    assert moved[1] > 1e-6
+    assert (moved[0] > 1e-6) == (weight == "absolute")
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="the PyTorch trainer has no steps_per_execution")

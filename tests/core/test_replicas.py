@@ -1,5 +1,6 @@
 """Two replicas take the step that one device takes on the whole batch."""
 
+import contextlib
 import functools
 
 import keras
@@ -78,6 +79,28 @@ def assert_same(one, two, logs, tolerance=1e-5):
 )
 def test_one_step(rule):
     assert_same(*one_and_two(rule))
+
+
+def test_uneven_last_batches():
+    # 27 images: 16, then 11, of which the replicas get 6 and 5.
+    import tensorflow as tf
+
+    logs = []
+    for scope in (contextlib.nullcontext(), two_devices().scope()):
+        with scope:
+            model = network("default", keras.optimizers.SGD(0.1))
+        logs.append(model)
+        model.fit(X[:27], Y[:27], batch_size=16, shuffle=False, verbose=0)
+    one, two = logs
+    for name in ("class_count", "steps"):
+        a, b = (
+            np.asarray(tf.convert_to_tensor(getattr(m.get_layer("parts_0").interpretable, name)))
+            for m in (one, two)
+        )
+        assert a.tolist() == b.tolist()
+    # Keras itself weighs the replicas' mean losses alike, so the images' weights differ a little.
+    for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
+        assert np.abs(a - b).max() <= 0.02 * max(1.0, np.abs(b).max())
 
 
 def test_ten_steps():

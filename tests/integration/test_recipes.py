@@ -1,6 +1,8 @@
 """Recipes: what they may say, and that a run can be stopped and taken up again."""
 
 import csv
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -86,13 +88,16 @@ def test_a_run_stopped_and_taken_up_ends_as_an_undisturbed_one(recipe_file, data
     # What was measured is not measured again.
     assert [row["seconds"] for row in parts[: len(before)]] == [row["seconds"] for row in before]
     by_name = {row["variant"]: row for row in parts}
+    beside = [row["beside"] for row in parts if row["variant"] == "random"]
+    assert beside == ["ordinary", "interpretable"]
     assert {"ordinary", "interpretable", "random", "centre", "one bit"} <= set(by_name)
     assert by_name["interpretable"]["radius"] == by_name["ordinary"]["radius"]
     assert by_name["interpretable"]["filter_loss"] != ""
     assert by_name["ordinary"]["filter_loss"] == ""
     table = recipes.summarize(rows)
     assert table.index("ordinary") < table.index("interpretable") < table.index("random")
-    for name in ("ordinary-fox-0", "interpretable-fox-0"):
+    prefix = f"creatures-{recipe.sha256[:8]}"
+    for name in (f"{prefix}-ordinary-fox-0", f"{prefix}-interpretable-fox-0"):
         assert (tmp_path / "parts" / "models" / f"{name}.keras").exists()
         assert len(read(tmp_path / "parts" / "filters" / f"{name}.csv")) == 8
     assert not list((tmp_path / "parts").rglob("*.tmp*"))
@@ -131,6 +136,9 @@ def test_the_shipped_recipes_can_be_read(request):
         ('categories = ["fox"]', 'categories = "fox"', "`categories`.*list of strings"),
         ("seeds = [0]", "seeds = []", "`seeds`"),
         ("seeds = [0]", "seeds = [true]", "`seeds`"),
+        ("seeds = [0]", "seeds = [0, 0]", "`seeds`.*different"),
+        ("seeds = [0]", "seeds = [-1]", "`seeds`.*from 0"),
+        ("fire9 = 0.1", "fire9 = '0.1'", "learning_rates.fire9"),
         ('radius_from = "ordinary"', 'radius_from = "twin"', "`radius_from`.*listed before"),
         ('name = "interpretable"', 'name = "ordinary"', "taken"),
         ('name = "interpretable"', 'name = "../up"', "letters"),
@@ -161,6 +169,11 @@ def test_a_recipe_that_is_not_there(tmp_path):
         ('categories = ["fox"]', 'categories = ["wolf"]', "must be among"),
         ('categories = ["fox"]', 'categories = ["background"]', "must be among"),
         ('frozen_until = "fire8_concat"', 'frozen_until = "fire8"', "has no layer 'fire8'"),
+        ('weights = "weights.npz"', 'weights = ""', "needs pretrained"),
+        ('network = "squeezenet"', 'network = "squeezenetz"', "variant.*'ordinary'.*squeezenet"),
+        ("new_filters = 8 }", "new_filter = 8 }", "variant.*'ordinary'.*new_filter"),
+        ("n_test = 24", "n_tests = 24", r"\[data\].*n_tests"),
+        ("n_test = 24", "n_test = 0", r"\[data\].*no `test` split"),
     ],
 )
 def test_what_is_missing_is_named(recipe_file, data, tmp_path, old, new, message):
@@ -168,6 +181,55 @@ def test_what_is_missing_is_named(recipe_file, data, tmp_path, old, new, message
     recipe = recipes.read_recipe(recipe_file)
     with pytest.raises(recipes.RecipeError, match=message):
         recipes.run_recipe(recipe, data, tmp_path / "out", verbose=False)
+
+
+def test_what_a_radius_is_taken_from_is_asked_for_before_training(recipe_file, data, tmp_path):
+    recipe = recipes.read_recipe(recipe_file)
+    with pytest.raises(recipes.RecipeError, match="has not been run for fox"):
+        recipes.run_recipe(
+            recipe, data, tmp_path / "out", variants=["interpretable"], verbose=False
+        )
+    assert not (tmp_path / "out" / "features").exists()
+
+
+def test_folders_have_no_background(tmp_path):
+    from PIL import Image
+
+    for name in ("apple", "pear"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for k in range(4):
+            Image.new("RGB", (32, 32), (40 * k, 9, 9)).save(tmp_path / "photos" / name / f"{k}.png")
+    text = RECIPE.replace('reader = "creatures"', 'reader = "folder"\npath = "photos"')
+    text = text.replace('measure_on = "test"', "").replace('categories = ["fox"]', "")
+    text = text.replace('train_on = ["train", "validation"]', 'measure_on = "validation"')
+    text = text.replace(RECIPE[RECIPE.index("arguments = { n_train") :].split("\n")[0], "")
+    text = text.replace('frozen_until = "fire8_concat"', "").replace('"weights.npz"', '""')
+    path = tmp_path / "photos.toml"
+    path.write_text(text)
+    (tmp_path / "out").mkdir()
+    run = recipes._Run(recipes.read_recipe(path), tmp_path, tmp_path / "out", False)
+    assert run._categories() == ["apple", "pear"]
+    with pytest.raises(recipes.RecipeError, match="needs a background class"):
+        run._classes("pear")
+
+
+@pytest.mark.slow
+def test_whole_networks_train_on_pictures_and_load_again(recipe_file, tmp_path):
+    text = RECIPE.replace('frozen_until = "fire8_concat"', "").replace('"weights.npz"', '""')
+    text = text.replace('task = "single-category"', 'task = "multi-category"')
+    text = text.replace('["fox"]', '["fox", "cat"]').replace(
+        "epochs = 1", "epochs = 1\nflip = true"
+    )
+    recipe_file.write_text(text)
+    rows = recipes.run_recipe(recipes.read_recipe(recipe_file), tmp_path, tmp_path, verbose=False)
+    assert {row["category"] for row in rows} == {"fox+cat"}
+    files = sorted((tmp_path / "models").glob("*.keras"))
+    assert len(files) == 2
+    code = "import sys, keras, keras_icnn; [keras.saving.load_model(f) for f in sys.argv[1:]]"
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, files)], capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
 
 
 def test_only_what_the_recipe_has_can_be_chosen(recipe_file, data, tmp_path):
@@ -202,3 +264,13 @@ def test_learning_rates_differ_layer_by_layer():
     assert moved == pytest.approx([0.001, 0.001, 0.1, 0.1], rel=0.01)
     again = LayerwiseAdamW.from_config(model.optimizer.get_config())
     assert again.multipliers == {"slow": 0.01}
+
+
+def test_learning_rates_of_layers_that_are_not_there_are_refused():
+    import keras
+
+    from keras_icnn._optimizers import LayerwiseAdamW
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, name="slow")])
+    with pytest.raises(ValueError, match=r"`multipliers`.*'slwo'.*slow"):
+        LayerwiseAdamW(multipliers={"slwo": 0.1}).build(model.trainable_variables)
