@@ -18,6 +18,7 @@ _PUBLIC = {
     "callbacks": None,
     "datasets": None,
     "metrics": None,
+    "recipes": None,
     "visualize": None,
     "zoo": None,
 }

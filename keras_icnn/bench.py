@@ -369,7 +369,7 @@ def run(args):
     """
     import keras
 
-    from keras_icnn._results import write_csv
+    from keras_icnn._csv_file import write_csv
 
     settings = _settings(args)
     options = {"phases": args.phases, "modes": args.modes, "memory": not args.no_memory}

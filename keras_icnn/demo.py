@@ -26,7 +26,7 @@ import numpy as np
 from keras import layers
 
 from keras_icnn import InterpretableConv, InterpretableModel, metrics
-from keras_icnn._results import write_csv
+from keras_icnn._csv_file import write_csv
 from keras_icnn.datasets import creatures
 
 LAYER = "interpretable_conv"

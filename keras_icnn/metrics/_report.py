@@ -1,12 +1,11 @@
 """What `evaluate` gives back: figures, the per-filter table, the trivial detectors."""
 
-import csv
 import math
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
+
+from keras_icnn._csv_file import write_csv
 
 # Column of the text table: (key in `values`, heading).
 _SHOWN = (
@@ -109,24 +108,12 @@ class EvaluationReport:
             table: "filters" (one row a filter) or "summary" (networks and trivial detectors).
         """
         if table == "filters":
-            header = list(self.filters)
             rows = self.rows()
         elif table == "summary":
             rows = self.table()
-            header = list(dict.fromkeys(key for row in rows for key in row))
         else:
             raise ValueError(f"`table` must be 'filters' or 'summary'. Received: table={table!r}")
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, header, restval="")
-                writer.writeheader()
-                for row in rows:
-                    writer.writerow({key: _written(value) for key, value in row.items()})
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_csv(path, [{key: _written(value) for key, value in row.items()} for row in rows])
 
     def to_dict(self):
         """Everything as plain Python values that JSON can hold (NaN becomes None)."""
