@@ -4,18 +4,26 @@ Every reader returns `PartSplits` (`.train`, `.validation`, `.test`) of `PartDat
 """
 
 from keras_icnn.datasets._base import PartDataset, PartSplits, Sample
+from keras_icnn.datasets._on_error import Skipped
+from keras_icnn.datasets._protocol import single_category
 from keras_icnn.datasets.animal_part import animal_part
 from keras_icnn.datasets.creatures import creatures
+from keras_icnn.datasets.cub200 import cub200
 from keras_icnn.datasets.folder import folder
+from keras_icnn.datasets.pascal_part import pascal_part
 
 __all__ = [
     "PartBatches",
     "PartDataset",
     "PartSplits",
     "Sample",
+    "Skipped",
     "animal_part",
     "creatures",
+    "cub200",
     "folder",
+    "pascal_part",
+    "single_category",
 ]
 
 

@@ -366,9 +366,11 @@ class PartSplits:
     Args:
         train, validation, test: `PartDataset` or `None` (absent). At least one is given.
         note: What to do about an absent split; ends the error message.
+        skipped: List of `(file, reason)`: what the reader left out.
     """
 
-    def __init__(self, train=None, validation=None, test=None, note=""):
+    def __init__(self, train=None, validation=None, test=None, note="", skipped=()):
+        self.skipped = list(skipped)
         splits = {"train": train, "validation": validation, "test": test}
         self._splits = {name: data for name, data in splits.items() if data is not None}
         self._note = note
@@ -410,7 +412,9 @@ class PartSplits:
 
     def _map(self, function):
         return PartSplits(
-            **{name: function(data) for name, data in self._splits.items()}, note=self._note
+            **{name: function(data) for name, data in self._splits.items()},
+            note=self._note,
+            skipped=self.skipped,
         )
 
     def __repr__(self):

@@ -1,11 +1,14 @@
 """Reading pictures from files, with errors that name the file."""
 
+import contextlib
 import os
 import struct
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+
+EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 # What Pillow raises for damaged files, by format.
 _DAMAGED = (
@@ -18,27 +21,11 @@ _DAMAGED = (
 )
 
 
-def read_image(file, size=None):
-    """Decodes one file.
-
-    Args:
-        file: Path.
-        size: `(height, width)` to resize to (bilinear), or `None`.
-
-    Returns:
-        uint8 `[height, width, 3]`, RGB.
-
-    Raises:
-        FileNotFoundError: When there is no such file.
-        OSError: When it is not a complete picture.
-    """
+@contextlib.contextmanager
+def _naming(file):
+    """Turns what Pillow raises into errors that name the file."""
     try:
-        with Image.open(file) as image:
-            image.load()
-            image = ImageOps.exif_transpose(image)
-            if image.mode == "P" and "transparency" in image.info:
-                image = image.convert("RGBA")
-            image = image.convert("RGB")
+        yield
     except FileNotFoundError:
         raise FileNotFoundError(
             f"There is no picture '{file}'. Restore the file, or remove it from the data set."
@@ -48,13 +35,58 @@ def read_image(file, size=None):
             f"The picture '{file}' cannot be decoded: {error}. Restore the file from its "
             "source, or remove it from the data set."
         ) from error
+
+
+def read_image(file, size=None, box=None):
+    """Decodes one file.
+
+    Args:
+        file: Path.
+        size: `(height, width)` to resize to (bilinear), or `None`.
+        box: `(left, top, right, bottom)` to cut out before, pixels of the file, the last two
+            exclusive. EXIF data that turn the picture are then left alone: boxes are given in
+            the pixels as they are stored.
+
+    Returns:
+        uint8 `[height, width, 3]`, RGB.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        OSError: When it is not a complete picture.
+    """
+    with _naming(file), Image.open(file) as image:
+        image.load()
+        image = ImageOps.exif_transpose(image) if box is None else image.crop(box)
+        if image.mode == "P" and "transparency" in image.info:
+            image = image.convert("RGBA")
+        image = image.convert("RGB")
     if size is not None and image.size != (size[1], size[0]):
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     return np.array(image)
 
 
-def existing_folder(path):
-    """`path` as a `Path`.
+def stored_size(file):
+    """`(height, width)` of a picture as it is stored, from its first bytes.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        OSError: When it is not a picture.
+    """
+    with _naming(file), Image.open(file) as image:
+        return image.size[1], image.size[0]
+
+
+def pictures_in(folder):
+    """Paths of the pictures in one folder (not below it), sorted, hidden files left out."""
+    return sorted(
+        entry.path
+        for entry in os.scandir(folder)
+        if entry.name[0] != "." and entry.name.lower().endswith(EXTENSIONS)
+    )
+
+
+def existing_folder(path, argument="path"):
+    """`path`, given as `argument`, as a `Path`.
 
     Raises:
         FileNotFoundError: When it is not a folder.
@@ -62,8 +94,8 @@ def existing_folder(path):
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"`path` must be an existing folder. Received: path='{os.fspath(path)}'. Correct the "
-            "path, or put the data there."
+            f"`{argument}` must be an existing folder. Received: {argument}='{os.fspath(path)}'. "
+            "Correct the path, or put the data there."
         )
     return folder
 

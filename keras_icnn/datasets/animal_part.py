@@ -1,4 +1,4 @@
-"""Reader of the Animal-Part data set (ILSVRC 2013 DET) in its compact layout."""
+"""Reader of the Animal-Part data set (ILSVRC 2013 DET): published and compact layout."""
 
 import csv
 import math
@@ -6,24 +6,39 @@ import os
 
 import numpy as np
 
+from keras_icnn.datasets._animal_part_published import (
+    PARTS,
+    SIZE,
+    is_published,
+    read_published,
+)
 from keras_icnn.datasets._base import PartDataset, PartSplits
 from keras_icnn.datasets._files import existing_folder, read_image
+from keras_icnn.datasets._objects import NEGATIVE
+from keras_icnn.datasets._on_error import ErrorPolicy
+from keras_icnn.datasets._part_boxes import box_masks
+from keras_icnn.datasets._protocol import TEST, TRAIN, VALIDATION
 
-_NEGATIVE = "negative"
-_PARTS = ("head", "front_legs")
-_SPLITS = ("train", "validation", "test")
-_SIZE = (224, 224)
-_COLUMNS = ("file", "name", "split", *(f"{p}_{c}" for p in _PARTS for c in ("center", "size")))
+_SPLITS = (TRAIN, VALIDATION, TEST)
+_COLUMNS = ("file", "name", "split", *(f"{p}_{c}" for p in PARTS for c in ("center", "size")))
 
 
-def animal_part(path):
+def animal_part(path, *, truth=None, negatives=None, categories=None, on_error="raise"):
     """Reads the Animal-Part data set: animals cropped by their boxes, with head and front legs.
 
-    The layout is a folder with `annotations.csv` and 224 x 224 JPEG files. A row is a picture:
-    `file` (below the folder), `name` (the category, or `negative`), `split` (`train`,
+    **Compact layout**: a folder with `annotations.csv` and 224 x 224 JPEG files. A row is a
+    picture: `file` (below the folder), `name` (the category, or `negative`), `split` (`train`,
     `validation` or `test`), `head_center` and `front_legs_center` ("x y", pixels from 0),
     `head_size` and `front_legs_size` ("width height"); the last four are empty where the part is
-    not annotated. In the published split `test` is every second annotated picture.
+    not annotated.
+
+    **Published layout**: a folder a category, `<wnid>_obj/img/img/00001.jpg` and so on, with the
+    objects' boxes in `<wnid>_obj/img/data.mat`, and the parts in `<wnid>/truth_part01.mat` (head)
+    and `truth_part02.mat` (front legs), MATLAB v5 or v7.3 (needs the extra `mat`). Objects are cut
+    out by their boxes and resized to 224 x 224 (bilinear); boxes of fewer than 2,500 pixels are
+    left out, as the authors' code does. A part with several instances in a picture counts as not
+    annotated. `test` is every second annotated picture of a category, `validation` every fifth of
+    the others; so of the negatives. Read from either layout, a category has the same split.
 
     Class 0 is `"negative"`, then come the categories in alphabetical order. The landmarks are
     the centres of the parts; the part masks are their boxes, clipped to the picture, a pixel
@@ -32,30 +47,57 @@ def animal_part(path):
 
     Args:
         path: The folder.
+        truth: Published layout: the folder that holds `<wnid>/truth_part01.mat`; `None`: `path`.
+        negatives: Published layout: a folder of pictures that show no animal, taken whole (the
+            authors' code has 1,000); `None`: none.
+        categories: Published layout: list of names, such as `"horse"` (or wnids), to read; `None`:
+            all. Reading one takes about a second.
+        on_error: `"raise"`: the first unusable file raises an error; a damaged picture does when
+            it is decoded. `"skip"`: such files are left out, listed in `.skipped` and counted in a
+            warning; every picture is decoded once for it.
 
     Returns:
         `PartSplits` with `.train`, `.validation` and `.test`; a split without a row is absent.
+        `.skipped` lists `(file, reason)` of what was left out.
 
     Raises:
-        FileNotFoundError: When the folder, `annotations.csv` or one of the pictures is missing.
-        ValueError: When `annotations.csv` is not as described; the message names the line.
-        OSError: Later, when a picture is decoded that is damaged.
+        FileNotFoundError: When the folder, its annotations or one of the pictures is missing.
+        ImportError: When MATLAB files are to be read without the extra `mat`.
+        ValueError: When an annotation is not as described; the message names file and line.
+        OSError: When a `.mat` file is damaged; later, when a picture is decoded that is damaged.
     """
     folder = existing_folder(path)
+    policy = ErrorPolicy(on_error)
     table = folder / "annotations.csv"
     if not table.is_file():
+        if is_published(folder):
+            return read_published(folder, truth, negatives, categories, policy)
         raise FileNotFoundError(
-            f"There is no '{table}'. `path` must be the folder that holds annotations.csv."
+            f"There is no '{table}', and no folder <wnid>_obj beside it. `path` must be the "
+            "folder that holds annotations.csv, or the category folders as published."
         )
-    rows = _read_table(table)
-    _check_files(folder, rows, table)
-    names = [_NEGATIVE, *sorted({row["name"] for row in rows} - {_NEGATIVE})]
+    given = {"truth": truth, "negatives": negatives, "categories": categories}
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"`{name}` belongs to the published layout, but '{table}' makes this the compact "
+                f"one. Received: {name}={value!r}. Leave it out, and use `select` for categories."
+            )
+    rows = _checked_files(folder, _read_table(table), table, policy)
+    if not rows:
+        raise ValueError(
+            f"None of the pictures of '{table}' can be used: {policy.left_out[0].reason}"
+        )
+    names = [NEGATIVE, *sorted({row["name"] for row in rows} - {NEGATIVE})]
     splits = {}
     for split in _SPLITS:
         chosen = [row for row in rows if row["split"] == split]
         if chosen:
             splits[split] = _dataset(folder, chosen, names)
-    return PartSplits(**splits, note="The column `split` of annotations.csv decides.")
+    policy.report(folder)
+    return PartSplits(
+        **splits, note="The column `split` of annotations.csv decides.", skipped=policy.left_out
+    )
 
 
 def _dataset(folder, rows, names):
@@ -64,23 +106,15 @@ def _dataset(folder, rows, names):
     boxes = np.array([row["boxes"] for row in rows], "float32")
     return PartDataset(
         image=lambda i: read_image(files[i]),
-        parts=lambda i: _box_masks(boxes[i]),
+        parts=lambda i: box_masks(boxes[i], SIZE),
         labels=[names.index(row["name"]) for row in rows],
         landmarks=boxes[:, :, :2],
         files=files,
         class_names=names,
-        landmark_names=_PARTS,
-        part_names=_PARTS,
-        image_size=_SIZE,
+        landmark_names=PARTS,
+        part_names=PARTS,
+        image_size=SIZE,
     )
-
-
-def _box_masks(boxes):
-    # A comparison with NaN is False, so a part that is absent gets an empty mask.
-    x, y, width, height = boxes[:, :, None, None].transpose(1, 0, 2, 3)
-    columns = np.abs(np.arange(_SIZE[1]) - x) <= width / 2
-    rows = np.abs(np.arange(_SIZE[0])[:, None] - y) <= height / 2
-    return rows & columns
 
 
 def _read_table(table):
@@ -121,7 +155,7 @@ def _parsed(row, where):
         "name": row["name"],
         "split": row["split"],
         "line": where,
-        "boxes": [_box(row, part, where) for part in _PARTS],
+        "boxes": [_box(row, part, where) for part in PARTS],
     }
 
 
@@ -141,9 +175,9 @@ def _box(row, part, where):
             f"{where}: `{part}_size` must be positive. Received: {size!r}. Correct it, or empty "
             "both cells of the part."
         )
-    if not (-width / 2 <= x < _SIZE[1] + width / 2 and -height / 2 <= y < _SIZE[0] + height / 2):
+    if not (-width / 2 <= x < SIZE[1] + width / 2 and -height / 2 <= y < SIZE[0] + height / 2):
         raise ValueError(
-            f"{where}: the box of `{part}` lies outside the {_SIZE[1]} x {_SIZE[0]} picture. "
+            f"{where}: the box of `{part}` lies outside the {SIZE[1]} x {SIZE[0]} picture. "
             f"Received: centre {center!r}, size {size!r}. Correct them, or empty both cells."
         )
     return [x, y, width, height]
@@ -162,7 +196,8 @@ def _pair(cell, column, form, where):
     return numbers
 
 
-def _check_files(folder, rows, table):
+def _checked_files(folder, rows, table, policy):
+    """The rows whose pictures can be used."""
     # A listing a folder instead of a question a file: one slow disk call instead of thousands.
     listed, seen, missing = {}, {}, []
     for row in rows:
@@ -179,10 +214,12 @@ def _check_files(folder, rows, table):
             listed[parent] = set(os.listdir(where)) if where.is_dir() else set()
         if base not in listed[parent]:
             missing.append(row)
-    if missing:
+    if missing and not policy.skips:
         first = missing[0]
         raise FileNotFoundError(
             f"{first['line']}: there is no picture '{folder / first['file']}' ({len(missing)} of "
             f"{len(rows)} pictures are missing). Restore the files, or remove their lines from "
             f"'{table.name}'."
         )
+    usable = policy.readable([str(folder / row["file"]) for row in rows])
+    return [row for row, good in zip(rows, usable, strict=True) if good]

@@ -8,9 +8,7 @@ import zlib
 import numpy as np
 
 from keras_icnn.datasets._base import PartDataset, PartSplits
-from keras_icnn.datasets._files import checked_size, existing_folder, read_image
-
-_EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+from keras_icnn.datasets._files import EXTENSIONS, checked_size, existing_folder, read_image
 
 
 def folder(path, image_size=(224, 224), validation_split=0.2, seed=0):
@@ -84,11 +82,11 @@ def _pictures(root):
     for base, folders, files in os.walk(root):
         folders[:] = [f for f in folders if f[0] != "."]
         found += [
-            os.path.join(base, f) for f in files if f[0] != "." and f.lower().endswith(_EXTENSIONS)
+            os.path.join(base, f) for f in files if f[0] != "." and f.lower().endswith(EXTENSIONS)
         ]
     if not found:
         raise ValueError(
-            f"Every class folder must hold a picture ({', '.join(_EXTENSIONS)}). Received: "
+            f"Every class folder must hold a picture ({', '.join(EXTENSIONS)}). Received: "
             f"'{root}', which holds none. Add pictures, or remove the folder."
         )
     return sorted(found)

@@ -1,0 +1,78 @@
+"""Which pictures the paper's protocol trains on, and which are held out."""
+
+import math
+
+import numpy as np
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+
+def alternating_split(annotated):
+    """The split of data sets that come without one.
+
+    Every second of the annotated pictures, the first one included, is for `test`; of the others
+    every fifth for `validation`. Nothing is drawn, so the split is the same everywhere.
+
+    Args:
+        annotated: bool `[pictures]`, in the order of one class.
+
+    Returns:
+        list of `"train"`, `"validation"` and `"test"`.
+    """
+    annotated = np.asarray(annotated, bool)
+    split = np.full(len(annotated), TRAIN, dtype=object)
+    split[np.flatnonzero(annotated)[::2]] = TEST
+    split[np.flatnonzero(split == TRAIN)[4::5]] = VALIDATION
+    return split.tolist()
+
+
+def single_category(train, *, flips=True, positive_share=0.75):
+    """The training set of the single-category task, as the authors' code makes it.
+
+    It uses three positives for each of its 1,000 negatives: on the Animal-Part and the Pascal-Part
+    data set every positive is followed by its mirror image, and the list is repeated until there
+    are enough; on CUB-200-2011, whose pictures are many, nothing is flipped and the negatives are
+    repeated instead.
+
+    Args:
+        train: `PartDataset` whose class 0 is the background, such as
+            `animal_part(path).select(["negative", "horse"]).train`.
+        flips: Whether to add the mirror image of every picture that is not background.
+        positive_share: Share of the pictures that are not background, at least; the scarcer side
+            is repeated until it is met (the last round may be incomplete).
+
+    Returns:
+        A `PartDataset`: positives, then negatives. It shares the pictures of `train`.
+
+    Raises:
+        ValueError: When one of the two sides is empty, or for another share than one between 0
+            and 1.
+    """
+    if not isinstance(positive_share, int | float) or not 0 < positive_share < 1:
+        raise ValueError(
+            "`positive_share` must lie between 0 and 1. Received: positive_share="
+            f"{positive_share!r}. Use 0.75 for three positives a negative."
+        )
+    positives, negatives = np.flatnonzero(train.labels != 0), np.flatnonzero(train.labels == 0)
+    if not len(positives) or not len(negatives):
+        raise ValueError(
+            "`train` must hold pictures of its class 0, the background, and others. Received: "
+            f"{len(negatives)} of class 0 ('{train.class_names[0]}'), {len(positives)} others. "
+            "Use `select(['negative', 'horse'])`, and give the reader `negatives`."
+        )
+    both = train
+    if flips:
+        both = train.concatenate(train.flipped())
+        # Each one followed by its mirror image.
+        positives = np.stack([positives, positives + len(train)], axis=1).ravel()
+    odds = positive_share / (1 - positive_share)
+    wanted = round(odds * len(negatives))
+    if len(positives) <= wanted:
+        positives = _repeated(positives, wanted)
+    else:
+        negatives = _repeated(negatives, round(len(positives) / odds))
+    return both.subset(np.concatenate([positives, negatives]))
+
+
+def _repeated(rows, n):
+    return np.tile(rows, math.ceil(n / len(rows)))[:n]

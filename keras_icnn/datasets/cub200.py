@@ -1,0 +1,240 @@
+"""Reader of CUB-200-2011: 11,788 pictures of 200 species of birds, with 15 landmarks."""
+
+import math
+
+import numpy as np
+
+from keras_icnn.datasets._crop import MIN_AREA, Crop
+from keras_icnn.datasets._files import checked_size, existing_folder, stored_size
+from keras_icnn.datasets._objects import NEGATIVE, Picture, build_splits, negatives_in
+from keras_icnn.datasets._on_error import ErrorPolicy, progress
+from keras_icnn.datasets._protocol import TEST, TRAIN, VALIDATION
+
+# The data set has no head: the mean of those of its landmarks that are visible.
+_HEAD = ("beak", "crown", "forehead", "left eye", "right eye")
+_ALL = "all"
+
+
+def cub200(
+    path,
+    *,
+    image_size=(224, 224),
+    landmarks=("head", "back", "tail"),
+    species=True,
+    crop=True,
+    negatives=None,
+    categories=None,
+    validation_split=0.1,
+    on_error="raise",
+):
+    """Reads CUB-200-2011 (Wah et al. 2011) from its own text files and pictures.
+
+    `path` is the folder with `images.txt`, `bounding_boxes.txt`, `image_class_labels.txt`,
+    `classes.txt`, `train_test_split.txt`, `parts/` and `images/`. Birds are cut out by their boxes
+    and resized without keeping their proportions (bilinear); boxes of fewer than 2,500 pixels are
+    left out, as the authors of the paper do. Coordinates count from 0.
+
+    The paper measures location instability against head, back and tail (section 5.2.2). The data
+    set has no head: here it is the mean of the visible ones of beak, crown, forehead, left eye
+    and right eye. A landmark that is not visible, or outside of the crop, is NaN. There are no
+    part masks.
+
+    Args:
+        path: The folder.
+        image_size: `(height, width)`; `None`: the pictures keep their sizes, which differ.
+        landmarks: Names: `"head"` and those of `parts/parts.txt`; `"all"`: the 15 of that file.
+        species: `True`: a class a species, named as its folder without the number. `False`: one
+            class, `"bird"`, as the paper's single-category task against negatives has it.
+        crop: `False`: whole pictures instead of the birds' boxes.
+        negatives: A folder of pictures that show no bird, taken whole (the authors' code has
+            1,000); they become class 0, `"negative"`, every second one for `test` and every fifth
+            of the others for `validation`. `None`: there is no such class.
+        categories: List of species to read, such as `"Laysan_Albatross"`; `None`: all.
+        validation_split: Share of a species' training pictures for validation: every tenth for
+            .1; 0: no validation split. `test` is the data set's own.
+        on_error: As in `animal_part`.
+
+    Returns:
+        `PartSplits` with `.train`, `.validation` and `.test`. `.skipped` lists `(file, reason)` of
+        what was left out.
+
+    Raises:
+        FileNotFoundError: When the folder, one of its tables or a picture is missing.
+        ValueError: For a wrong argument, or a table that is not as described; the message names
+            the file and the line.
+        OSError: When a picture is damaged: at once if its beginning is, otherwise when it is
+            decoded.
+    """
+    folder = existing_folder(path)
+    policy = ErrorPolicy(on_error)
+    size = None if image_size is None else checked_size(image_size)
+    every = _every(validation_split)
+    tables = _Tables(folder)
+    names, points = tables.landmarks(landmarks)
+    wanted = _species(tables.classes, categories)
+    files = {i: str(folder / "images" / name) for i, name in tables.images.items()}
+    ids = [i for i in tables.images if tables.labels[i] in wanted]
+    usable = policy.readable([files[i] for i in ids])
+    pictures = [] if negatives is None else negatives_in(negatives, policy)
+    seen = {}
+    for i, good in zip(progress(ids, ids, "reading pictures"), usable, strict=True):
+        if not good:
+            continue
+        with policy.tolerate(files[i]):
+            stored = stored_size(files[i])
+            where = f"'{files[i]}'"
+            left, top, width, height = tables.boxes[i]
+            box = Crop((left, top, left + width, top + height), stored, size, where)
+            if box.area < MIN_AREA:
+                policy.leave_out(files[i], f"{where}: {box.area} pixels, fewer than {MIN_AREA}.")
+                continue
+            if not crop:
+                box = Crop((0, 0, stored[1], stored[0]), stored, size, where)
+            label = tables.labels[i]
+            split = TRAIN if tables.is_train[i] else TEST
+            if split == TRAIN:
+                seen[label] = seen.get(label, 0) + 1
+                if every and seen[label] % every == 0:
+                    split = VALIDATION
+            category = wanted[label] if species else "bird"
+            pictures.append(Picture(files[i], category, box, box.points(points[i]), None, split))
+    classes = list(wanted.values()) if species else ["bird"]
+    return build_splits(
+        pictures,
+        class_names=classes if negatives is None else [NEGATIVE, *classes],
+        landmark_names=names,
+        part_names=(),
+        image_size=size,
+        masks=None,
+        policy=policy,
+        path=folder,
+        note="Give a `validation_split` above 0 for `validation`.",
+    )
+
+
+class _Tables:
+    """The data set's text files, checked against one another."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self.classes = self._read("classes.txt", "class", (int, str))
+        self.images = self._read("images.txt", "image", (int, str))
+        self.labels = self._of_images("image_class_labels.txt", (int, int))
+        self.boxes = self._of_images("bounding_boxes.txt", (int, float, float, float, float))
+        self.is_train = self._of_images("train_test_split.txt", (int, int))
+        for i, label in self.labels.items():
+            if label not in self.classes:
+                raise ValueError(
+                    f"'{folder / 'image_class_labels.txt'}' must give classes of classes.txt. "
+                    f"Received: class {label} for image {i}. Restore both files."
+                )
+
+    def landmarks(self, chosen):
+        """Names, and a dict of image number to float [landmarks, 2], NaN where not visible."""
+        parts = self._read("parts/parts.txt", "part", (int, str))
+        own = list(parts.values())
+        names = own if chosen == _ALL else [chosen] if isinstance(chosen, str) else list(chosen)
+        unknown = [name for name in names if name != "head" and name not in own]
+        if unknown or not names:
+            raise ValueError(
+                f"`landmarks` must be names among {['head', *own]}, or 'all'. Received: "
+                f"landmarks={chosen!r}. Correct it."
+            )
+        column = {number: k for k, number in enumerate(parts)}
+        where = self._folder / "parts" / "part_locs.txt"
+        points = {i: np.full((len(own), 2), np.nan) for i in self.images}
+        for line, (i, part, x, y, visible) in _lines(where, (int, int, float, float, int)):
+            if i not in points or part not in column:
+                raise ValueError(
+                    f"'{where}', line {line}: there must be an image {i} in images.txt and a part "
+                    f"{part} in parts.txt. Restore the files."
+                )
+            if visible:
+                points[i][column[part]] = x, y
+        head = [k for k, name in enumerate(own) if name in _HEAD]
+        return names, {
+            i: np.stack(
+                [_mean(p[head]) if name == "head" else p[own.index(name)] for name in names]
+            )
+            for i, p in points.items()
+        }
+
+    def _read(self, name, what, kinds):
+        file = self._folder / name
+        table = {}
+        for line, (number, *values) in _lines(file, kinds):
+            if number in table:
+                raise ValueError(
+                    f"'{file}', line {line}: {what} {number} comes twice. Restore the file."
+                )
+            table[number] = values[0] if len(values) == 1 else values
+        return table
+
+    def _of_images(self, name, kinds):
+        table = self._read(name, "image", kinds)
+        if table.keys() != self.images.keys():
+            odd = min(table.keys() ^ self.images.keys())
+            raise ValueError(
+                f"'{self._folder / name}' must have a line for every image of images.txt. "
+                f"Received: {len(table)} lines for {len(self.images)} images; image {odd} is in "
+                "one of them only. Restore both files."
+            )
+        return table
+
+
+def _lines(file, kinds):
+    """Pairs of line number and values; the last value takes the rest of its line."""
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"There is no '{file}'. `path` must be the folder of CUB-200-2011, which holds "
+            "images.txt."
+        )
+    with open(file, encoding="utf-8", errors="replace") as stream:
+        for line, text in enumerate(stream, 1):
+            words = text.split(maxsplit=len(kinds) - 1)
+            if not words:
+                continue
+            try:
+                values = [kind(word.strip()) for kind, word in zip(kinds, words, strict=True)]
+                if not all(math.isfinite(v) for v in values if isinstance(v, float)):
+                    raise ValueError
+            except ValueError:
+                raise ValueError(
+                    f"'{file}', line {line}: there must be {len(kinds)} values, "
+                    f"{', '.join(kind.__name__ for kind in kinds)}. Received: {text.strip()!r}. "
+                    "Restore the file."
+                ) from None
+            yield line, values
+
+
+def _mean(points):
+    seen = points[~np.isnan(points[:, 0])]
+    return seen.mean(axis=0) if len(seen) else np.full(2, np.nan)
+
+
+def _species(classes, categories):
+    """Number to name, of the species to read."""
+    names = {number: name.split(".", 1)[-1] for number, name in classes.items()}
+    if categories is None:
+        return names
+    wanted = {}
+    for category in categories:
+        found = [n for n in names if category in (names[n], classes[n])]
+        if not found:
+            raise ValueError(
+                f"`categories` must be names of classes.txt. Received: {category!r}. Write, for "
+                f"example, {next(iter(names.values()))!r}."
+            )
+        wanted[found[0]] = names[found[0]]
+    return dict(sorted(wanted.items()))
+
+
+def _every(share):
+    if isinstance(share, int | float) and share == 0:
+        return 0
+    if not isinstance(share, int | float) or not 0 < share <= 0.5:
+        raise ValueError(
+            "`validation_split` must be a share of the training pictures, 0 to 0.5. Received: "
+            f"validation_split={share!r}. Use 0.1 for every tenth."
+        )
+    return round(1 / share)

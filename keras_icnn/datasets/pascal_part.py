@@ -1,0 +1,218 @@
+"""Reader of Pascal-Part (Chen et al. 2014): six animals of PASCAL VOC 2010, parts segmented."""
+
+import functools
+
+import numpy as np
+
+from keras_icnn.datasets._crop import MIN_AREA, Crop
+from keras_icnn.datasets._files import checked_size, existing_folder, stored_size
+from keras_icnn.datasets._mat_file import read_mat, records
+from keras_icnn.datasets._objects import NEGATIVE, Picture, build_splits, negatives_in
+from keras_icnn.datasets._on_error import ErrorPolicy, progress
+from keras_icnn.datasets._pascal_merging import KNOWN, LANDMARKS, MERGED, PARTS
+from keras_icnn.datasets._protocol import alternating_split
+
+_ANNOTATIONS = "Annotations_Part"
+_IMAGES = ("JPEGImages", "VOCdevkit/VOC2010/JPEGImages", "VOC2010/JPEGImages", ".")
+
+
+def pascal_part(
+    path,
+    *,
+    images=None,
+    image_size=(224, 224),
+    negatives=None,
+    categories=None,
+    on_error="raise",
+):
+    """Reads the animals of Pascal-Part, cut out one by one, with the paper's parts.
+
+    `path` holds `Annotations_Part/*.mat` (or the `.mat` files themselves); needs the extra `mat`.
+    A sample is one bird, cat, cow, dog, horse or sheep: the bounding box of its silhouette, resized
+    without keeping its proportions (bilinear; masks by nearest pixels). Boxes of fewer than 2,500
+    pixels are left out, as the authors of the paper do.
+
+    The part masks are those of section 5.2.1 (the table is in `_pascal_merging.py`): `head`,
+    `torso`, and `legs`, `tail` for birds, `front_legs`, `back_legs`, `tail` for cats and dogs,
+    `front_legs`, `back_legs` for cows, horses and sheep; the masks of parts that an animal does
+    not have are empty. The landmarks are `head`, `neck` and `torso` (section 5.2.2): the centres of
+    the bounding boxes of these parts of the data set itself.
+
+    `test` is every second picture that has a landmark, `validation` every fifth of the others,
+    counted within the category of a picture's first animal; all animals of a picture are in one
+    split.
+
+    Reading all 10,103 annotations takes about two minutes (a progress bar shows). In memory are
+    boxes and landmarks only; masks are read again from their file when they are asked for.
+
+    Args:
+        path: The folder.
+        images: The folder of VOC 2010's JPEG files; `None`: `JPEGImages` or
+            `VOCdevkit/VOC2010/JPEGImages` in `path`, or `path` itself.
+        image_size: `(height, width)`; `None`: the crops keep their sizes, which differ.
+        negatives: A folder of pictures that show none of the animals, taken whole; they become
+            class 0, `"negative"`. `None`: there is no such class.
+        categories: List of animals to read; `None`: all six.
+        on_error: As in `animal_part`.
+
+    Returns:
+        `PartSplits` with `.train`, `.validation` and `.test`. `.skipped` lists `(file, reason)` of
+        what was left out.
+
+    Raises:
+        FileNotFoundError: When a folder, the annotations or a picture is missing.
+        ImportError: Without the extra `mat`.
+        ValueError: For a wrong argument, a part that the animal cannot have, or an annotation
+            that does not fit its picture; the message names the file.
+        OSError: When a `.mat` file is damaged, or a picture is (see `cub200`).
+    """
+    folder = existing_folder(path)
+    policy = ErrorPolicy(on_error)
+    size = None if image_size is None else checked_size(image_size)
+    animals = _animals(categories)
+    annotations = folder / _ANNOTATIONS if (folder / _ANNOTATIONS).is_dir() else folder
+    mats = sorted(annotations.glob("*.mat"))
+    if not mats:
+        raise FileNotFoundError(
+            f"There is no .mat file in '{annotations}'. `path` must be the folder that holds "
+            f"{_ANNOTATIONS}."
+        )
+    jpegs = _image_folder(folder) if images is None else existing_folder(images, "images")
+    found = []
+    for mat in progress(mats, mats, "reading annotations"):
+        with policy.tolerate(mat):
+            rows = _objects(mat, jpegs / f"{mat.stem}.jpg", animals, size, policy)
+            if rows:
+                found.append(rows)
+    usable = policy.readable([rows[0].file for rows in found])
+    found = [rows for rows, good in zip(found, usable, strict=True) if good]
+    pictures = [] if negatives is None else negatives_in(negatives, policy)
+    for animal in animals:
+        pictures += _with_splits([rows for rows in found if rows[0].category == animal])
+    return build_splits(
+        pictures,
+        class_names=animals if negatives is None else [NEGATIVE, *animals],
+        landmark_names=LANDMARKS,
+        part_names=PARTS,
+        image_size=size,
+        masks=_masks,
+        policy=policy,
+        path=folder,
+        note="`test` is every second picture that has a landmark.",
+    )
+
+
+def _animals(categories):
+    if categories is None:
+        return list(MERGED)
+    unknown = [name for name in categories if name not in MERGED]
+    if unknown or isinstance(categories, str) or not len(categories):
+        raise ValueError(
+            f"`categories` must be a list of animals among {list(MERGED)}. Received: "
+            f"categories={categories!r}. Correct it."
+        )
+    return [animal for animal in MERGED if animal in categories]
+
+
+def _image_folder(folder):
+    for name in _IMAGES:
+        if any((folder / name).glob("*.jpg")):
+            return folder / name
+    raise FileNotFoundError(
+        f"There are no JPEG files in '{folder}' or {list(_IMAGES[:-1])} below it. Pass the "
+        "folder of VOC 2010's pictures as `images`."
+    )
+
+
+def _with_splits(groups):
+    """The `Picture`s of the groups, a group all objects of one file, each group in one split."""
+    annotated = [any(np.isfinite(row.landmarks).any() for row in rows) for rows in groups]
+    return [
+        row._replace(split=split)
+        for rows, split in zip(groups, alternating_split(annotated), strict=True)
+        for row in rows
+    ]
+
+
+def _objects(mat, jpeg, animals, size, policy):
+    """The `Picture`s of one annotation file, their splits still open."""
+    rows = []
+    stored = None
+    for number, entry in enumerate(_entries(mat)):
+        animal = entry["class"]
+        if animal not in animals:
+            continue
+        where = f"'{mat}', object {number + 1} ({animal})"
+        if stored is None:
+            stored = stored_size(jpeg)
+        silhouette = _mask(entry["mask"], stored, where)
+        parts = _parts(entry, stored, animal, where)
+        crop = Crop(_bounding_box(silhouette), stored, size, where)
+        if crop.area < MIN_AREA:
+            policy.leave_out(jpeg, f"{where}: {crop.area} pixels, fewer than {MIN_AREA}.")
+            continue
+        points = [_centre(parts.get(name)) for name in LANDMARKS]
+        rows.append(Picture(str(jpeg), animal, crop, crop.points(points), (mat, number), None))
+    return rows
+
+
+def _entries(mat):
+    anno = read_mat(mat, "anno")
+    fields = ["class", "mask", "parts"]
+    return records(anno.get("objects"), fields, f"'{mat}': `anno.objects`")
+
+
+# For masks: the objects of one picture are asked for one after the other, as a rule.
+_recent_entries = functools.lru_cache(maxsize=2)(_entries)
+
+
+def _parts(entry, stored, animal, where):
+    """Masks of the data set's own parts, by name."""
+    parts = {}
+    for part in records(entry["parts"], ["part_name", "mask"], f"{where}: `parts`"):
+        name = part["part_name"]
+        if name not in KNOWN[animal]:
+            raise ValueError(
+                f"{where}: a part must be one of {sorted(KNOWN[animal])}. Received: {name!r}. "
+                "Restore the file."
+            )
+        mask = _mask(part["mask"], stored, f"{where}, part {name}")
+        parts[name] = parts[name] | mask if name in parts else mask
+    return parts
+
+
+def _mask(mask, stored, where):
+    mask = np.asarray(mask)
+    if mask.shape != tuple(stored):
+        raise ValueError(
+            f"{where}: the mask must have the picture's height and width, {tuple(stored)}. "
+            f"Received: {mask.shape}. The picture and the annotation do not belong together."
+        )
+    return mask.astype(bool)
+
+
+def _bounding_box(mask):
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return 0, 0, 0, 0  # which `Crop` refuses
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _centre(mask):
+    if mask is None or not mask.any():
+        return np.nan, np.nan
+    left, top, right, bottom = _bounding_box(mask)
+    return (left + right - 1) / 2, (top + bottom - 1) / 2
+
+
+def _masks(picture):
+    mat, number = picture.parts
+    entry = _recent_entries(mat)[number]
+    stored = np.shape(entry["mask"])
+    parts = _parts(entry, stored, picture.category, f"'{mat}', object {number + 1}")
+    merged = np.zeros((len(PARTS), *stored), bool)
+    for name, sources in MERGED[picture.category].items():
+        for source in sources:
+            if source in parts:
+                merged[PARTS.index(name)] |= parts[source]
+    return picture.crop.masks(merged)
