@@ -6,7 +6,7 @@ import keras
 
 from keras_icnn._templates import NORMS, PartTemplates, check_positive
 
-GRADIENTS = ("one_template", "full_sum", "full_differentiation", "equal")
+GRADIENTS = ("one_template", "full_sum", "full_differentiation", "equal", "posterior")
 LIKELIHOODS = ("paper", "official")
 WEIGHTS = ("absolute", "relative")
 MARGINALS = ("map", "constant")
@@ -49,6 +49,28 @@ def _choice(name, value, choices):
     return value
 
 
+def _whole(name, value, what, least):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise ValueError(
+            f"Argument `{name}` of FilterLoss must be {what}, a whole number of at least {least}"
+            f"{'' if name == 'spacing' else ', or None'}. Received: {name}={value!r}"
+        )
+    return int(value)
+
+
+def _at_least_zero(name, value):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Real)
+        or not 0 <= value < float("inf")
+    ):
+        raise ValueError(
+            f"Argument `{name}` of FilterLoss must be a number of at least 0. "
+            f"Received: {name}={value!r}"
+        )
+    return float(value)
+
+
 @keras.saving.register_keras_serializable(package="keras_icnn")
 class FilterLoss:
     """How filters are pushed towards parts. Without arguments: the paper's rule, read literally.
@@ -66,6 +88,10 @@ class FilterLoss:
             statistics (`momentum=0`), approximate for running ones.
             `"equal"`: every map is pushed along its target template, however well it fits
             (`likelihood` and `marginal` then only matter to what is logged).
+            `"posterior"`: every map of the target category is pushed along the cross-entropy
+            between its own softmax over units (of `sharpness` times the map over the filter's
+            running mean peak) and its positive template, so that a settled map is left alone;
+            other maps are pushed towards silence.
         likelihood: `"paper"`, Eq. (2), or `"official"`, the strengths of the authors' MATLAB code.
         marginal: p(x): `"map"`, Eq. (2) summed over templates for each map, or `"constant"`, 1/N.
         weight: `"absolute"` or `"relative"`.
@@ -86,6 +112,17 @@ class FilterLoss:
             batch: `0.5 / share` and `0.5 / (1 - share)` (official code).
         remove_radial: whether, filter by filter, the push loses its component along the batch's
             maps. That component only makes activations grow or vanish. With a relative weight.
+        negatives: weight of the negative template beside the positive ones; 0 leaves images of
+            other categories alone. With `gradient="equal"` or `"posterior"`.
+        crowding: how much of the share of filters that claim a place is taken from the template
+            there, on images of the target category; keeps filters apart. With
+            `gradient="equal"`.
+        parts: None: every filter chooses its template by its own map (paper). A number: the
+            filters of a category are dealt out to so many parts, and the filters of a part agree
+            on one place in an image, the peak of the sum of their maps (each over its running
+            mean peak). With `gradient="equal"` or `"posterior"`.
+        spacing: units, at least, between the places of two parts in an image.
+        sharpness: of `gradient="posterior"`.
         peak: which unit chooses the template: `"argmax"` (paper) or `"center_of_mass"`, rounded
             (official code).
         target: what the target category of a filter is chosen by, averaged over the images of
@@ -115,6 +152,11 @@ class FilterLoss:
         normalize=False,
         class_balance=False,
         remove_radial=False,
+        negatives=1.0,
+        crowding=0.0,
+        parts=None,
+        spacing=3,
+        sharpness=3.0,
         peak="argmax",
         target="sum",
         momentum=0.9,
@@ -132,20 +174,20 @@ class FilterLoss:
         self.strength = check_positive("strength", strength, where="FilterLoss")
         self.reference = _choice("reference", reference, REFERENCES)
         self.scale_with_activation = bool(scale_with_activation)
-        if decay_steps is not None and (
-            isinstance(decay_steps, bool)
-            or not isinstance(decay_steps, numbers.Integral)
-            or decay_steps < 1
-        ):
-            raise ValueError(
-                "Argument `decay_steps` of FilterLoss must be a whole number of steps, at least "
-                f"1, or None. Received: decay_steps={decay_steps!r}"
-            )
-        self.decay_steps = None if decay_steps is None else int(decay_steps)
+        self.decay_steps = (
+            None
+            if decay_steps is None
+            else _whole("decay_steps", decay_steps, "a number of steps", 1)
+        )
         self.rescale = bool(rescale)
         self.normalize = bool(normalize)
         self.class_balance = bool(class_balance)
         self.remove_radial = bool(remove_radial)
+        self.negatives = _at_least_zero("negatives", negatives)
+        self.crowding = _at_least_zero("crowding", crowding)
+        self.parts = None if parts is None else _whole("parts", parts, "a number of parts", 1)
+        self.spacing = _whole("spacing", spacing, "a distance in units", 0)
+        self.sharpness = check_positive("sharpness", sharpness, where="FilterLoss")
         self.peak = _choice("peak", peak, PEAKS)
         self.target = _choice("target", target, TARGETS)
         if (
@@ -166,6 +208,24 @@ class FilterLoss:
                 "Argument `remove_radial` of FilterLoss needs weight='relative': an absolute "
                 "weight follows the gradient of a loss. "
                 f"Received: weight={weight!r}, remove_radial={remove_radial!r}"
+            )
+        for name, own, idle in (
+            ("negatives", self.negatives, 1.0),
+            ("parts", self.parts, None),
+            ("crowding", self.crowding, 0.0),
+        ):
+            fits = ("equal",) if name == "crowding" else ("equal", "posterior")
+            if own != idle and self.gradient not in fits:
+                raise ValueError(
+                    f"Argument `{name}` of FilterLoss shapes pushes that are the same for all "
+                    f"maps; use gradient {' or '.join(map(repr, fits))}. "
+                    f"Received: gradient={gradient!r}, {name}={own!r}"
+                )
+        if self.gradient == "posterior" and self.weight == "absolute":
+            raise ValueError(
+                "Argument `gradient`='posterior' of FilterLoss is not the gradient of the filter "
+                "loss, whose weight would be absolute; use weight='relative'. "
+                f"Received: gradient={gradient!r}, weight={weight!r}"
             )
         if self.likelihood == "official" and self.gradient.startswith("full"):
             raise ValueError(
@@ -228,6 +288,11 @@ class FilterLoss:
                 "normalize",
                 "class_balance",
                 "remove_radial",
+                "negatives",
+                "crowding",
+                "parts",
+                "spacing",
+                "sharpness",
                 "peak",
                 "target",
                 "momentum",

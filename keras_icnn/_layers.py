@@ -229,7 +229,8 @@ class InterpretableFilters(keras.layers.Layer):
         target = self._targets(state)  # [F, C], a row of zeros where none is known yet
         positive = ops.matmul(member, ops.transpose(target))
         weight = self._image_weights(positive, target, shares)
-        push = self._push(likelihood, trace, row, column, positive, weight, state, batch_size)
+        place = self._places(maps, row, column, target, state)
+        push = self._push(likelihood, trace, maps, *place, positive, weight, state, batch_size)
         decay = 1.0
         if rule.decay_steps is not None:
             decay = 1.0 / (1.0 + ops.floor(ops.cast(self.steps, "float32") / rule.decay_steps))
@@ -332,16 +333,28 @@ class InterpretableFilters(keras.layers.Layer):
     def _image_weights(self, positive, target, shares):
         assigned = ops.sum(target, axis=1)
         if not self._rule.class_balance:
-            return assigned * ops.ones_like(positive)
+            return assigned * ops.where(positive > 0, 1.0, self._rule.negatives)
         share = ops.matmul(target, ops.expand_dims(shares, 1))[:, 0]
         tiny = np.finfo("float32").eps
         return assigned * ops.where(
             positive > 0,
             0.5 / ops.maximum(share, tiny),
-            0.5 / ops.maximum(1.0 - share, tiny),
+            self._rule.negatives * 0.5 / ops.maximum(1.0 - share, tiny),
         )
 
-    def _push(self, likelihood, trace, row, column, positive, weight, state, batch_size):
+    def _places(self, maps, row, column, target, state):
+        """Where the target template of each map lies: its own peak, or the part's."""
+        parts = self._rule.parts
+        if parts is None:
+            return row, column
+        # Filters are dealt out in turn; a category's part is the same filters' for good.
+        part = np.eye(parts, dtype="float32")[np.arange(maps.shape[3]) % parts]
+        claims = ops.expand_dims(target, 2) * ops.expand_dims(ops.convert_to_tensor(part), 1)
+        claims = ops.reshape(claims, (maps.shape[3], self.num_classes * parts))
+        scale = state["activation_scale_safe"]
+        return _ops.agreed_peak(maps, scale, claims, parts, self._rule.spacing)
+
+    def _push(self, likelihood, trace, maps, row, column, positive, weight, state, batch_size):
         """The push on each map, before any weight of the whole loss."""
         rule, templates = self._rule, self._templates
         if rule.gradient.startswith("full"):
@@ -352,8 +365,16 @@ class InterpretableFilters(keras.layers.Layer):
             if rule.rescale:
                 strengths = strengths / state["activation_scale_safe"]
             return _ops.full_push(strengths, templates)
+        if rule.gradient == "posterior":
+            scale = state["activation_scale_safe"]
+            return _ops.posterior_push(
+                maps, scale, row, column, positive, weight, rule.sharpness, templates
+            )
         if rule.gradient == "equal":
             strength = templates.tau * ops.ones_like(positive)
+            if rule.crowding:
+                weight = strength * weight
+                return _ops.crowded_push(row, column, positive, weight, rule.crowding, templates)
         elif rule.likelihood == "official":
             strength = _ops.official_strength(trace, row, column, positive, batch_size, templates)
         else:

@@ -62,6 +62,44 @@ def center_of_mass(x):
     return tuple(position)
 
 
+def agreed_peak(x, scale, claims, parts, spacing):
+    """Row and column of the one place that the filters of each part agree on.
+
+    Args:
+        x: float32 maps `[B, h, w, F]`.
+        scale: `[F]`, what each filter's maps are divided by.
+        claims: one-hot `[F, C * parts]`: category and part of each filter, parts counted fastest;
+            a row of zeros for a filter without category.
+        parts: number of parts of a category.
+        spacing: places of two parts of a category lie further apart than this many units (L1).
+            The first part chooses first.
+
+    Returns:
+        Two float32 tensors `[B, F]`; 0 for a filter without category.
+    """
+    height, width = x.shape[1], x.shape[2]
+    units, groups = height * width, claims.shape[1]
+    votes = ops.matmul(ops.reshape(x, (-1, units, x.shape[3])), claims / ops.expand_dims(scale, 1))
+    votes = ops.reshape(ops.transpose(votes, (0, 2, 1)), (-1, groups // parts, parts, units))
+    rows = ops.floor((ops.arange(units, dtype="float32") + 0.5) / width)
+    columns = ops.arange(units, dtype="float32") - rows * width
+    free, places = None, []
+    for part in range(parts):
+        vote = votes[:, :, part]
+        if free is not None:
+            vote = ops.where(free, vote, -1.0)  # votes are not negative
+        index = ops.cast(ops.argmax(vote, axis=2), "float32")
+        row = ops.floor((index + 0.5) / width)
+        column = index - row * width
+        places.append(ops.stack([row, column], axis=2))
+        distance = ops.abs(rows - row[..., None]) + ops.abs(columns - column[..., None])
+        far = distance > spacing
+        free = far if free is None else ops.logical_and(free, far)
+    places = ops.stack(places, axis=2)  # [B, C, parts, 2]
+    own = ops.matmul(claims, ops.reshape(places, (-1, groups, 2)))
+    return own[..., 0], own[..., 1]
+
+
 def _falloff(row, column, templates):
     """`1 - beta * distance / n` around the peak: `[B, h, w, F]`, a template not yet clipped."""
     slope = templates.beta / templates.n
@@ -282,6 +320,44 @@ def full_push(coefficients, templates):
     return DensePush(
         ops.reshape(push, (-1, templates.height, templates.width, coefficients.shape[2]))
     )
+
+
+def crowded_push(row, column, positive, coefficient, crowding, templates):
+    """As `TargetPush`, less `crowding` times the share of filters that claim each unit.
+
+    Only on images of the target category (`positive`).
+
+    Returns:
+        A `DensePush`.
+    """
+    mask = part_mask(row, column, templates)
+    target = target_template(row, column, positive, templates)
+    shared = crowding * ops.mean(mask, axis=3, keepdims=True)
+    target = target - shared * ops.expand_dims(ops.expand_dims(positive, 1), 1)
+    return DensePush(target * -ops.expand_dims(ops.expand_dims(coefficient, 1), 1))
+
+
+def posterior_push(x, scale, row, column, positive, coefficient, sharpness, templates):
+    """Cross-entropy of each map's softmax over units with its positive template (Eq. 7's spirit).
+
+    Where `positive` is 1: softmax of `sharpness * x / scale` over units, less
+    `max(T_mu, 0)` normalised to sum 1; where it is 0: towards silence, 1/P everywhere.
+
+    Args:
+        x: float32 maps `[B, h, w, F]`.
+        scale: `[F]`.
+        row, column, positive, coefficient: `[B, F]`.
+
+    Returns:
+        A `DensePush`.
+    """
+    shape = (-1, templates.units, x.shape[3])
+    found = ops.softmax(ops.reshape(sharpness * x / scale, shape), axis=1)
+    wanted = ops.reshape(part_mask(row, column, templates), shape)
+    wanted = wanted / ops.sum(wanted, axis=1, keepdims=True)
+    push = ops.where(ops.expand_dims(positive, 1) > 0, found - wanted, 1.0 / templates.units)
+    push = push * ops.expand_dims(coefficient, 1)
+    return DensePush(ops.reshape(push, (-1, templates.height, templates.width, x.shape[3])))
 
 
 def push_moments(x, push, remove_radial, batch_size):

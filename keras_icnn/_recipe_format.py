@@ -14,6 +14,7 @@ READERS = ("animal_part", "folder", "creatures")
 TASKS = ("single-category", "multi-category")
 LOSSES = ("logistic", "softmax")
 SCHEDULES = ("cosine", "constant")
+KINDS = ("trained", "untrained", "supervised")
 SPLITS = ("train", "validation", "test")
 
 
@@ -74,10 +75,16 @@ class Variant:
     `layer` is measured (the topmost interpretable layer, else the topmost map, by default).
     `radius_from` names the variant whose receptive field's radius is used for part
     interpretability, listed earlier; its own is measured by default.
+    `kind` is `"trained"`; `"untrained"`, the network as initialised, without weights; or
+    `"supervised"`, a detector of `landmark` trained with its annotations on the frozen features
+    (times `feature_scale`) of the named network: what filters that saw no annotation compete with.
     """
 
     name: str
     network: str
+    kind: str = "trained"
+    landmark: str = "head"
+    feature_scale: float = 1.0
     layer: str = ""
     radius_from: str = ""
     filter_loss: object = None
@@ -186,6 +193,14 @@ def _recipe(content, path, sha256):
     parsed = []
     for table in variants:
         parsed.append(_variant(table, [variant.name for variant in parsed]))
+    for variant in parsed:
+        if variant.kind == "supervised" and not (
+            network.frozen_until and data.task == "single-category"
+        ):
+            raise ValueError(
+                f"[[variant]] {variant.name!r} is a supervised detector, which needs "
+                "`frozen_until` in [network] and task = 'single-category' in [data]"
+            )
     return Recipe(
         name=path.stem,
         path=str(path),
@@ -216,6 +231,7 @@ def _variant(table, earlier):
             f"`radius_from` of {where} must name a variant listed before it, one of {earlier}. "
             f"Received: {table['radius_from']!r}"
         )
+    _one_of(table.get("kind", "trained"), KINDS, "kind", where)
     if "filter_loss" in table:
         table["filter_loss"] = _filter_loss(table["filter_loss"], where)
     return _section(Variant, table, where, free=("filter_loss",))

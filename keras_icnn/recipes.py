@@ -33,7 +33,7 @@ _COLUMNS = (
     ("part_diversity", "n parts", 2),
 )
 _KEY = ("recipe_sha256", "kind", "variant", "category", "seed")
-_NETWORK, _TRIVIAL = "network", "trivial detector"
+_NETWORK, _TRIVIAL, _SUPERVISED = "network", "trivial detector", "supervised detector"
 
 
 def run_recipe(recipe, data, out, *, seeds=None, variants=None, categories=None, verbose=True):
@@ -141,12 +141,12 @@ class _Run:
         return [r for r in self.results.rows if r["recipe_sha256"] == recipe.sha256]
 
     def _done(self, category, seed, variant):
-        return self._row(variant.name, category, seed)
+        return self._row(variant.name, category, seed, _kind(variant))
 
-    def _row(self, variant, category, seed):
+    def _row(self, variant, category, seed, kind=_NETWORK):
         return self.results.find(
             recipe_sha256=self.recipe.sha256,
-            kind=_NETWORK,
+            kind=kind,
             variant=variant,
             category=category,
             seed=seed,
@@ -157,6 +157,9 @@ class _Run:
         import keras
 
         for variant in {variant.name: variant for _, _, variant in todo}.values():
+            if variant.kind == "supervised":
+                self._landmark(variant)
+                continue
             keras.backend.clear_session()
             _, upper, _ = self._build(variant)
             if variant.layer:
@@ -247,17 +250,22 @@ class _Run:
         keras.utils.set_random_seed(seed)
         train = self._split(self.recipe.data.train_on, category)
         test = self._split((self.recipe.data.measure_on,), category)
-        model, upper, lower = self._build(variant)
-        history = self._train(upper, lower, train, seed)
-        report = self._measure(model, upper, lower, variant, test, category, seed)
+        history = {}
+        if variant.kind == "supervised":
+            model, report = self._supervised(variant, train, test, category, seed)
+        else:
+            model, upper, lower = self._build(variant)
+            if variant.kind == "trained":
+                history = self._train(upper, lower, train, seed)
+            report = self._measure(model, upper, lower, variant, test, category, seed)
         row = {
             "recipe": self.recipe.name,
-            "kind": _NETWORK,
+            "kind": _kind(variant),
             "variant": variant.name,
             "category": category,
             "seed": seed,
             **{name: _rounded(value) for name, value in report.values.items()},
-            "train_loss": _rounded(history["loss"][-1]),
+            "train_loss": _rounded(history.get("loss", [math.nan])[-1]),
             "filter_loss": _rounded(history.get("filter_loss", [math.nan])[-1]),
             "train_images": len(train),
             "seconds": round(time.monotonic() - started),
@@ -324,7 +332,7 @@ class _Run:
         arguments = {
             "input_shape": (*self.splits.image_size, 3),
             "classes": classes,
-            "weights": self.weights,
+            "weights": None if variant.kind == "untrained" else self.weights,
             "include_preprocessing": True,
             "classifier_activation": None,
             **recipe.network.arguments,
@@ -343,7 +351,7 @@ class _Run:
             pooled = keras.layers.Rescaling(recipe.network.head_scale, name="head_scale")
             outputs = keras.layers.Dense(classes, name="predictions")(pooled(model.output))
             model = make(model.inputs, outputs, name=variant.name)
-        if not recipe.network.frozen_until:
+        if not recipe.network.frozen_until or variant.kind == "untrained":
             return model, model, None
         if self.weights is None:
             raise RecipeError("`frozen_until` in [network] needs pretrained `weights`.")
@@ -436,6 +444,54 @@ class _Run:
         )
         return history.history
 
+    def _landmark(self, variant):
+        names = list(self.splits.landmark_names)
+        if variant.landmark not in names:
+            raise RecipeError(
+                f"`landmark` of [[variant]] '{variant.name}' must be among {names}. "
+                f"Received: {variant.landmark!r}"
+            )
+        return names.index(variant.landmark)
+
+    def _supervised(self, variant, train, test, category, seed):
+        """A detector trained with the landmark's annotations on the frozen features."""
+        import keras
+
+        from keras_icnn import metrics
+        from keras_icnn._supervised_detector import train_detector
+
+        which = self._landmark(variant)
+        model, _, lower = self._build(variant)
+        cut = self.recipe.network.frozen_until
+        field = metrics.receptive_field(model, cut)
+        source = variant.radius_from
+        radius = float(self._row(source, category, seed)["radius"]) if source else None
+        keras.utils.set_random_seed(seed)
+        landmarks = train.landmarks[:, which]
+        known = np.flatnonzero(np.isfinite(landmarks).all(axis=-1))
+        with _mistakes_of(f"{category}, variant '{variant.name}'"):
+            detector = train_detector(
+                self._features(lower, train)[known],
+                landmarks[known],
+                field.centers,
+                scale=variant.feature_scale,
+            )
+        report = metrics.evaluate_maps(
+            detector.predict(self._features(lower, test), verbose=0),
+            test.labels,
+            test.landmarks,
+            field.centers,
+            image_size=test.image_size,
+            class_names=test.class_names,
+            landmark_names=test.landmark_names,
+            part_names=test.part_names,
+            part_masks=test.part_masks if radius is not None else None,
+            radius=radius,
+            name=variant.name,
+            seed=seed,
+        )
+        return detector, report
+
     # --- measures -----------------------------------------------------------------------------
 
     def _measure(self, model, upper, lower, variant, test, category, seed):
@@ -473,6 +529,10 @@ class _Run:
         return metrics.occlusion_radius(model, layer, images, receptive_field=field)
 
 
+def _kind(variant):
+    return _SUPERVISED if variant.kind == "supervised" else _NETWORK
+
+
 def _rounded(value):
     if isinstance(value, (bool, int, str)) or value is None:
         return value
@@ -498,7 +558,7 @@ def summarize(rows):
     """
     networks, trivial = {}, {}
     for row in rows:
-        if row["kind"] == _NETWORK:
+        if row["kind"] in (_NETWORK, _SUPERVISED):
             networks.setdefault(row["variant"], []).append(row)
     last = next(reversed(networks), None)
     for row in rows:

@@ -297,6 +297,88 @@ def test_relative_push_is_of_degree_one_in_the_task_gradient():
     assert thousand == pytest.approx(once * 1024, rel=1e-5)
 
 
+def push_of(**rule):
+    """The push alone: what a relative weight adds where the task gradient is small beside it."""
+    x = maps()
+    upstream = np.random.default_rng(5).normal(size=x.shape)
+    rule = {**RELATIVE, "class_balance": False, "strength": 1.0, **rule}
+    with_push = relative_gradient(layer(**rule), x, upstream)
+    rms = np.sqrt(np.mean(upstream**2))
+    bank1 = reference.templates(H, W, tau=1.0)
+    kept = np.zeros_like(with_push)
+    for f, a in enumerate(per_filter(x)):
+        for k in range(N):
+            kept[k, ..., f] = upstream[k, ..., f] * np.maximum(bank1[a[k].argmax()], 0)
+    return (with_push - kept) / rms
+
+
+def normalized(push):
+    return push / np.sqrt(np.mean(push**2))
+
+
+def test_weight_of_the_negative_template(bank):
+    x = maps()
+    expected = np.zeros(x.shape)
+    for f, a in enumerate(per_filter(x)):
+        for k, t in enumerate(targets(a, f)):
+            expected[k, ..., f] = -bank[t] * (1.0 if Y[k] == f else 0.25)
+    assert relative_error(push_of(negatives=0.25), normalized(expected)) < 1e-4
+
+
+def test_crowding_takes_from_places_that_many_filters_claim(bank):
+    x = maps()
+    expected = np.zeros(x.shape)
+    claimed = np.zeros(x.shape[:3])
+    for a in per_filter(x):
+        for k in range(N):
+            claimed[k] += np.maximum(bank[a[k].argmax()] / TAU, 0) / F
+    for f, a in enumerate(per_filter(x)):
+        for k, t in enumerate(targets(a, f)):
+            expected[k, ..., f] = -(bank[t] / TAU - (2.0 * claimed[k] if Y[k] == f else 0))
+    assert relative_error(push_of(crowding=2.0), normalized(expected)) < 1e-4
+
+
+def test_posterior_push_is_the_gradient_of_a_cross_entropy(bank):
+    x = maps()
+    scale = np.array([a.max(axis=(1, 2)).mean() for a in per_filter(x)])
+    expected = np.zeros(x.shape)
+    for f, a in enumerate(per_filter(x)):
+        for k, t in enumerate(targets(a, f)):
+            if t == H * W:
+                expected[k, ..., f] = 1 / (H * W)
+                continue
+            wanted = np.maximum(bank[t], 0) / np.maximum(bank[t], 0).sum()
+
+            def cross_entropy(z, wanted=wanted, f=f):
+                logits = 3.0 * z / scale[f]
+                return -np.sum(wanted * (logits - np.log(np.exp(logits).sum())))
+
+            found = reference.finite_differences(cross_entropy, a[k])
+            expected[k, ..., f] = found * scale[f] / 3.0
+    found = push_of(gradient="posterior", sharpness=3.0)
+    assert relative_error(found, normalized(expected)) < 1e-4
+
+
+@pytest.mark.parametrize("gradient", ["equal", "posterior"])
+def test_push_does_not_depend_on_the_scale_of_activations(gradient):
+    """Mean 1 as in VGG's conv5, mean 50 as in SqueezeNet's fire9: the same constants."""
+    upstream = np.random.default_rng(5).normal(size=maps().shape)
+    found = [
+        relative_gradient(
+            icnn.InterpretableFilters(
+                num_classes=3,
+                filter_loss=icnn.FilterLoss.parse("default")
+                if gradient == "equal"
+                else icnn.FilterLoss(**{**RELATIVE, "gradient": gradient}),
+            ),
+            maps(scale),
+            upstream,
+        )
+        for scale in (1.0, 50.0)
+    ]
+    assert relative_error(found[1], found[0]) < 1e-4
+
+
 def test_relative_push_of_the_full_sum():
     x = maps()
     upstream = np.random.default_rng(5).normal(size=x.shape)

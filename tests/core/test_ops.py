@@ -53,6 +53,51 @@ def test_positions_stay_on_the_map_when_values_are_not_finite(bad):
         assert 0 <= numpy(column) <= 2
 
 
+def brute_force_places(x, scale, category, part, classes, parts, spacing):
+    """Filters of a category and part vote; earlier parts keep later ones away."""
+    batch, height, width, filters = x.shape
+    found = np.zeros((batch, filters, 2))
+    for b in range(batch):
+        for c in range(classes):
+            taken = []
+            for p in range(parts):
+                best, place = -np.inf, None
+                for i in range(height):
+                    for j in range(width):
+                        if any(abs(i - k) + abs(j - m) <= spacing for k, m in taken):
+                            continue
+                        vote = sum(
+                            x[b, i, j, f] / scale[f]
+                            for f in range(filters)
+                            if category[f] == c and part[f] == p
+                        )
+                        if vote > best:
+                            best, place = vote, (i, j)
+                taken.append(place)
+                for f in range(filters):
+                    if category[f] == c and part[f] == p:
+                        found[b, f] = place
+    return found
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_filters_of_a_part_agree_on_one_place(parts):
+    rng = np.random.default_rng(2)
+    x = rng.uniform(size=(3, 6, 5, 8)).astype("float32")
+    scale = rng.uniform(0.5, 2, 8).astype("float32")
+    category, part = np.arange(8) // 4, np.arange(8) % parts
+    claims = np.eye(2 * parts, dtype="float32")[category * parts + part]
+    row, column = _ops.agreed_peak(
+        ops.convert_to_tensor(x),
+        ops.convert_to_tensor(scale),
+        ops.convert_to_tensor(claims),
+        parts,
+        2,
+    )
+    expected = brute_force_places(x, scale, category, part, 2, parts, 2)
+    np.testing.assert_array_equal(np.stack([numpy(row), numpy(column)], axis=2), expected)
+
+
 @pytest.mark.parametrize("norm", ["l1", "l2"])
 def test_mask_is_the_positive_part_of_the_template(norm):
     templates = PartTemplates(5, 4, norm=norm)
