@@ -13,6 +13,7 @@ _PUBLIC = {
     "InterpretableFilters": "_layers",
     "InterpretableModel": "_model",
     "PartTemplates": "_templates",
+    "explain": "visualize._explain",
     "labels": "_scope",
     "make_interpretable": "_convert",
     "callbacks": None,

@@ -5,6 +5,8 @@ its backend take seconds to import, and `--help` needs neither.
 """
 
 import argparse
+import errno
+import functools
 import importlib
 import logging
 import os
@@ -144,6 +146,41 @@ def _parser():
         help="go on where a run into the same --out was stopped; always so, with or without it",
     )
 
+    explain = verb("explain", _explain, "tell which filters decided the class of an image")
+    explain.add_argument("model", metavar="MODEL", help="a .keras file")
+    explain.add_argument("image", metavar="IMAGE", help="a picture; resized to the model's input")
+    explain.add_argument(
+        "--target", metavar="CLASS", help="class to explain, number or name; else the predicted one"
+    )
+    explain.add_argument(
+        "--against", metavar="CLASS", help="explain why not this class, number or name"
+    )
+    explain.add_argument(
+        "--method", choices=("ablation", "gradient"), default="ablation", help="exact, or fast"
+    )
+    explain.add_argument(
+        "--layer", metavar="NAME", help="layer; else the topmost interpretable one"
+    )
+    explain.add_argument(
+        "--data",
+        metavar="DIR",
+        help="pictures that show which filters fire alike: a folder of class folders, or of the "
+        "Animal-Part data set (its validation split)",
+    )
+    explain.add_argument(
+        "--classes",
+        metavar="A,B,...",
+        help="names of the model's classes; for a model with one output the background's first",
+    )
+    explain.add_argument(
+        "--preprocess",
+        metavar="NETWORK",
+        help="prepare pictures as this network of the zoo wants them, for a model that does not "
+        "do so itself",
+    )
+    explain.add_argument("--top", type=_count, default=10, metavar="N", help="parts to list")
+    explain.add_argument("-o", "--out", metavar="FILE", help="picture to write (.png, .pdf, .svg)")
+
     bench = verb("bench", _bench, "time the interpretable layer beside a plain convolution")
     from keras_icnn.bench import add_arguments
 
@@ -158,8 +195,16 @@ def _seed(text):
     return seed
 
 
+def _count(text):
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
+    return count
+
+
 # argparse names the type in its message.
 _seed.__name__ = "seed"
+_count.__name__ = "number"
 
 
 # --- the verbs ----------------------------------------------------------------------------------
@@ -222,6 +267,80 @@ def _train(args):
     print(f"Filter by filter:   {out / 'filters'}")
     print(f"Trained networks:   {out / 'models'}")
     return DONE
+
+
+def _explain(args):
+    _import_keras()
+    from keras_icnn import zoo
+    from keras_icnn.datasets._files import read_image
+    from keras_icnn.visualize import Explainer
+
+    model = _load_model(args.model)
+    size = tuple(model.inputs[0].shape[1:3])
+    if None in size:
+        raise ValueError(
+            f"'{args.model}' takes images of any size, so none is known to resize to; build the "
+            "model with a fixed `input_shape`."
+        )
+    image = read_image(args.image, size)
+    names = args.classes.split(",") if args.classes else None
+    preprocess = None
+    if args.preprocess:
+        preprocess = functools.partial(zoo.preprocess_input, args.preprocess)
+    explainer = Explainer(
+        model,
+        args.method,
+        layer=args.layer,
+        reference=_pictures(args.data, size, names) if args.data else None,
+        class_names=names,
+        preprocess=preprocess,
+    )
+    explanation = explainer(image, _class(args.target), _class(args.against))
+    print(explanation.summary(args.top))
+    if args.out:
+        explanation.plot(path=args.out)
+        print(f"\nPicture: {args.out}")
+    return DONE
+
+
+def _class(text):
+    """A class as given on the command line: a number where it is one, else a name."""
+    return int(text) if text is not None and text.isdecimal() else text
+
+
+def _load_model(path):
+    """A saved model, the package's own classes in it included."""
+    import keras
+
+    import keras_icnn
+
+    if not os.path.exists(path):
+        raise FileNotFoundError(errno.ENOENT, "there is no such model", path)
+    # Importing them registers them.
+    for name in keras_icnn.__all__:
+        getattr(keras_icnn, name)
+    return keras.saving.load_model(path, compile=False)
+
+
+def _pictures(path, size, class_names=None):
+    """Held-out pictures: the Animal-Part data set's validation split, or all class folders.
+
+    Where `class_names` are among the data's, only those classes, in that order.
+    """
+    from keras_icnn import datasets
+
+    if os.path.exists(os.path.join(path, "annotations.csv")):
+        data = datasets.animal_part(path).validation
+        if data.image_size != size:
+            raise ValueError(
+                f"The pictures of '{path}' are {data.image_size[0]} x {data.image_size[1]}, the "
+                f"model takes {size[0]} x {size[1]}. Use a folder of class folders."
+            )
+    else:
+        data = datasets.folder(path, image_size=size, validation_split=0).train
+    if class_names and set(class_names) <= set(data.class_names):
+        data = data.select(classes=class_names)
+    return data
 
 
 def _bench(args):

@@ -141,3 +141,62 @@ def test_train_runs_and_resumes(recipe, tmp_path, capsys):
     assert (tmp_path / "out" / "results.csv").exists()
     assert cli.main(argv) == cli.DONE
     assert "1 of them done already" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A folder of class folders, and a model that was never trained."""
+    import keras
+    from PIL import Image
+
+    import keras_icnn as icnn
+
+    folder = tmp_path_factory.mktemp("pictures")
+    data = icnn.datasets.creatures(0, 0, 6, (32, 32), species=["cat"]).test
+    for i, sample in enumerate(data):
+        place = folder / "data" / data.class_names[sample.label]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(sample.image).save(place / f"{i}.png")
+    inputs = keras.Input((32, 32, 3))
+    x = icnn.InterpretableConv(3, 4, strides=4, num_classes=2, background_class=0)(inputs)
+    outputs = keras.layers.Dense(1, "sigmoid")(keras.layers.GlobalAveragePooling2D()(x))
+    icnn.InterpretableModel(inputs, outputs, name="net").save(folder / "net.keras")
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+def test_explain(pictures, capsys):
+    model, image = str(pictures / "net.keras"), str(next((pictures / "data" / "cat").iterdir()))
+    argv = ["explain", model, image]
+    assert cli.main(argv) == cli.DONE
+    assert "'net' says class" in capsys.readouterr().out
+    out = pictures / "why.png"
+    more = ["--data", str(pictures / "data"), "--classes", "background,cat", "--target", "cat"]
+    assert cli.main([*argv, *more, "--method", "gradient", "-o", str(out)]) == cli.DONE
+    told = capsys.readouterr().out
+    assert "The logit of cat is" in told and "remainder" in told and str(out) in told
+    assert out.stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--target", "pig"], "`target`"),
+        (["--layer", "nope"], "`layer`"),
+        (["--classes", "a"], "`class_names`"),
+        (["--preprocess", "lenet"], "squeezenet"),
+        (["-o", "/no/such/folder/why.png"], "/no/such/folder"),
+        (["--data", "/no/such/folder"], "/no/such/folder"),
+    ],
+)
+def test_mistakes_of_explain_are_one_line(more, told, pictures, capsys):
+    image = str(next((pictures / "data" / "cat").iterdir()))
+    assert cli.main(["explain", str(pictures / "net.keras"), image, *more]) == cli.FAILED
+    assert told in only_line(capsys.readouterr().err)
+
+
+def test_explain_without_its_files(pictures, capsys):
+    assert cli.main(["explain", "missing.keras", "missing.png"]) == cli.FAILED
+    assert "missing.keras" in only_line(capsys.readouterr().err)
+    assert cli.main(["explain", str(pictures / "net.keras"), "missing.png"]) == cli.FAILED
+    assert "missing.png" in only_line(capsys.readouterr().err)
