@@ -1,10 +1,11 @@
 """Outputs of frozen layers, computed once and kept on disk."""
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
+
+from keras_icnn._whole_file import replacing
 
 
 class FeatureCache:
@@ -28,9 +29,21 @@ class FeatureCache:
     def get(self, dataset, name):
         """Features of a `PartDataset`, in its order: a read-only array on disk."""
         path = self._path(dataset, name)
-        if not path.exists():
+        features = self._read(path, len(dataset))
+        if features is None:
             self._write(dataset, path, name)
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+            features = self._read(path, len(dataset))
+        return features
+
+    @staticmethod
+    def _read(path, images):
+        """The features, or None where the file is missing or damaged: it is then made anew."""
+        try:
+            features = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        whole = isinstance(features, np.ndarray) and features.dtype in ("float16", "float32")
+        return features if whole and features.ndim > 1 and len(features) == images else None
 
     def _path(self, dataset, name):
         digest = hashlib.sha256(self._key.encode())
@@ -54,13 +67,8 @@ class FeatureCache:
         features = np.concatenate(parts)
         if np.abs(features).max(initial=0.0) < np.finfo("float16").max:
             features = features.astype("float16")
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            with open(temporary, "wb") as file:
-                np.save(file, features, allow_pickle=False)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as temporary:
+            np.save(temporary, features, allow_pickle=False)
 
     def _predict(self, images):
         # Batches of one size: a new size would be compiled anew.

@@ -15,10 +15,12 @@ import tempfile
 import traceback
 from pathlib import Path
 
+from keras_icnn._whole_file import NO_ROOM
+
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 # What tells the user of a mistake or of a missing file; anything else is a defect of the package.
-_EXPECTED = (ValueError, OSError, ImportError)
+_EXPECTED = (ValueError, OSError, ImportError, FloatingPointError)
 _RESUME = "Run the same command again to resume: the runs that were finished are kept in '{out}'."
 
 
@@ -61,7 +63,8 @@ def main(argv=None):
 def _told(error):
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"'{error.filename}': {error.strerror}. Check the path."
+        advice = "" if error.errno in NO_ROOM else " Check the path."
+        return f"'{error.filename}': {error.strerror}.{advice}"
     if isinstance(error, _EXPECTED):
         return text or type(error).__name__
     return (

@@ -1,9 +1,10 @@
 """What the figures share: matplotlib without a display, colours, panels, saving."""
 
-import os
 from pathlib import Path
 
 import numpy as np
+
+from keras_icnn._whole_file import replacing
 
 # Told apart by people who do not see red and green as different, and visible on photographs.
 PEAK_COLOR = "#ff2d95"
@@ -38,12 +39,8 @@ def save(figure, path):
             f"`path` must lie in a folder that exists. Received: path='{path}'. Create "
             f"'{path.parent}' first."
         )
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
+    with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return figure
 
 
