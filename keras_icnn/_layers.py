@@ -167,9 +167,7 @@ class InterpretableFilters(keras.layers.Layer):
         self.steps = state("steps", (), dtype="int32")
 
     def call(self, inputs, training=None):
-        x = inputs
-        if self._normalization is not None:
-            x = self._normalization(x, training=training)
+        x, statistics = self._normalized(inputs, training)
         x = ops.relu(x)
         if self.data_format == "channels_first":
             x = ops.transpose(x, (0, 2, 3, 1))
@@ -186,10 +184,30 @@ class InterpretableFilters(keras.layers.Layer):
                 )
             y = self._masked(x)
         else:
-            y = self._learn(x, scope)
+            y = self._learn(x, scope, statistics)
         if self.data_format == "channels_first":
             y = ops.transpose(y, (0, 3, 1, 2))
         return y
+
+    def _normalized(self, x, training):
+        """The map normalised, and the running statistics that came of it, if any.
+
+        Statistics of a batch that is not finite are not kept: Keras's layer would keep them.
+        """
+        normalization = self._normalization
+        if normalization is None:
+            return x, ()
+        if not (training and normalization.trainable):
+            return normalization(x, training=False), ()
+        variables = (normalization.moving_mean, normalization.moving_variance)
+        # Copies: some backends assign in place.
+        before = [ops.copy(v) for v in variables]
+        x = normalization(x, training=True)
+        after = [ops.copy(v) for v in variables]
+        finite = ops.all(ops.isfinite(ops.stack(after)))
+        for variable, old, new in zip(variables, before, after, strict=True):
+            variable.assign(ops.where(finite, new, old))
+        return x, after
 
     def _masked(self, x):
         if not self.mask:
@@ -201,7 +219,7 @@ class InterpretableFilters(keras.layers.Layer):
         x = ops.stop_gradient(x)
         return _ops.peak_position(x) if self._rule.peak == "argmax" else _ops.center_of_mass(x)
 
-    def _learn(self, x, scope):
+    def _learn(self, x, scope, statistics):
         """The forward pass in training: updates the state, prepares the push, leaves the loss."""
         if tuple(x.shape[1:3]) != (self._templates.height, self._templates.width):
             raise ValueError(
@@ -215,6 +233,8 @@ class InterpretableFilters(keras.layers.Layer):
         member = _labels.membership(scope.y, self.num_classes)
         batch_size = ops.cast(ops.shape(maps)[0], "float32")
         batch_size, state, trace, shares = self._statistics(maps, member, batch_size)
+        # A ReLU may turn what is not a number into 0; the normalisation's statistics still tell.
+        state.update({f"normalization_{k}": value for k, value in enumerate(statistics)})
         if rule.rescale:
             trace = trace / state["activation_scale_safe"]
         likelihood = _ops.Likelihood(trace, state["log_z"], templates, rule.marginal)
