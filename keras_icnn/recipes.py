@@ -15,6 +15,7 @@ from keras_icnn import __version__
 from keras_icnn._feature_cache import FeatureCache
 from keras_icnn._recipe_format import Recipe, RecipeError, read_recipe, resolve
 from keras_icnn._results import Results
+from keras_icnn._whole_file import remove_leftovers, replacing
 
 __all__ = ["Recipe", "RecipeError", "read_recipe", "run_recipe", "summarize"]
 
@@ -56,6 +57,7 @@ def run_recipe(recipe, data, out, *, seeds=None, variants=None, categories=None,
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     with _locked(out):
+        remove_leftovers(out)
         return _Run(recipe, data, out, verbose).all(seeds, variants, categories)
 
 
@@ -250,13 +252,15 @@ class _Run:
         keras.utils.set_random_seed(seed)
         train = self._split(self.recipe.data.train_on, category)
         test = self._split((self.recipe.data.measure_on,), category)
+        name = self._file_name(variant.name, category, seed)
+        backup = self.out / "backups" / f"{name}.npz"
         history = {}
         if variant.kind == "supervised":
             model, report = self._supervised(variant, train, test, category, seed)
         else:
             model, upper, lower = self._build(variant)
             if variant.kind == "trained":
-                history = self._train(upper, lower, train, seed)
+                history = self._train(upper, lower, train, seed, backup)
             report = self._measure(model, upper, lower, variant, test, category, seed)
         row = {
             "recipe": self.recipe.name,
@@ -271,8 +275,9 @@ class _Run:
             "seconds": round(time.monotonic() - started),
             **self._provenance(),
         }
-        self._keep(model, report, self._file_name(variant.name, category, seed))
+        self._keep(model, report, name)
         self.results.add(row, *self._trivial_rows(report, variant, category, seed))
+        backup.unlink(missing_ok=True)
         return row
 
     def _file_name(self, variant, category, seed):
@@ -296,13 +301,8 @@ class _Run:
         (self.out / "filters").mkdir(exist_ok=True)
         (self.out / "models").mkdir(exist_ok=True)
         report.to_csv(self.out / "filters" / f"{name}.csv")
-        path = self.out / "models" / f"{name}.keras"
-        temporary = path.with_name(f".{path.stem}.tmp.keras")
-        try:
+        with replacing(self.out / "models" / f"{name}.keras") as temporary:
             model.save(temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def _trivial_rows(self, report, variant, category, seed):
         """The trivial detectors on this network's grid, with its receptive field's radius."""
@@ -394,10 +394,11 @@ class _Run:
             features[rows] = part
         return features
 
-    def _train(self, upper, lower, train, seed):
+    def _train(self, upper, lower, train, seed, backup):
         import keras
 
         from keras_icnn._optimizers import LayerwiseAdamW
+        from keras_icnn.callbacks import Backup, StopOnNaN
 
         training = self.recipe.training
         steps = math.ceil(len(train) / training.batch_size)
@@ -429,6 +430,7 @@ class _Run:
                 batch_size=training.batch_size,
                 epochs=training.epochs,
                 verbose=0,
+                callbacks=[StopOnNaN()],
             )
             return history.history
         labels = "int" if self.recipe.data.task == "single-category" else "onehot"
@@ -440,7 +442,12 @@ class _Run:
             epochs=training.epochs,
             shuffle=False,
             verbose=1 if self.verbose else 0,
-            callbacks=[batches.follow_epochs()],
+            callbacks=[
+                batches.follow_epochs(),
+                StopOnNaN(batches),
+                # Kept until the network is measured, too.
+                Backup(backup, delete=False),
+            ],
         )
         return history.history
 

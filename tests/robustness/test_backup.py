@@ -1,0 +1,130 @@
+"""`Backup`: an interrupted run goes on where it was."""
+
+import numpy as np
+import pytest
+import small
+
+import keras_icnn as icnn
+from keras_icnn import _training_state
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
+
+
+class StoppedError(Exception):
+    pass
+
+
+class StopIn(small.keras.callbacks.Callback):
+    def __init__(self, epoch, batch):
+        super().__init__()
+        self.place = (epoch, batch)
+        self.epoch = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == self.place:
+            raise StoppedError
+
+
+def fit(model, path=None, stop=None, epochs=4, **backup):
+    callbacks = []
+    if path is not None:
+        callbacks.append(icnn.callbacks.Backup(path, **backup))
+    if stop is not None:
+        callbacks.append(StopIn(*stop))
+    return model.fit(
+        small.Batches(), epochs=epochs, shuffle=False, callbacks=callbacks, verbose=0
+    ).history
+
+
+def state(model):
+    return _training_state.read(_training_state.variables(model))
+
+
+def fresh(**arguments):
+    small.keras.utils.set_random_seed(3)
+    return small.network(**arguments)
+
+
+@pytest.mark.parametrize("interpretable", [True, False])
+def test_resumed_training_ends_as_an_undisturbed_one(tmp_path, interpretable):
+    whole = fresh(interpretable=interpretable)
+    expected = fit(whole)
+    path = tmp_path / "run" / "backup.npz"
+    for place in ((0, 2), (2, 0), (3, 4)):
+        with pytest.raises(StoppedError):
+            fit(fresh(interpretable=interpretable), path, place)
+    model = fresh(interpretable=interpretable)
+    history = fit(model, path)
+    for a, b in zip(state(whole), state(model), strict=True):
+        assert np.array_equal(a, b)
+    assert history == {name: pytest.approx(values) for name, values in expected.items()}
+    assert not path.exists()
+    # The model itself is not left in the middle of a run.
+    assert len(fit(model, epochs=1)["loss"]) == 1
+
+
+def test_a_finished_run_that_is_kept_is_not_repeated(tmp_path):
+    path = tmp_path / "backup.npz"
+    first = fresh()
+    expected = fit(first, path, delete=False)
+    again = fresh()
+    assert fit(again, path, delete=False) == expected
+    for a, b in zip(state(first), state(again), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_every(tmp_path):
+    path = tmp_path / "backup.npz"
+    with pytest.raises(StoppedError):
+        fit(fresh(), path, (1, 0), every=2)
+    assert not path.exists()
+    with pytest.raises(StoppedError):
+        fit(fresh(), path, (3, 0), every=2)
+    history = fit(fresh(), path, epochs=3, every=2)
+    assert len(history["loss"]) == 3
+
+
+def damaged(tmp_path, change):
+    path = tmp_path / "backup.npz"
+    fit(fresh(), path, epochs=1, delete=False)
+    content = bytearray(path.read_bytes())
+    content = change(content)
+    path.write_bytes(content)
+    return path, bytes(content)
+
+
+def flipped(content):
+    content[len(content) // 2] ^= 4
+    return content
+
+
+@pytest.mark.parametrize(
+    "change", [flipped, lambda c: c[: len(c) // 2], lambda c: b"", lambda c: b"x"]
+)
+def test_a_damaged_file_is_named_and_left(tmp_path, change):
+    path, content = damaged(tmp_path, change)
+    model = fresh()
+    before = state(model)
+    with pytest.raises(ValueError, match=r"backup\.npz' is damaged.*Remove it"):
+        fit(model, path)
+    assert path.read_bytes() == content
+    for a, b in zip(before, state(model), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_the_backup_of_another_model_is_refused(tmp_path):
+    path = tmp_path / "backup.npz"
+    fit(fresh(), path, epochs=1, delete=False)
+    with pytest.raises(ValueError, match="of another model or optimizer"):
+        fit(fresh(optimizer="sgd"), path)
+
+
+@pytest.mark.parametrize("arguments", [{"path": "a.h5"}, {"path": "a.npz", "every": 0}])
+def test_arguments(arguments):
+    with pytest.raises(ValueError, match=r"`path`|`every`"):
+        icnn.callbacks.Backup(**arguments)
