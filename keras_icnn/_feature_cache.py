@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_icnn._whole_file import replacing
+from keras_icnn._whole_file import file_name, replacing
 
 
 class FeatureCache:
@@ -49,7 +49,7 @@ class FeatureCache:
         digest = hashlib.sha256(self._key.encode())
         for file in dataset.files:
             digest.update(file.encode() + b"\0")
-        return self._folder / f"{name}-{digest.hexdigest()[:16]}.npy"
+        return self._folder / f"{file_name(name)}-{digest.hexdigest()[:16]}.npy"
 
     def _write(self, dataset, path, name):
         from tqdm import tqdm

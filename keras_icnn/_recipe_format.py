@@ -3,7 +3,9 @@
 import dataclasses
 import difflib
 import hashlib
+import math
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,18 +125,31 @@ def read_recipe(path):
         if path.stat().st_size > 1 << 20:
             raise RecipeError(f"Recipe '{path}' is larger than 1 MiB; that is no recipe.")
         raw = path.read_bytes()
-        content = tomllib.loads(raw.decode("utf-8"))
+        text = raw.decode("utf-8")
+        _check_depth(text)
+        content = tomllib.loads(text)
     except OSError as error:
         raise RecipeError(
             f"Recipe '{path}' cannot be read ({error.strerror}). Give the path of a .toml file, "
             "such as one under zoo/recipes/."
         ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecipeError:
+        raise
+    # Numbers of thousands of digits, and tables nested as deeply, are no TOML errors of Python's.
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"Recipe '{path}' is not valid TOML: {error}") from error
     try:
         return _recipe(content, path, hashlib.sha256(raw).hexdigest())
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise RecipeError(f"Recipe '{path}': {error}") from error
+
+
+def _check_depth(text):
+    """Refuses keys of very many parts: Python's reader needs memory as the square of the number."""
+    bare = re.sub(r"\"[^\"\n]*\"|'[^'\n]*'", "", text)
+    # Spaces and tabs may stand around the dots.
+    if any(part.count(".") > 100 for part in re.split(r"[^\w \t.-]+", bare)):
+        raise ValueError("a key has more than 100 parts")
 
 
 def _recipe(content, path, sha256):
@@ -156,9 +171,10 @@ def _recipe(content, path, sha256):
     _one_of(training.schedule, SCHEDULES, "schedule", "[training]")
     _one_of(training.loss, LOSSES, "loss", "[training]")
     for name in ("epochs", "batch_size", "learning_rate"):
-        if not getattr(training, name) > 0:
+        if not 0 < getattr(training, name) < math.inf:
             raise ValueError(
-                f"`{name}` in [training] must be above 0. Received: {getattr(training, name)}"
+                f"`{name}` in [training] must be above 0 and finite. "
+                f"Received: {getattr(training, name)}"
             )
     if training.flip and network.frozen_until:
         raise ValueError(

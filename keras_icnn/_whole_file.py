@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 from pathlib import Path
 
@@ -47,6 +48,15 @@ def replacing(path):
         if error.errno in NO_ROOM:
             reason += f". {_KEPT}"
         raise OSError(error.errno, reason, str(path)) from error
+
+
+def file_name(text):
+    """A text that comes from data as a part of a file's name: no separators, not too long."""
+    safe = "".join(c if c.isalnum() or c in " +-_.()" else "_" for c in text).strip(". ")
+    if safe == text and len(text) <= 80:
+        return text
+    # Different texts stay different.
+    return f"{safe[:60]}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def remove_leftovers(folder):

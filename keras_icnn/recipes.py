@@ -15,7 +15,7 @@ from keras_icnn import __version__
 from keras_icnn._feature_cache import FeatureCache
 from keras_icnn._recipe_format import Recipe, RecipeError, read_recipe, resolve
 from keras_icnn._results import Results
-from keras_icnn._whole_file import remove_leftovers, replacing
+from keras_icnn._whole_file import file_name, remove_leftovers, replacing
 
 __all__ = ["Recipe", "RecipeError", "read_recipe", "run_recipe", "summarize"]
 
@@ -284,6 +284,8 @@ class _Run:
         if len(category) > 60:  # many categories' names joined
             digest = hashlib.sha256(category.encode()).hexdigest()[:8]
             category = f"{category.count('+') + 1}_categories_{digest}"
+        # A class's name comes from a data set, and names a file here.
+        category = file_name(category)
         return f"{self.recipe.name}-{self.recipe.sha256[:8]}-{variant}-{category}-{seed}"
 
     def _provenance(self):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_icnn._csv_file import write_csv
-from keras_icnn._whole_file import remove_leftovers, replacing
+from keras_icnn._whole_file import file_name, remove_leftovers, replacing
 
 
 def test_a_file_is_replaced_once_it_is_complete(tmp_path):
@@ -84,3 +84,15 @@ def test_a_killed_writer_leaves_a_whole_file_and_its_leftovers_go(tmp_path):
     (path.parent / ".a.csv").write_text("the user's")
     remove_leftovers(tmp_path)
     assert sorted(os.listdir(path.parent)) == [".a.csv", "a.csv"]
+
+
+@pytest.mark.parametrize(
+    "text", ["../../up", "a/b", "..", "", "a\0b", "C:\\x", "\udc80", "x" * 300, "n\nn", ".hidden"]
+)
+def test_texts_from_data_name_files_of_their_folder_only(tmp_path, text):
+    name = file_name(text)
+    (tmp_path / f"{name}.csv").write_text("x")
+    assert os.listdir(tmp_path) == [f"{name}.csv"]
+    assert name != file_name(text + "x")
+    assert file_name("domestic_cat") == "domestic_cat"
+    assert file_name("chien (noir)+âne") == "chien (noir)+âne"
