@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from keras_icnn import _scope
+from keras_icnn import _labels, _scope
+from keras_icnn._layers import InterpretableConv, InterpretableFilters
 
 _RANDOM_STATE = "random_state_"
 
@@ -60,6 +61,21 @@ class InterpretableModel(keras.Model):
             )
         return y
 
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """As `keras.Model.fit`.
+
+        Integer labels outside the classes of an interpretable layer are an error here when they
+        are arrays or come from a `keras.utils.PyDataset`; other sources (`tf.data`, generators)
+        are checked in the step where that costs nothing: see `keras_icnn.labels`.
+        """
+        counts = _class_counts(self)
+        # What goes to other processes would have to take the model along.
+        if isinstance(x, keras.utils.PyDataset) and not x.use_multiprocessing:
+            x = _CheckedBatches(x, self.filter_labels, counts)
+        elif y is not None and counts:
+            _check(self.filter_labels(y), counts)
+        return super().fit(x, y, *args, **kwargs)
+
     def train_step(self, *args):
         # Backends differ in what comes before the data.
         _, y, _ = keras.utils.unpack_x_y_sample_weight(args[-1])
@@ -109,3 +125,49 @@ class InterpretableModel(keras.Model):
             # Absent from files of a network that had no dropout, or another one.
             if key in names and tuple(store[key].shape) == tuple(variable.shape):
                 variable.assign(np.array(store[key]))
+
+
+def _class_counts(layer):
+    """The numbers of classes of a model's interpretable layers."""
+    if isinstance(layer, (InterpretableConv, InterpretableFilters)):
+        return {layer.num_classes}
+    return set().union(*(_class_counts(inner) for inner in getattr(layer, "layers", ())))
+
+
+def _check(y, counts, where="Labels"):
+    for count in counts:
+        _labels.check(keras.ops.convert_to_numpy(y), count, where)
+
+
+class _CheckedBatches(keras.utils.PyDataset):
+    """A `PyDataset` whose labels are checked on their way to the training step."""
+
+    def __init__(self, batches, choose, counts):
+        super().__init__(
+            workers=batches.workers,
+            use_multiprocessing=batches.use_multiprocessing,
+            max_queue_size=batches.max_queue_size,
+        )
+        self._batches = batches
+        self._choose = choose
+        self._counts = counts
+
+    def __getitem__(self, index):
+        batch = self._batches[index]
+        _, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        if y is not None:
+            _check(self._choose(y), self._counts, f"In batch {index}, labels")
+        return batch
+
+    def __len__(self):
+        return len(self._batches)
+
+    @property
+    def num_batches(self):
+        return self._batches.num_batches
+
+    def on_epoch_begin(self):
+        self._batches.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self._batches.on_epoch_end()

@@ -73,7 +73,9 @@ def labels(y):
     Args:
         y: labels of the batch: integers `[batch]` or `[batch, 1]`, one-hot or multi-label
             `{0, 1}` or `{-1, +1}` `[batch, classes]`; for a single category `{0, 1}` or
-            `{-1, +1}`, `[batch]` or `[batch, 1]`.
+            `{-1, +1}`, `[batch]` or `[batch, 1]`. Integers outside the layer's classes are an
+            error in eager steps and in TensorFlow's graphs on CPUs. In what XLA compiles (JAX
+            included) and on GPUs they count as no class: check them before.
 
     Returns:
         A context manager; bound to a name it offers `.total()`, the term to add to the loss.

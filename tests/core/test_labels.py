@@ -73,3 +73,40 @@ def test_empty_scope_adds_nothing():
         pass
     assert float(ops.convert_to_numpy(terms.total())) == 0
     assert terms.filter_loss() is None
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "told"),
+    [
+        ([0, 2, 3, 3], 3, r"0 to 2. Received: 3 for sample 2 \(2 of 4"),
+        ([[1], [-1]], 3, "Received: -1 for sample 1"),
+        ([0.0, float("nan")], 3, "Received: nan for sample 1"),
+        ([0, 1, 2], 2, "0 to 1. Received: 2"),
+        ([0, 1, -2], 2, "0 to 1. Received: -2"),
+    ],
+)
+def test_labels_that_are_none_are_refused_where_their_values_are_known(y, classes, told):
+    with pytest.raises(ValueError, match=told):
+        _labels.check(np.array(y), classes)
+    with pytest.raises(ValueError, match=told):
+        _labels.membership(np.array(y), classes)
+
+
+def test_vectors_of_labels_must_be_finite():
+    _labels.check(np.array([[1.0, -1.0, 5.0]]), 3)
+    with pytest.raises(ValueError, match=r"finite. Received: \[0.0, nan, 1.0\]"):
+        _labels.check(np.array([[0.0, np.nan, 1.0]]), 3)
+
+
+def test_graphs_refuse_them_too(tensorflow_only):
+    import tensorflow as tf
+
+    @tf.function
+    def step(y):
+        return _labels.membership(y, 3)
+
+    assert step(tf.constant([0, 2])).shape == (2, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="num_classes=3 must be integers"):
+        step(tf.constant([0, 3]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="num_classes=3 must be integers"):
+        step(tf.constant([0.0, float("nan")]))

@@ -321,3 +321,40 @@ def test_eager_graph_jit_and_loss_scaling_take_the_same_step(rule):
             assert np.abs(a - b).max() <= 1e-5 * max(1.0, np.abs(b).max())
         for name in ("loss", "filter_loss"):
             assert logs[name] == pytest.approx(results[0][1][name], abs=1e-5)
+
+
+class Labels(keras.utils.PyDataset):
+    def __init__(self, y):
+        super().__init__()
+        self.y = y
+        self.begun = self.ended = 0
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, k):
+        return X[k * 16 : k * 16 + 16], self.y[k * 16 : k * 16 + 16]
+
+    def on_epoch_begin(self):
+        self.begun += 1
+
+    def on_epoch_end(self):
+        self.ended += 1
+
+
+def test_labels_outside_the_classes_are_an_error_before_they_are_trained_on():
+    model = compiled(network(), run_eagerly=BACKEND == "tensorflow")
+    before = weights(model)
+    y = Y.copy()
+    y[20] = CLASSES
+    with pytest.raises(ValueError, match=f"0 to 3. Received: {CLASSES} for sample 20"):
+        model.fit(X, y, verbose=0)
+    for a, b in zip(before, weights(model), strict=True):
+        assert np.array_equal(a, b)
+    with pytest.raises(ValueError, match=f"In batch 1, labels.*Received: {CLASSES} for sample 4"):
+        model.fit(Labels(y), shuffle=False, verbose=0)
+    # What a dataset is told, it is told through the check.
+    good = Labels(Y)
+    model.fit(good, epochs=2, verbose=0)
+    assert good.begun == 2
+    assert good.ended >= 2
