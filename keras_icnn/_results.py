@@ -19,8 +19,18 @@ class Results:
         self._keys = tuple(keys)
         self.rows = []
         if self.path.exists():
-            with self.path.open(newline="", encoding="utf-8") as file:
-                self.rows = list(csv.DictReader(file))
+            try:
+                with self.path.open(newline="", encoding="utf-8") as file:
+                    self.rows = list(csv.DictReader(file))
+                # Cells without a heading, headings without a cell.
+                damaged = any(None in row or None in row.values() for row in self.rows)
+            except (UnicodeDecodeError, csv.Error):
+                damaged = True
+            if damaged:
+                raise ValueError(
+                    f"'{self.path}' is damaged: not a table in UTF-8 with as many cells in each "
+                    "line. Restore it, or move it away to begin anew."
+                )
             missing = [k for k in self._keys if self.rows and k not in self.rows[0]]
             if missing:
                 raise ValueError(

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import struct
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -10,27 +10,30 @@ from PIL import Image, ImageOps
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
-# What Pillow raises for damaged files, by format.
-_DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    Image.DecompressionBombError,
-)
+# Pillow goes by a file's content, not its name, and hands PostScript to a program that runs it.
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
 
 @contextlib.contextmanager
-def _naming(file):
-    """Turns what Pillow raises into errors that name the file."""
+def _opened(file):
+    """A picture, not decoded yet; turns what Pillow raises into errors that name the file."""
     try:
-        yield
+        if not stat.S_ISREG(os.stat(file).st_mode):
+            raise ValueError("it is not a regular file")
+        with Image.open(file, formats=_FORMATS) as image:
+            # Pillow itself only warns up to twice as many: a gigabyte.
+            most = Image.MAX_IMAGE_PIXELS
+            if most is not None and image.width * image.height > most:
+                raise ValueError(
+                    f"it has {image.width} x {image.height} pixels, more than "
+                    f"PIL.Image.MAX_IMAGE_PIXELS = {most:,}"
+                )
+            yield image
     except FileNotFoundError:
         raise FileNotFoundError(
             f"There is no picture '{file}'. Restore the file, or remove it from the data set."
         ) from None
-    except _DAMAGED as error:
+    except Exception as error:  # A damaged file fails in as many ways as it can be damaged.
         raise OSError(
             f"The picture '{file}' cannot be decoded: {error}. Restore the file from its "
             "source, or remove it from the data set."
@@ -54,7 +57,7 @@ def read_image(file, size=None, box=None):
         FileNotFoundError: When there is no such file.
         OSError: When it is not a complete picture.
     """
-    with _naming(file), Image.open(file) as image:
+    with _opened(file) as image:
         image.load()
         image = ImageOps.exif_transpose(image) if box is None else image.crop(box)
         if image.mode == "P" and "transparency" in image.info:
@@ -72,7 +75,7 @@ def stored_size(file):
         FileNotFoundError: When there is no such file.
         OSError: When it is not a picture.
     """
-    with _naming(file), Image.open(file) as image:
+    with _opened(file) as image:
         return image.size[1], image.size[0]
 
 

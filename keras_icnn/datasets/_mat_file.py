@@ -2,6 +2,8 @@
 
 import os
 
+from keras_icnn._file_limits import check_file
+
 
 def read_mat(file, variable, ignore=()):
     """One variable of a `.mat` file.
@@ -30,6 +32,7 @@ def read_mat(file, variable, ignore=()):
     if not os.path.isfile(file):
         raise FileNotFoundError(f"There is no file '{file}'. Restore it from the data set.")
     try:
+        check_file(file)
         content = pymatreader.read_mat(file, variable_names=[variable], ignore_fields=ignore)
     except Exception as error:  # A damaged file fails in as many ways as it can be damaged.
         raise OSError(

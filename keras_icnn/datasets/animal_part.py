@@ -20,6 +20,7 @@ from keras_icnn.datasets._part_boxes import box_masks
 from keras_icnn.datasets._protocol import TEST, TRAIN, VALIDATION
 
 _SPLITS = (TRAIN, VALIDATION, TEST)
+_LARGEST = 1 << 28
 _COLUMNS = ("file", "name", "split", *(f"{p}_{c}" for p in PARTS for c in ("center", "size")))
 
 
@@ -118,6 +119,11 @@ def _dataset(folder, rows, names):
 
 
 def _read_table(table):
+    if table.stat().st_size > _LARGEST:
+        raise ValueError(
+            f"'{table}' has {table.stat().st_size:,} bytes, more than {_LARGEST:,}: too many for a "
+            "table of pictures. Restore the file."
+        )
     try:
         with open(table, newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
@@ -202,6 +208,11 @@ def _checked_files(folder, rows, table, policy):
     listed, seen, missing = {}, {}, []
     for row in rows:
         name = os.path.normpath(row["file"])
+        if os.path.isabs(name) or name.split(os.sep)[0] == os.pardir or "\0" in name:
+            raise ValueError(
+                f"{row['line']}: `file` must lie below the data set's folder. "
+                f"Received: {row['file']!r}. Correct it."
+            )
         if name in seen:
             raise ValueError(
                 f"{row['line']}: `file` must name a picture once. Received: {row['file']!r}, "

@@ -5,11 +5,13 @@ and biases; fully-connected layers are convolutions over the whole map. Filters 
 and the mean image take channels in RGB order. Nothing in a file is executed.
 """
 
+import os
 from dataclasses import dataclass, field
 
 import h5py
 import numpy as np
 
+from keras_icnn._file_limits import Budget, check_file
 from keras_icnn.zoo._weights import unreadable
 
 
@@ -56,6 +58,7 @@ def read_matconvnet(path):
         ValueError: When the file is truncated or not a MatConvNet model.
     """
     try:
+        check_file(path)
         content = _read_hdf5(path) if h5py.is_hdf5(path) else _read_v5(path)
         return _model(content)
     except ImportError:
@@ -93,18 +96,28 @@ def _from_v5(value):
 
 def _read_hdf5(path):
     with h5py.File(path, "r") as file:
-        return {key: _from_hdf5(file, file[key]) for key in file if not key.startswith("#")}
+        # References may lead to one array many times, and round in circles.
+        budget = Budget(os.path.getsize(path))
+        return {key: _from_hdf5(file, file[key], budget) for key in file if key[:1] != "#"}
 
 
-def _from_hdf5(file, item):
+def _from_hdf5(file, item, budget):
     """The same from MATLAB v7.3, whose arrays are stored transposed."""
+    with budget.entered():
+        return _converted(file, item, budget)
+
+
+def _converted(file, item, budget):
     if isinstance(item, h5py.Group):
-        return {key: _from_hdf5(file, item[key]) for key in item}
+        return {key: _from_hdf5(file, item[key], budget) for key in item}
+    budget.spend(item)
     kind = item.attrs.get("MATLAB_class", b"")
     if item.attrs.get("MATLAB_empty", 0):
         return "" if kind == b"char" else []
     if item.dtype == h5py.ref_dtype:
-        return [_from_hdf5(file, file[ref]) for ref in np.asarray(item).ravel()]
+        return [_from_hdf5(file, file[ref], budget) for ref in np.asarray(item).ravel()]
+    if kind == b"char" and item.size > 1 << 20:
+        raise ValueError(f"a text has {item.size:,} characters")
     array = np.asarray(item).T
     if kind == b"char":
         return "".join(chr(code) for code in array.ravel(order="F"))

@@ -6,10 +6,11 @@ could run code when read (pickle) is ever loaded.
 
 import os
 import warnings
-import zipfile
 
 import keras
 import numpy as np
+
+from keras_icnn._file_limits import check_file
 
 
 def load_npz(path):
@@ -27,6 +28,7 @@ def load_npz(path):
     order = ("kernel", "gamma", "bias", "beta", "moving_mean", "moving_variance")
     found = {}
     try:
+        check_file(path)
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             for key in archive.files:
                 layer, slash, variable = key.rpartition("/")
@@ -36,7 +38,7 @@ def load_npz(path):
                         f"{order}, but one is {key!r}"
                     )
                 found.setdefault(layer, {})[variable] = archive[key]
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:  # A broken file fails in as many ways as it can be broken.
         raise unreadable(path, error) from error
     return {
         layer: [arrays[name] for name in order if name in arrays] for layer, arrays in found.items()
@@ -71,14 +73,20 @@ def load_keras(path, references):
     """
     if path.endswith(".keras"):
         try:
-            return keras.saving.load_model(path, compile=False)
-        except (ValueError, OSError, zipfile.BadZipFile, TypeError) as error:
+            check_file(path)
+            # `safe_mode` is on: no code is taken from a file.
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+        except Exception as error:
             raise unreadable(path, error) from error
     if not path.endswith(".h5"):
         raise ValueError(
             "`weights` must end with .npz, .h5, .weights.h5, .keras or, for the networks that "
             f"MatConvNet published, .mat. Received: weights={path!r}"
         )
+    try:
+        check_file(path)
+    except Exception as error:
+        raise unreadable(path, error) from error
     reasons = []
     for reference in references:
         model = reference()
@@ -87,8 +95,8 @@ def load_keras(path, references):
                 # Keras only warns when it leaves layers as they are.
                 warnings.filterwarnings("error", message="Skipping nested", category=UserWarning)
                 model.load_weights(path)
-        except (ValueError, OSError, KeyError, UserWarning) as error:
-            reasons.append(f"{model.name}: {str(error).splitlines()[0]}")
+        except Exception as error:
+            reasons.append(f"{model.name}: {(str(error) or type(error).__name__).splitlines()[0]}")
         else:
             return model
     raise ValueError(
