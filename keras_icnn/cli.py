@@ -252,7 +252,7 @@ def _model_line(name, manifest):
 
 def _train(args):
     _import_keras()
-    from keras_icnn.recipes import read_recipe, run_recipe, summarize
+    from keras_icnn.recipes import compare, read_recipe, run_recipe, summarize
 
     recipe = read_recipe(args.recipe)
     args.out = args.out or os.path.join("runs", recipe.name)
@@ -265,7 +265,7 @@ def _train(args):
         categories=args.category,
     )
     out = Path(args.out)
-    print(f"\n{summarize(rows)}\n")
+    print(f"\n{summarize(rows)}\n\n{compare(rows)}\n")
     print(f"All figures:        {out / 'results.csv'}")
     print(f"Filter by filter:   {out / 'filters'}")
     print(f"Trained networks:   {out / 'models'}")

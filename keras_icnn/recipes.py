@@ -14,27 +14,13 @@ import numpy as np
 from keras_icnn import __version__
 from keras_icnn._feature_cache import FeatureCache
 from keras_icnn._recipe_format import Recipe, RecipeError, read_recipe, resolve
+from keras_icnn._result_tables import NETWORK, SUPERVISED, TRIVIAL, compare, number, summarize
 from keras_icnn._results import Results
 from keras_icnn._whole_file import file_name, remove_leftovers, replacing
 
-__all__ = ["Recipe", "RecipeError", "read_recipe", "run_recipe", "summarize"]
+__all__ = ["Recipe", "RecipeError", "compare", "read_recipe", "run_recipe", "summarize"]
 
-# Figures in the printed table: (column, heading, digits).
-_COLUMNS = (
-    ("accuracy", "accuracy", 3),
-    ("balanced_accuracy", "balanced", 3),
-    ("instability", "instab.", 3),
-    ("r2", "R2", 2),
-    ("r2_median", "median", 2),
-    ("r2_strongest", "R2 str.", 2),
-    ("r2_facing", "R2 fac.", 2),
-    ("part_interpretability", "parts", 3),
-    ("alive", "alive", 2),
-    ("diversity", "div.", 3),
-    ("part_diversity", "n parts", 2),
-)
 _KEY = ("recipe_sha256", "kind", "variant", "category", "seed")
-_NETWORK, _TRIVIAL, _SUPERVISED = "network", "trivial detector", "supervised detector"
 
 
 def run_recipe(recipe, data, out, *, seeds=None, variants=None, categories=None, verbose=True):
@@ -131,21 +117,21 @@ class _Run:
         self._say(f"{recipe.title}: {len(runs)} runs, {len(runs) - len(todo)} of them done already")
         self._check(todo)
         started = time.monotonic()
-        for number, (category, seed, variant) in enumerate(todo):
+        for done, (category, seed, variant) in enumerate(todo, start=1):
             row = self._one(category, seed, variant)
             passed = time.monotonic() - started
-            left = passed / (number + 1) * (len(todo) - number - 1)
+            left = passed / done * (len(todo) - done)
             self._say(
-                f"[{number + 1}/{len(todo)}] {category}, {variant.name}, seed {seed}: accuracy "
-                f"{_number(row['accuracy'], 3)}, instability {_number(row['instability'], 3)}, R2 "
-                f"{_number(row['r2'], 2)} ({row['seconds']} s; about {left / 60:.0f} min left)"
+                f"[{done}/{len(todo)}] {category}, {variant.name}, seed {seed}: accuracy "
+                f"{number(row['accuracy'], 3)}, instability {number(row['instability'], 3)}, R2 "
+                f"{number(row['r2'], 2)} ({row['seconds']} s; about {left / 60:.0f} min left)"
             )
         return [r for r in self.results.rows if r["recipe_sha256"] == recipe.sha256]
 
     def _done(self, category, seed, variant):
         return self._row(variant.name, category, seed, _kind(variant))
 
-    def _row(self, variant, category, seed, kind=_NETWORK):
+    def _row(self, variant, category, seed, kind=NETWORK):
         return self.results.find(
             recipe_sha256=self.recipe.sha256,
             kind=kind,
@@ -312,7 +298,7 @@ class _Run:
             yield {
                 "recipe": self.recipe.name,
                 "recipe_sha256": self.recipe.sha256,
-                "kind": _TRIVIAL,
+                "kind": TRIVIAL,
                 "variant": name,
                 "beside": variant.name,
                 "category": category,
@@ -539,50 +525,10 @@ class _Run:
 
 
 def _kind(variant):
-    return _SUPERVISED if variant.kind == "supervised" else _NETWORK
+    return SUPERVISED if variant.kind == "supervised" else NETWORK
 
 
 def _rounded(value):
     if isinstance(value, (bool, int, str)) or value is None:
         return value
     return "" if math.isnan(value) else round(float(value), 5)
-
-
-def _number(text, digits):
-    try:
-        return f"{float(text):.{digits}f}"
-    except (TypeError, ValueError):
-        return "-"
-
-
-def summarize(rows):
-    """Means over categories and seeds of the rows of `run_recipe`, as a text table.
-
-    Args:
-        rows: list of dicts, from `run_recipe` or a `results.csv`.
-
-    Returns:
-        A table: a line a variant with its number of runs, then the trivial detectors on the same
-        images and the grid of the last variant.
-    """
-    networks, trivial = {}, {}
-    for row in rows:
-        if row["kind"] in (_NETWORK, _SUPERVISED):
-            networks.setdefault(row["variant"], []).append(row)
-    last = next(reversed(networks), None)
-    for row in rows:
-        # Detectors on the grid of the network printed last.
-        if row["kind"] == _TRIVIAL and row["beside"] == last:
-            trivial.setdefault(row["variant"], []).append(row)
-    groups = {**trivial, **networks}
-    names = [*networks, *trivial]
-    width = max((len(n) for n in names), default=8)
-    lines = [" " * width + "  runs" + "".join(f"{heading:>10}" for _, heading, _ in _COLUMNS)]
-    for name in names:
-        cells = []
-        for column, _, digits in _COLUMNS:
-            values = [float(r[column]) for r in groups[name] if r.get(column) not in (None, "")]
-            cells.append(f"{np.mean(values):>10.{digits}f}" if values else f"{'-':>10}")
-        runs = len(groups[name]) if name in networks else ""
-        lines.append(f"{name:<{width}}{runs:>6}" + "".join(cells))
-    return "\n".join(lines)

@@ -103,6 +103,97 @@ def test_a_run_stopped_and_taken_up_ends_as_an_undisturbed_one(recipe_file, data
     assert not list((tmp_path / "parts").rglob("*.tmp*"))
 
 
+BASELINES = """
+[[variant]]
+name = "taught"
+network = "squeezenet"
+kind = "supervised"
+landmark = "head"
+radius_from = "ordinary"
+
+[[variant]]
+name = "untrained"
+network = "squeezenet"
+kind = "untrained"
+radius_from = "ordinary"
+arguments = { extra_layer = true, new_filters = 8 }
+"""
+
+
+@pytest.mark.slow
+def test_baselines_are_measured_beside_the_networks(recipe_file, data, tmp_path):
+    recipe_file.write_text(RECIPE + BASELINES)
+    recipe = recipes.read_recipe(recipe_file)
+    rows = recipes.run_recipe(recipe, data, tmp_path, verbose=False)
+    by_name = {row["variant"]: row for row in rows}
+    taught, untrained = by_name["taught"], by_name["untrained"]
+    assert (taught["kind"], untrained["kind"]) == ("supervised detector", "network")
+    assert taught["accuracy"] == "" or taught["accuracy"] is None
+    assert taught["alive"] == 1.0
+    assert taught["radius"] == untrained["radius"] == float(by_name["ordinary"]["radius"])
+    assert float(untrained["accuracy"]) <= 1 and untrained["train_loss"] == ""
+    again = recipes.run_recipe(recipe, data, tmp_path, verbose=False)
+    assert len(again) == len(rows)  # found again, supervised detectors too
+    table = recipes.compare(rows)
+    assert "'taught'" in table and "untrained" in table and "interpretable" in table
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('landmark = "head"', 'landmark = "ear"', "`landmark`.*among"),
+        ('kind = "supervised"', 'kind = "taught"', "`kind`.*one of"),
+        ('frozen_until = "fire8_concat"', "", "`frozen_until`"),
+    ],
+)
+def test_mistakes_in_a_baseline(recipe_file, data, tmp_path, old, new, message):
+    recipe_file.write_text((RECIPE + BASELINES).replace(old, new, 1))
+    with pytest.raises(recipes.RecipeError, match=message):
+        recipes.run_recipe(recipes.read_recipe(recipe_file), data, tmp_path, verbose=False)
+
+
+def test_detector_learns_to_point_at_a_landmark():
+    import keras
+
+    from keras_icnn._supervised_detector import train_detector
+
+    rng = np.random.default_rng(0)
+    centers = np.stack(np.meshgrid(np.arange(6) * 16.0, np.arange(5) * 16.0), axis=-1)
+    features = rng.normal(size=(80, 5, 6, 3)).astype("float32") * 0.1
+    row, column = rng.integers(0, 5, 80), rng.integers(0, 6, 80)
+    features[np.arange(80), row, column, 1] += 2
+    landmarks = np.stack([column * 16.0, row * 16.0], axis=1)
+    keras.utils.set_random_seed(0)
+    detector = train_detector(
+        features[:60], landmarks[:60], centers, epochs=60, batch_size=20, learning_rate=1e-2
+    )
+    maps = detector.predict(features[60:], verbose=0)
+    assert maps.shape == (20, 5, 6, 1)
+    np.testing.assert_allclose(maps.sum(axis=(1, 2, 3)), 1, rtol=1e-5)
+    found = maps.reshape(20, -1).argmax(axis=1)
+    assert (found == (row * 6 + column)[60:]).mean() >= 0.9
+    with pytest.raises(ValueError, match=r"`landmarks`.*2 images"):
+        train_detector(features[:1], landmarks[:1], centers)
+
+
+def row(variant, kind="network", beside="", **figures):
+    return {"variant": variant, "kind": kind, "beside": beside, "category": "fox", "seed": 0} | {
+        key: str(value) for key, value in figures.items()
+    }
+
+
+def test_comparison_by_hand():
+    ordinary = row("twin", accuracy=0.9, instability=0.1, diversity=0.4, part_interpretability=0.1)
+    mine = row(
+        "mine", accuracy=0.88, instability=0.05, diversity=0.1, part_interpretability=0.5, r2=0.5
+    )
+    whole = row("whole image", "trivial detector", "mine", part_interpretability=0.3)
+    other = row("whole image", "trivial detector", "twin", part_interpretability=0.9)
+    taught = row("taught", "supervised detector", r2=0.75)
+    line = recipes.compare([ordinary, mine, whole, other, taught]).splitlines()[-1].split()
+    assert line == ["mine", "1", "-2.0", "-", "0.50", "0.25", "+0.20", "-0.25", "-"]
+
+
 def test_two_runs_keep_out_of_each_other_s_folder(recipe_file, data, tmp_path):
     recipe = recipes.read_recipe(recipe_file)
     with (
@@ -119,7 +210,7 @@ def test_the_shipped_recipes_can_be_read(request):
     for file in files:
         recipe = recipes.read_recipe(file)
         assert recipe.name == file.stem
-        assert "domestic_cat" in recipe.data.categories
+        assert recipe.data.categories
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,144 @@
+"""Results as text: means over runs, and every network beside the ordinary one."""
+
+import numpy as np
+
+NETWORK, TRIVIAL, SUPERVISED = "network", "trivial detector", "supervised detector"
+
+# Figures in the printed table: (column, heading, digits).
+_COLUMNS = (
+    ("accuracy", "accuracy", 3),
+    ("balanced_accuracy", "balanced", 3),
+    ("instability", "instab.", 3),
+    ("r2", "R2", 2),
+    ("r2_median", "median", 2),
+    ("r2_strongest", "R2 str.", 2),
+    ("r2_facing", "R2 fac.", 2),
+    ("part_interpretability", "parts", 3),
+    ("alive", "alive", 2),
+    ("diversity", "div.", 3),
+    ("part_diversity", "n parts", 2),
+)
+_WITHOUT_LOOKING = ("whole image", "centred disc")
+
+
+def summarize(rows):
+    """Means over categories and seeds of the rows of `run_recipe`, as a text table.
+
+    Args:
+        rows: list of dicts, from `run_recipe` or a `results.csv`.
+
+    Returns:
+        A table: a line a variant with its number of runs, then the trivial detectors on the same
+        images and the grid of the last variant.
+    """
+    networks, trivial = {}, {}
+    for row in rows:
+        if row["kind"] in (NETWORK, SUPERVISED):
+            networks.setdefault(row["variant"], []).append(row)
+    last = next(reversed(networks), None)
+    for row in rows:
+        # Detectors on the grid of the network printed last.
+        if row["kind"] == TRIVIAL and row["beside"] == last:
+            trivial.setdefault(row["variant"], []).append(row)
+    groups = {**trivial, **networks}
+    names = [*networks, *trivial]
+    width = max((len(n) for n in names), default=8)
+    lines = [" " * width + "  runs" + "".join(f"{heading:>10}" for _, heading, _ in _COLUMNS)]
+    for name in names:
+        cells = []
+        for column, _, digits in _COLUMNS:
+            values = [float(r[column]) for r in groups[name] if r.get(column) not in (None, "")]
+            cells.append(f"{np.mean(values):>10.{digits}f}" if values else f"{'-':>10}")
+        runs = len(groups[name]) if name in networks else ""
+        lines.append(f"{name:<{width}}{runs:>6}" + "".join(cells))
+    return "\n".join(lines)
+
+
+def compare(rows):
+    """How each network stands to the first one, run by run: the goals of the method, as a table.
+
+    Args:
+        rows: list of dicts, from `run_recipe` or a `results.csv`; the network of the first row is
+            the reference, such as the ordinary twin.
+
+    Returns:
+        A text table, a line a network: differences in accuracy and balanced accuracy (percentage
+        points), the ratios of location instability and of the distance of peaks, the difference
+        in part interpretability to the better of the detectors that look at nothing, and the
+        differences in R2 (all images, strongest) to the supervised detector. Means over the
+        categories and seeds that both have; "-" where there are none.
+    """
+    networks = [row for row in rows if row["kind"] == NETWORK]
+    if not networks:
+        return ""
+    reference = networks[0]["variant"]
+    found = {}
+    for row in rows:
+        found[_key(row, row["kind"], row["variant"], row.get("beside") or "")] = row
+    detectors = [row for row in rows if row["kind"] == SUPERVISED]
+    supervised = detectors[0]["variant"] if detectors else ""
+    names = [n for n in dict.fromkeys(row["variant"] for row in networks) if n != reference]
+    headings = ("accuracy", "balanced", "instab.", "div.", "parts", "R2", "R2 str.")
+    width = max((len(n) for n in names), default=8)
+    lines = [
+        f"Beside '{reference}': accuracy in points, ratios of instability and diversity; parts "
+        "beside the best detector that",
+        f"looks at nothing; R2 beside "
+        f"{repr(supervised) if supervised else 'a supervised detector (not run)'}.",
+        " " * width + "  runs" + "".join(f"{heading:>10}" for heading in headings),
+    ]
+    for name in names:
+        mine = [row for row in networks if row["variant"] == name]
+        table = {heading: [] for heading in headings}
+        runs = 0
+        for row in mine:
+            twin = found.get(_key(row, NETWORK, reference))
+            if twin is None:
+                continue
+            runs += 1
+            table["accuracy"].append(100 * _less(row, twin, "accuracy"))
+            table["balanced"].append(100 * _less(row, twin, "balanced_accuracy"))
+            table["instab."].append(_over(row, twin, "instability"))
+            table["div."].append(_over(row, twin, "diversity"))
+            blind = [found.get(_key(row, TRIVIAL, n, name)) for n in _WITHOUT_LOOKING]
+            best = [_value(b, "part_interpretability") for b in blind if b is not None]
+            own = _value(row, "part_interpretability")
+            table["parts"].append(own - max(best) if best else np.nan)
+            taught = found.get(_key(row, SUPERVISED, supervised))
+            if taught is not None:
+                table["R2"].append(_less(row, taught, "r2"))
+                table["R2 str."].append(_less(row, taught, "r2_strongest"))
+        digits = {"accuracy": "+.1f", "balanced": "+.1f", "instab.": ".2f", "div.": ".2f"}
+        cells = []
+        for heading in headings:
+            values = [v for v in table[heading] if np.isfinite(v)]
+            text = format(np.mean(values), digits.get(heading, "+.2f")) if values else "-"
+            cells.append(f"{text:>10}")
+        lines.append(f"{name:<{width}}{runs:>6}" + "".join(cells))
+    return "\n".join(lines)
+
+
+def number(text, digits):
+    """A figure of a table with so many digits, or a dash."""
+    try:
+        return f"{float(text):.{digits}f}"
+    except (TypeError, ValueError):
+        return "-"
+
+
+def _key(row, kind, variant, beside=""):
+    return kind, variant, beside, row["category"], str(row["seed"])
+
+
+def _value(row, column):
+    text = row.get(column)
+    return float("nan") if text in (None, "") else float(text)
+
+
+def _less(row, other, column):
+    return _value(row, column) - _value(other, column)
+
+
+def _over(row, other, column):
+    below = _value(other, column)
+    return _value(row, column) / below if below else float("nan")
