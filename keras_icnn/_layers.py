@@ -430,6 +430,19 @@ class InterpretableFilters(keras.layers.Layer):
             return np.full(activation.shape[1], -1)
         return np.where(known[:, None], activation, -1.0).argmax(axis=0)
 
+    @property
+    def rule(self):
+        """The `FilterLoss` that gives templates and masks; the default one where there is none."""
+        return self._rule
+
+    def class_means(self):
+        """What target categories are chosen by: the running means of each class's activations.
+
+        Returns:
+            (means float `[num_classes, filters]`, number of images seen of each class).
+        """
+        return _array(self.class_activation), _array(self.class_count)
+
     def filter_diagnostics(self, inputs):
         """The loss and the entropies of Eqs. (5)-(7) for each filter, over the given maps alone.
 

@@ -8,6 +8,7 @@ from keras_icnn.metrics._diversity import (
     part_diversity,
     peak_diversity,
 )
+from keras_icnn.metrics._empirical_field import EmpiricalFields, empirical_receptive_fields
 from keras_icnn.metrics._evaluate import (
     evaluate,
     evaluate_maps,
@@ -35,6 +36,7 @@ from keras_icnn.metrics._trivial import trivial_detectors
 __all__ = [
     "Accuracy",
     "Alive",
+    "EmpiricalFields",
     "EvaluationReport",
     "InstabilityResult",
     "InterpretabilityResult",
@@ -48,6 +50,7 @@ __all__ = [
     "TrackingResult",
     "accuracy",
     "alive",
+    "empirical_receptive_fields",
     "evaluate",
     "evaluate_maps",
     "find_background",

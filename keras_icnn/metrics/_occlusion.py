@@ -53,18 +53,49 @@ def occlusion_radius(
         reader = MapReader(model, layer, batch_size)
     if receptive_field is None:
         receptive_field = compute_receptive_field(model, reader.layer, input_size=images.shape[1:3])
-    centers = receptive_field.centers
-    number, height, width = images.shape[:3]
+    total, seen = recentred_discrepancies(
+        reader, images, receptive_field.centers, stride=stride, patch=patch, verbose=verbose
+    )
+    mean = mean_discrepancy(total, seen)
+    highest = mean.max(axis=(0, 1))
+    if not (highest > 0).any():
+        raise ValueError(
+            f"No filter of layer '{reader.layer.name}' responds on the {len(images)} images, so "
+            "no radius can be measured; pass other images, or `radius`."
+        )
+    return float(np.median(disc_radius(mean, stride)[highest > 0]))
+
+
+def recentred_discrepancies(reader, images, centers, *, stride, patch, filters_of=None, verbose=0):
+    """Discrepancy maps of all filters, each moved so that the filter's peak is in the middle.
+
+    Args:
+        reader: function of a batch of images that gives (maps, ...), with a `batch_size`.
+        images: float `[images, height, width, channels]`.
+        centers: float `[h, w, 2]`, (x, y) pixel of each unit's centre.
+        stride, patch: as in `occlusion_radius`.
+        filters_of: bool `[images, filters]`, whose maps each image counts for; None: those that
+            fire on it.
+        verbose: 1 shows a progress bar.
+
+    Returns:
+        (total, seen), each `[2 * ny - 1, 2 * nx - 1, filters]` for `ny x nx` places of the patch:
+        the sum over images of the change of the activation at the peak, and how many images reach
+        each offset. Offsets are multiples of `stride` pixels; the middle is offset 0.
+    """
+    height, width = images.shape[1:3]
     rows = np.arange(0, max(height - patch, 0) + 1, stride)
     columns = np.arange(0, max(width - patch, 0) + 1, stride)
     ny, nx = len(rows), len(columns)
     total = seen = None
+    numbers = range(len(images))
     if verbose:
         from tqdm import tqdm
 
-        images = tqdm(images, desc="occlusion", unit="image")
-    for image in images:
-        maps, _ = reader(image[None])
+        numbers = tqdm(numbers, desc="occlusion", unit="image")
+    for number in numbers:
+        image = images[number]
+        maps = reader(image[None])[0]
         peaks, strengths = peaks_of(maps, centers)
         unit = maps[0].reshape(-1, maps.shape[-1]).argmax(axis=0)
         change = np.concatenate(
@@ -81,21 +112,27 @@ def occlusion_radius(
         # The place of the patch that covers the peak best becomes the middle of the map.
         top = ny - 1 - _nearest(rows + (patch - 1) / 2, peaks[0, :, 1])
         left = nx - 1 - _nearest(columns + (patch - 1) / 2, peaks[0, :, 0])
-        for f in np.flatnonzero(strengths[0] > 0):
+        counts = strengths[0] > 0
+        if filters_of is not None:
+            counts = counts & filters_of[number]
+        for f in np.flatnonzero(counts):
             window = (slice(top[f], top[f] + ny), slice(left[f], left[f] + nx), f)
             total[window] += change[..., f]
             seen[window] += 1
+    return total, seen
+
+
+def mean_discrepancy(total, seen):
+    """The mean over images; 0 at offsets that few images reach: noise, not a receptive field."""
     mean = total / np.maximum(seen, 1)
-    # Offsets that few images reach are noise, not a receptive field.
     mean[seen < np.maximum(seen.max(axis=(0, 1)) / 2, 1)] = 0
-    highest = mean.max(axis=(0, 1))
-    if not (highest > 0).any():
-        raise ValueError(
-            f"No filter of layer '{reader.layer.name}' responds on the {number} images, so "
-            "no radius can be measured; pass other images, or `radius`."
-        )
-    cells = (mean >= highest / 2).sum(axis=(0, 1))[highest > 0]
-    return float(np.median(np.sqrt(cells * stride * stride / np.pi)))
+    return mean
+
+
+def disc_radius(mean, stride):
+    """Radius in pixels of the disc with the area of each map at half its maximum: `[filters]`."""
+    cells = (mean >= mean.max(axis=(0, 1)) / 2).sum(axis=(0, 1))
+    return np.sqrt(cells * stride * stride / np.pi)
 
 
 def _nearest(places, values):

@@ -29,16 +29,24 @@ def new_figure(width, height, rows, columns, **grid):
     return figure, figure.subplots(rows, columns, squeeze=False, **grid)
 
 
+def check_path(path):
+    """Checks that a file can be written there, before any work is done.
+
+    Raises:
+        ValueError: if its folder does not exist.
+    """
+    if path is not None and not Path(path).parent.is_dir():
+        raise ValueError(
+            f"`path` must lie in a folder that exists. Received: path='{path}'. Create "
+            f"'{Path(path).parent}' first."
+        )
+
+
 def save(figure, path):
     """Writes the figure, its format by the name's ending; the file appears when it is complete."""
     if path is None:
         return figure
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise ValueError(
-            f"`path` must lie in a folder that exists. Received: path='{path}'. Create "
-            f"'{path.parent}' first."
-        )
+    check_path(path)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)
     return figure
@@ -63,6 +71,12 @@ def bare(axes):
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def lit(image, weight):
+    """The image, RGB float 0 to 1, bright where `weight` `[height, width]` is 1, dark where 0."""
+    weight = np.clip(np.asarray(weight, "float64"), 0, 1)[..., None]
+    return np.clip(as_picture(image) / 255 * (0.2 + 0.8 * weight), 0, 1)
 
 
 def mark(axes, center, radius, color=PEAK_COLOR):

@@ -2,8 +2,14 @@
 
 import numpy as np
 
-from keras_icnn.visualize._figure import mark, new_figure, save, show
-from keras_icnn.visualize._maps import MapsReader, category_name, checked_filters, region_radius
+from keras_icnn.visualize._figure import check_path, mark, new_figure, save, show
+from keras_icnn.visualize._maps import (
+    MapsReader,
+    category_name,
+    check_counts,
+    checked_filters,
+    region_radius,
+)
 
 
 def filter_gallery(
@@ -14,11 +20,15 @@ def filter_gallery(
     n=12,
     path=None,
     *,
+    compare=None,
+    compare_filter=None,
+    compare_layer=None,
     columns=6,
     radius=None,
     title=None,
     batch_size=32,
     reader=None,
+    peaks=None,
 ):
     """Shows the images on which a filter is strongest, its peak ringed in each.
 
@@ -31,11 +41,17 @@ def filter_gallery(
         layer: layer or name; None: the topmost interpretable layer, else the topmost map.
         n: how many images; fewer are shown where it fires on fewer.
         path: file to write, its format by its ending; None writes none.
+        compare: another model, such as the ordinary twin, whose filter is shown below in the same
+            way on its own strongest images.
+        compare_filter: number of that filter; None: the one that fires most on the images this
+            filter fires on (its strengths over the data set correlate best).
+        compare_layer: that model's layer, as `layer`.
         columns: images in a row.
         radius: of the ring in pixels; None: a quarter of the theoretical receptive field.
         title: of the figure; None says which filter it is, and of which category.
         batch_size: images per forward pass.
         reader: internal, a forward pass that exists already (`MapsReader`).
+        peaks: internal, its `Peaks` over `dataset`, where known already.
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -44,49 +60,93 @@ def filter_gallery(
         ImportError: without matplotlib.
         ValueError: for a layer, filter, data set or path that does not fit.
     """
-    if n < 1 or columns < 1:
+    check_counts(n=n, columns=columns)
+    check_path(path)
+    if compare is None and (compare_filter is not None or compare_layer is not None):
         raise ValueError(
-            f"`n` and `columns` must be at least 1. Received: n={n}, columns={columns}"
+            "`compare_filter` and `compare_layer` belong to a model given as `compare`. Received: "
+            "compare=None"
         )
-    reader = reader or MapsReader(model, layer, batch_size)
-    strengths, peaks = _peaks(reader, dataset, filter, batch_size)
-    order = [i for i in np.argsort(-strengths, kind="stable")[:n] if strengths[i] > 0]
-    columns = min(columns, max(len(order), 1))
-    rows = max(-(-len(order) // columns), 1)
-    figure, axes = new_figure(1.55 * columns, 1.8 * rows + 0.85, rows, columns)
-    radius = region_radius(radius, reader.field)
-    for axis, i in zip(axes.flat, order, strict=False):
-        show(axis, dataset.image(int(i)))
-        mark(axis, peaks[i], radius)
-        name = dataset.class_names[int(dataset.labels[i])]
-        axis.set_title(f"{name}  {strengths[i]:.1f}", fontsize=9)
-    for axis in axes.flat[len(order) :]:
-        axis.set_axis_off()
+    shown = [_Chosen(model, dataset, filter, layer, n, batch_size, reader, peaks)]
+    if compare is not None:
+        other = MapsReader(compare, compare_layer, batch_size)
+        theirs = other.peaks(dataset, batch_size)
+        if compare_filter is None:
+            compare_filter = most_alike(shown[0].strengths, theirs.strengths)
+        shown.append(
+            _Chosen(compare, dataset, compare_filter, compare_layer, n, batch_size, other, theirs)
+        )
+    columns = min(columns, max(1, *(len(block.order) for block in shown)))
+    heights = [max(-(-len(block.order) // columns), 1) for block in shown]
+    figure, axes = new_figure(
+        1.55 * columns, 1.8 * sum(heights) + 0.85 + 0.15 * len(shown), sum(heights), columns
+    )
+    first = 0
+    for block, height in zip(shown, heights, strict=True):
+        rows = axes[first : first + height]
+        _draw(rows, block, dataset, region_radius(radius, block.reader.field))
+        if len(shown) > 1:
+            rows[0, 0].set_axis_on()
+            rows[0, 0].set_ylabel(
+                f"{block.model.name}\nfilter {block.filter}", fontsize=10, loc="center"
+            )
+        first += height
     figure.supxlabel("ring: where the filter fires; number: how strongly", fontsize=9)
-    figure.suptitle(title or _title(model, reader.layer, filter, dataset, len(order)), fontsize=12)
+    figure.suptitle(title or _title(shown, dataset), fontsize=12)
     return save(figure, path)
 
 
-def _title(model, layer, filter, dataset, shown):
-    if not shown:
-        return f"Filter {filter} of {model.name} fires on none of these {len(dataset)} images"
-    category = category_name(layer, filter, dataset.class_names)
+class _Chosen:
+    """One filter and its strongest images."""
+
+    def __init__(self, model, dataset, filter, layer, n, batch_size, reader, peaks):
+        self.model = model
+        self.reader = reader or MapsReader(model, layer, batch_size)
+        peaks = peaks or self.reader.peaks(dataset, batch_size)
+        (self.filter,) = checked_filters(filter, peaks.strengths.shape[1], ())
+        self.strengths = peaks.strengths[:, self.filter]
+        self.places = peaks.places[:, self.filter]
+        self.order = peaks.strongest(self.filter, n)
+
+
+def most_alike(strengths, others):
+    """The filter of another network that fires on the same images: highest correlation.
+
+    Args:
+        strengths: float `[images]`.
+        others: float `[images, filters]`.
+
+    Returns:
+        int; of equal ones, and where nothing correlates, the one that fires most.
+    """
+    a = strengths - strengths.mean()
+    b = others - others.mean(axis=0)
+    size = np.sqrt((a**2).sum() * (b**2).sum(axis=0))
+    alike = np.where(size > 0, a @ b / np.where(size > 0, size, 1.0), -1.0)
+    best = np.flatnonzero(alike >= alike.max() - 1e-9)
+    return int(best[others[:, best].mean(axis=0).argmax()])
+
+
+def _draw(axes, block, dataset, radius):
+    for axis, i in zip(axes.flat, block.order, strict=False):
+        show(axis, dataset.image(i))
+        mark(axis, block.places[i], radius)
+        name = dataset.class_names[int(dataset.labels[i])]
+        axis.set_title(f"{name}  {block.strengths[i]:.1f}", fontsize=9)
+    for axis in axes.flat[len(block.order) :]:
+        axis.set_axis_off()
+
+
+def _title(shown, dataset):
+    block = shown[0]
+    if len(shown) > 1:
+        return (
+            f"Filter {block.filter} of {block.model.name} beside filter {shown[1].filter} of "
+            f"{shown[1].model.name}: strongest images of {len(dataset)}"
+        )
+    name = f"Filter {block.filter} of {block.model.name}"
+    if not block.order:
+        return f"{name} fires on none of these {len(dataset)} images"
+    category = category_name(block.reader.layer, block.filter, dataset.class_names)
     target = f", category '{category}'" if category else ""
-    return (
-        f"Filter {filter} of {model.name}{target}: its {shown} strongest images of {len(dataset)}"
-    )
-
-
-def _peaks(reader, dataset, filter, batch_size):
-    """Strength `[images]` and peak `[images, 2]` of one filter; maps are not kept."""
-    if not len(dataset):
-        raise ValueError("`dataset` must hold at least one image. Received: none")
-    strengths, peaks = [], []
-    batches = dataset.batches(batch_size)
-    for number in range(len(batches)):
-        maps = reader(batches[number][0])
-        (f,) = checked_filters(filter, maps.after.shape[-1], ())
-        one = maps.after[:, :, :, f].reshape(len(maps.after), -1)
-        strengths.append(one.max(axis=1))
-        peaks.append(reader.field.centers.reshape(-1, 2)[one.argmax(axis=1)])
-    return np.concatenate(strengths), np.concatenate(peaks)
+    return f"{name}{target}: its {len(block.order)} strongest images of {len(dataset)}"

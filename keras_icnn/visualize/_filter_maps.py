@@ -1,12 +1,22 @@
-"""A filter's map, its mask and the masked map (paper Fig. 4)."""
+"""A filter's map, its mask, the masked map and where it looks in the image (paper Fig. 4)."""
 
 import numpy as np
 
-from keras_icnn.visualize._figure import MAP_COLORS, bare, mark, new_figure, save, show
-from keras_icnn.visualize._maps import MapsReader, checked_filters, region_radius
+from keras_icnn.visualize._figure import (
+    MAP_COLORS,
+    bare,
+    check_path,
+    lit,
+    mark,
+    new_figure,
+    save,
+    show,
+)
+from keras_icnn.visualize._maps import MapsReader, checked_filters, region_radius, seen_region
 
-_HEADINGS = ("image, ring at the peak", "map before the mask", "mask", "masked map (output)")
-_HEADINGS_UNMASKED = ("image, ring at the peak", "map (output)")
+_SEEN = "what it looks at"
+_HEADINGS = ("image, ring at the peak", "map before the mask", "mask", "masked map (output)", _SEEN)
+_HEADINGS_UNMASKED = ("image, ring at the peak", "map (output)", _SEEN)
 
 
 def filter_maps(
@@ -21,10 +31,11 @@ def filter_maps(
     names=None,
     reader=None,
 ):
-    """Shows what filters make of one image: input, map before the mask, mask, masked map.
+    """Shows what filters make of one image: map before the mask, mask, masked map, receptive field.
 
-    One row a filter. Within a row both maps have one scale, given at the side. For an ordinary
-    layer, which has no mask, a row is the input and the map. Paper Fig. 4.
+    One row a filter. Within a row both maps have one scale, given at the side. Last comes the image
+    as far as the (masked) map's units see it, each in a round receptive field and as bright as its
+    activation. For an ordinary layer, which has no mask, there is one map. Paper Fig. 4.
 
     Args:
         model: functional or sequential Keras model, channels last.
@@ -32,8 +43,8 @@ def filter_maps(
         filters: numbers of filters, or one; None: the three that fire most strongly here.
         layer: layer or name; None: the topmost interpretable layer, else the topmost map.
         path: file to write, its format by its ending; None writes none.
-        radius: of the ring around the peak in pixels; None: a quarter of the theoretical receptive
-            field.
+        radius: of a unit's receptive field (and of the ring) in pixels; None: a quarter of the
+            theoretical one. `keras_icnn.metrics.occlusion_radius` measures it.
         title: of the figure; None says which layer it is.
         names: labels of the rows, as many as `filters`; None: "filter 7".
         reader: internal, a forward pass that exists already (`MapsReader`).
@@ -48,6 +59,7 @@ def filter_maps(
     Reference:
         [Interpretable Convolutional Neural Networks](https://arxiv.org/abs/1710.00935), Fig. 4
     """
+    check_path(path)
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[-1] != 3:
         raise ValueError(
@@ -62,7 +74,7 @@ def filter_maps(
             f"`names` must label each of the {len(chosen)} filters. Received: {len(names)} names"
         )
     masks = maps.masks() if maps.masked else None
-    columns = 4 if maps.masked else 2
+    columns = 5 if maps.masked else 3
     figure, axes = new_figure(1.9 * columns + 1.6, 1.95 * len(chosen) + 0.75, len(chosen), columns)
     radius = region_radius(radius, maps.field)
     for number, (row, f) in enumerate(zip(axes, chosen, strict=True)):
@@ -73,14 +85,17 @@ def filter_maps(
         row[0].set_ylabel(f"filter {f}" if names is None else names[number], fontsize=11)
         panels = [before] if masks is None else [before, masks[0, :, :, f], after]
         top = max(float(before.max()), 1e-12)
-        for panel, (axis, values) in enumerate(zip(row[1:], panels, strict=True)):
+        for panel, (axis, values) in enumerate(zip(row[1:-1], panels, strict=True)):
             limit = 1.0 if panel == 1 else top
             drawn = axis.imshow(
                 values, vmin=0, vmax=limit, cmap="gray" if panel == 1 else MAP_COLORS
             )
             bare(axis)
+        # At full light where half of the highest activation reaches.
+        row[-1].imshow(lit(image, 2 * seen_region(after, maps.field, radius)))
+        bare(row[-1])
         # One scale for both maps of the row.
-        bar = figure.colorbar(drawn, ax=list(row), fraction=0.03, pad=0.01, ticks=[0, top])
+        bar = figure.colorbar(drawn, ax=list(row[:-1]), fraction=0.03, pad=0.01, ticks=[0, top])
         bar.ax.set_yticklabels(["0", f"{top:.1f}"])
     for axis, heading in zip(
         axes[0], _HEADINGS if maps.masked else _HEADINGS_UNMASKED, strict=True

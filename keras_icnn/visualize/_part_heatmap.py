@@ -2,8 +2,14 @@
 
 import numpy as np
 
-from keras_icnn.visualize._figure import as_picture, bare, heat, new_figure, save, show
-from keras_icnn.visualize._maps import MapsReader, checked_filters, region_radius
+from keras_icnn.visualize._figure import as_picture, bare, check_path, heat, new_figure, save, show
+from keras_icnn.visualize._maps import (
+    MapsReader,
+    check_counts,
+    check_dataset,
+    checked_filters,
+    region_radius,
+)
 
 
 def part_heatmap(
@@ -47,10 +53,9 @@ def part_heatmap(
     Reference:
         [Interpretable Convolutional Neural Networks](https://arxiv.org/abs/1710.00935), Fig. 6
     """
-    if n < 1:
-        raise ValueError(f"`n` must be at least 1 image. Received: n={n}")
-    if not len(dataset):
-        raise ValueError("`dataset` must hold at least one image. Received: none")
+    check_counts(n=n)
+    check_path(path)
+    check_dataset(dataset)
     places = np.unique(np.linspace(0, len(dataset) - 1, min(n, len(dataset))).round().astype(int))
     images = np.stack([dataset.image(int(i)) for i in places])
     reader = reader or MapsReader(model, layer, min(batch_size, len(images)))

@@ -10,8 +10,11 @@ from keras import layers
 
 import keras_icnn as icnn
 from keras_icnn.datasets import creatures
+from keras_icnn.metrics import ReceptiveField
 from keras_icnn.visualize import filter_gallery, filter_maps, part_heatmap
-from keras_icnn.visualize._maps import MapsReader
+from keras_icnn.visualize._figure import lit
+from keras_icnn.visualize._filter_gallery import most_alike
+from keras_icnn.visualize._maps import MapsReader, seen_region
 from keras_icnn.visualize._part_heatmap import spots
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
@@ -77,17 +80,21 @@ def test_filter_maps(data, tmp_path):
     figure = filter_maps(model, image, [3, 1], path=path)
     maps = MapsReader(model, None, 1)(image[None], before=True)
     shown = panels(figure)
-    assert len(shown) == 8 and path.stat().st_size > 1000
+    assert len(shown) == 10 and path.stat().st_size > 1000
     np.testing.assert_array_equal(shown[0], image)
     np.testing.assert_allclose(shown[1], maps.before[0, :, :, 3])
     np.testing.assert_allclose(shown[2], maps.masks()[0, :, :, 3])
-    np.testing.assert_allclose(shown[7], maps.after[0, :, :, 1])
-    titles = [a.get_title() for a in figure.axes[:4]]
+    np.testing.assert_allclose(shown[8], maps.after[0, :, :, 1])
+    radius = max(maps.field.size) / 4
+    seen = seen_region(maps.after[0, :, :, 1], maps.field, radius)
+    np.testing.assert_allclose(shown[9], lit(image, 2 * seen))
+    titles = [a.get_title() for a in figure.axes[:5]]
     assert titles == [
         "image, ring at the peak",
         "map before the mask",
         "mask",
         "masked map (output)",
+        "what it looks at",
     ]
     # Nothing else of the folder was touched.
     assert [p.name for p in tmp_path.iterdir()] == ["maps.png"]
@@ -96,15 +103,31 @@ def test_filter_maps(data, tmp_path):
 def test_filter_maps_chooses_the_strongest(data):
     model = network()
     strength = MapsReader(model, None, 1)(data.image(1)[None]).after.max(axis=(0, 1, 2))
-    labels = [a.get_ylabel() for a in filter_maps(model, data.image(1)).axes[::4]]
+    labels = [a.get_ylabel() for a in filter_maps(model, data.image(1)).axes[::5]]
     wanted = [f"filter {f}" for f in np.argsort(-strength, kind="stable")[:3]]
     assert [label for label in labels if label.startswith("filter")] == wanted
 
 
 @pytest.mark.parametrize("options", [{"mask": False}, {"interpretable": False}])
-def test_without_a_mask_there_are_two_panels(options, data):
+def test_without_a_mask_there_are_three_panels(options, data):
     figure = filter_maps(network(**options), data.image(0), 0, "parts")
-    assert len(panels(figure)) == 2
+    assert len(panels(figure)) == 3
+
+
+def test_the_seen_region_is_the_units_discs():
+    x = np.arange(4) * 8.0 + 4
+    field = ReceptiveField(np.stack(np.meshgrid(x, x), -1), (8, 8), (9, 9), (32, 32))
+    values = np.zeros((4, 4))
+    values[1, 2], values[3, 0] = 2.0, 1.0
+    seen = seen_region(values, field, radius=6)
+    assert seen[12, 20] == seen.max() == 1.0
+    assert seen[28, 4] == pytest.approx(0.5, abs=1e-6)
+    assert seen[12, 26] == pytest.approx(np.exp(-2), abs=1e-6)
+    assert not seen_region(np.zeros((4, 4)), field, 6).any()
+    # What is not seen is dark, not gone.
+    image = np.full((32, 32, 3), 200, "uint8")
+    shown = lit(image, seen)
+    assert shown[12, 20, 0] == pytest.approx(200 / 255) and 0.1 < shown[0, 0, 0] < 0.2
 
 
 def test_filter_gallery(data, tmp_path):
@@ -119,6 +142,34 @@ def test_filter_gallery(data, tmp_path):
         np.testing.assert_allclose(axis.patches[-1].get_center(), maps.peak(int(i), 2))
         assert axis.get_title().startswith(data.class_names[data.labels[i]])
     assert "Filter 2" in figure.get_suptitle()
+
+
+def test_a_gallery_beside_another_network(data):
+    model, ordinary = network(), network(interpretable=False)
+    figure = filter_gallery(model, data, 1, n=3, compare=ordinary, compare_filter=2)
+    own, other = (
+        MapsReader(m, None, 10)(np.stack([data.image(i) for i in range(10)])).after.max((1, 2))
+        for m in (model, ordinary)
+    )
+    wanted = [*np.argsort(-own[:, 1], kind="stable")[:3]]
+    wanted += [*np.argsort(-other[:, 2], kind="stable")[:3]]
+    shown = panels(figure)
+    assert len(shown) == 6
+    for picture, i in zip(shown, wanted, strict=True):
+        np.testing.assert_array_equal(picture, data.image(int(i)))
+    # Not told which: the filter that fires on the same images.
+    title = filter_gallery(model, data, 1, n=3, compare=ordinary).get_suptitle()
+    assert f"beside filter {most_alike(own[:, 1], other)} of" in title
+    with pytest.raises(ValueError, match="`compare_filter`"):
+        filter_gallery(model, data, 1, compare_filter=2)
+
+
+def test_the_filter_most_alike_by_hand():
+    mine = np.array([0.0, 1.0, 2.0, 3.0])
+    others = np.array([[3, 2, 1, 0], [0, 2, 4, 6], [5, 5, 5, 5], [0, 1, 2, 3]], float).T
+    assert most_alike(mine, others) == 1  # of the two that go along, the stronger
+    assert most_alike(mine, others[:, [2]]) == 0
+    assert most_alike(np.ones(4), others) == 2
 
 
 def test_a_silent_filter_has_an_empty_gallery(data):
@@ -140,8 +191,6 @@ def test_part_heatmap(data, tmp_path):
 
 
 def test_spots_lie_on_the_peaks():
-    from keras_icnn.metrics import ReceptiveField
-
     x = np.arange(4) * 8.0 + 4
     field = ReceptiveField(np.stack(np.meshgrid(x, x), -1), (8, 8), (9, 9), (32, 32))
     maps = np.zeros((2, 4, 4, 2), "float32")
@@ -176,10 +225,13 @@ def test_wrong_arguments(data, tmp_path):
         filter_maps(model, data.image(0), [0, 1], names=["one"])
     with pytest.raises(ValueError, match="`n`"):
         part_heatmap(model, data, n=0)
-    with pytest.raises(ValueError, match="at least one image"):
-        part_heatmap(model, data.take(0))
-    with pytest.raises(ValueError, match="folder that exists"):
-        part_heatmap(model, data, n=1, path=tmp_path / "no" / "heat.png")
+    for draw in (part_heatmap, lambda *a, **k: filter_gallery(*a, filter=0, **k)):
+        with pytest.raises(ValueError, match="at least one image"):
+            draw(model, data.take(0))
+        with pytest.raises(ValueError, match="folder that exists"):
+            draw(model, data, n=1, path=tmp_path / "no" / "heat.png")
+        with pytest.raises(ValueError, match="`n`"):
+            draw(model, data, n=1.5)
 
 
 def test_a_missing_matplotlib_names_the_extra(data, monkeypatch):

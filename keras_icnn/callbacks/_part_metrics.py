@@ -1,12 +1,8 @@
-"""The measures during `fit`; backups, and the end of a run that has gone wrong."""
+"""The measures during `fit`."""
 
 import keras
 
-from keras_icnn._backup import Backup
-from keras_icnn._stop_on_nan import StopOnNaN
 from keras_icnn.metrics import MapReader, evaluate, receptive_field
-
-__all__ = ["Backup", "PartMetrics", "StopOnNaN"]
 
 # Accuracy is left to the model's own metrics, whose names these would overwrite.
 _LOGGED = (

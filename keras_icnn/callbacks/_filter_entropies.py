@@ -1,0 +1,73 @@
+"""The filter loss's two entropies during `fit`."""
+
+import keras
+import numpy as np
+
+from keras_icnn.metrics import measured_layer
+from keras_icnn.metrics._graph import output_of, produced_by
+
+_NAMES = ("mutual_information", "category_entropy", "spatial_entropy")
+
+
+class FilterEntropies(keras.callbacks.Callback):
+    """Adds the terms of the filter loss to the logs of an epoch (paper Eqs. 5-7).
+
+    `val_category_entropy`, H(T' | X), Eq. (6): how uncertain a map leaves it whether its image is
+    of the filter's category. `val_spatial_entropy`, Eq. (7): how uncertain it leaves it where the
+    part is. `val_mutual_information`, MI(X; T): the constant H(T) less the two. Means over the
+    filters, in nats, over one fixed sample of images. Place it before the callbacks that shall see
+    the figures.
+
+    Args:
+        dataset: a `PartDataset`, held-out images of all classes.
+        layer: interpretable layer or its name; None: the topmost.
+        every: measure after the first and then every so many epochs.
+        images: how many images of the data set, spread over it.
+        prefix: of the names in the logs.
+
+    Raises:
+        ValueError: for numbers out of range, fewer than two images; in `fit`, for a layer that is
+            not interpretable.
+    """
+
+    def __init__(self, dataset, layer=None, every=1, *, images=64, prefix="val_"):
+        super().__init__()
+        if every < 1:
+            raise ValueError(f"`every` must be at least 1 epoch. Received: every={every}")
+        if images < 2 or len(dataset) < 2:
+            raise ValueError(
+                "Entropies are taken over at least two `images`. Received: "
+                f"images={images}, a `dataset` of {len(dataset)}"
+            )
+        chosen = np.linspace(0, len(dataset) - 1, min(images, len(dataset))).round().astype(int)
+        self.dataset = dataset.subset(chosen)
+        self.layer = layer
+        self.every = int(every)
+        self.prefix = prefix
+        self._below = self._measured = None
+
+    def set_model(self, model):
+        super().set_model(model)
+        self._below = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch % self.every:
+            return
+        if self._below is None:
+            self._find()
+        loader = self.dataset.batches(32)
+        maps = [self._below.predict_on_batch(loader[i][0]) for i in range(len(loader))]
+        found = self._measured.filter_diagnostics(np.concatenate([np.asarray(m) for m in maps]))
+        if logs is not None:
+            for name in _NAMES:
+                logs[self.prefix + name] = float(np.mean(found[name]))
+
+    def _find(self):
+        self._measured = measured_layer(self.model, self.layer)
+        if not hasattr(self._measured, "filter_diagnostics"):
+            raise ValueError(
+                "`layer` must be an interpretable layer, which has a filter loss. Received: "
+                f"'{self._measured.name}'"
+            )
+        (below,) = produced_by(output_of(self.model, self._measured))[1]
+        self._below = keras.Model(self.model.inputs[0], below)

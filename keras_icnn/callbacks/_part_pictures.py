@@ -1,0 +1,203 @@
+"""Pictures of what the filters do, during `fit`."""
+
+import io
+import os
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_icnn._whole_file import replacing
+from keras_icnn.visualize import filter_gallery, filter_maps, part_heatmap
+from keras_icnn.visualize._figure import new_figure
+from keras_icnn.visualize._maps import MapsReader
+
+
+class PartPictures(keras.callbacks.Callback):
+    """Writes pictures of a layer's filters into a folder or TensorBoard while the network trains.
+
+    Before training, after every so many epochs and when training has ended: a few filters' maps on
+    one image (`filter_maps`), where all filters fire (`part_heatmap`), and the strongest images of
+    each of these filters (`filter_gallery`). The filters are the same throughout: the most active
+    ones at the start, or those given.
+
+    Writing takes a second or so. So that it is not felt, it is put off to a later epoch while it
+    would have taken more than `max_share` of the time spent in epochs; pictures before and after
+    training come on top.
+
+    Args:
+        dataset: a `PartDataset` of held-out images, best of the categories, not the background.
+        out: folder for PNG files, made if it does not exist: `epoch_0003_heatmap.png`.
+        log_dir: folder of TensorBoard's logs, as in `keras.callbacks.TensorBoard`.
+        every: epochs between pictures, at least.
+        layer: layer or name; None: the topmost interpretable layer, else the topmost map.
+        filters: their numbers; None: the two with the highest mean peak before training.
+        images: how many images of the data set to use, spread over it.
+        max_share: share of the training time that pictures may take; None: no limit.
+        radius: of a filter's region in pixels; None: a quarter of the theoretical receptive field.
+        batch_size: images per forward pass.
+
+    `written` is the list of epochs pictured (0: before training), `put_off` of those that were due
+    and left out.
+
+    Raises:
+        ImportError: without matplotlib, or with `log_dir` without tensorboard.
+        ValueError: for numbers out of range, or neither `out` nor `log_dir`.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        out=None,
+        log_dir=None,
+        every=1,
+        *,
+        layer=None,
+        filters=None,
+        images=64,
+        max_share=0.05,
+        radius=None,
+        batch_size=32,
+    ):
+        super().__init__()
+        if out is None and log_dir is None:
+            raise ValueError(
+                "`PartPictures` needs a place to write to: a folder `out`, TensorBoard's "
+                "`log_dir`, or both. Received: neither"
+            )
+        if every < 1 or images < 1:
+            raise ValueError(
+                f"`every` and `images` must be at least 1. Received: every={every}, images={images}"
+            )
+        if max_share is not None and not 0 < max_share <= 1:
+            raise ValueError(
+                "`max_share` must be a share of the training time, above 0 and at most 1, or None. "
+                f"Received: max_share={max_share}"
+            )
+        if not len(dataset):
+            raise ValueError("`dataset` must hold at least one image. Received: none")
+        # An epoch of training shall not end in a missing package.
+        new_figure(1, 1, 1, 1)
+        if log_dir is not None:
+            _tensorboard()
+        chosen = np.linspace(0, len(dataset) - 1, min(images, len(dataset))).round().astype(int)
+        self.dataset = dataset.subset(np.unique(chosen)).cache()
+        self.out = None if out is None else Path(out)
+        self.log_dir = log_dir
+        self.every = int(every)
+        self.layer = layer
+        self.filters = filters
+        self.max_share = max_share
+        self.radius = radius
+        self.batch_size = batch_size
+        self.written, self.put_off = [], []
+        self._reader = self._writer = None
+        self._trained = self._spent = self._last = 0.0
+        self._began = 0.0
+        self._done = 0
+
+    def set_model(self, model):
+        super().set_model(model)
+        self._reader = None
+
+    def on_train_begin(self, logs=None):
+        if self.out is not None:
+            self.out.mkdir(parents=True, exist_ok=True)
+        self._trained = self._spent = 0.0
+        self.written, self.put_off = [], []
+        self._done = 0
+        self._write(0)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._began = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._trained += time.perf_counter() - self._began
+        self._done = done = epoch + 1
+        if done % self.every and not (self.put_off and self.put_off[-1] > self.written[-1]):
+            return
+        limit = float("inf") if self.max_share is None else self.max_share
+        if self._spent + self._last > limit * self._trained:
+            self.put_off.append(done)
+            return
+        self._write(done)
+        self._spent += self._last
+
+    def on_train_end(self, logs=None):
+        if self.written[-1] != self._done:
+            self._write(self._done)
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    # --- drawing ------------------------------------------------------------------------------
+
+    def _write(self, epoch):
+        started = time.perf_counter()
+        for name, figure in self._figures(epoch):
+            picture = io.BytesIO()
+            figure.savefig(picture, format="png", dpi=80)
+            if self.out is not None:
+                with replacing(self.out / f"epoch_{epoch:04d}_{name}.png") as temporary:
+                    temporary.write_bytes(picture.getvalue())
+            if self.log_dir is not None:
+                self._to_tensorboard(name, epoch, picture.getvalue(), figure)
+        self.written.append(epoch)
+        self._last = time.perf_counter() - started
+
+    def _figures(self, epoch):
+        if self._reader is None:
+            # Kept over the epochs, so that the forward passes are compiled once.
+            self._reader = MapsReader(self.model, self.layer, self.batch_size)
+        peaks = self._reader.peaks(self.dataset, self.batch_size)
+        if self.filters is None:
+            self.filters = [int(f) for f in peaks.most_active()[:2]]
+        when = "before training" if epoch == 0 else f"after epoch {epoch}"
+        shared = {"reader": self._reader, "radius": self.radius}
+        yield (
+            "maps",
+            filter_maps(self.model, self.dataset.image(0), self.filters, title=when, **shared),
+        )
+        yield "heatmap", part_heatmap(self.model, self.dataset, n=6, title=when, **shared)
+        for f in self.filters:
+            yield (
+                f"filter_{f}",
+                filter_gallery(
+                    self.model,
+                    self.dataset,
+                    f,
+                    n=6,
+                    peaks=peaks,
+                    title=f"Filter {f} {when}",
+                    **shared,
+                ),
+            )
+
+    def _to_tensorboard(self, name, epoch, picture, figure):
+        event, summary, writer = _tensorboard()
+        if self._writer is None:
+            self._writer = writer(os.path.join(self.log_dir, "parts"))
+        width, height = (int(n) for n in figure.get_size_inches() * 80)
+        image = summary.Summary.Image(
+            encoded_image_string=picture, height=height, width=width, colorspace=4
+        )
+        value = summary.Summary.Value(tag=f"parts/{name}", image=image)
+        self._writer.add_event(
+            event.Event(wall_time=time.time(), step=epoch, summary=summary.Summary(value=[value]))
+        )
+        # A run that is killed keeps the pictures it had.
+        self._writer.flush()
+
+
+def _tensorboard():
+    """TensorBoard's messages and writer, which need no TensorFlow."""
+    try:
+        from tensorboard.compat.proto import event_pb2, summary_pb2
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    except ImportError as error:
+        raise ImportError(
+            "`log_dir` needs tensorboard, which is not installed: pip install "
+            '"keras-icnn[tensorboard]"'
+        ) from error
+    return event_pb2, summary_pb2, EventFileWriter

@@ -1,0 +1,119 @@
+"""What filters really respond to: empirical receptive fields over their strongest images."""
+
+import numpy as np
+
+from keras_icnn.metrics import empirical_receptive_fields
+from keras_icnn.visualize._figure import (
+    MAP_COLORS,
+    bare,
+    check_path,
+    lit,
+    new_figure,
+    save,
+)
+from keras_icnn.visualize._maps import MapsReader, check_counts, checked_filters
+
+
+def receptive_fields(
+    model,
+    dataset,
+    filters=None,
+    layer=None,
+    n=5,
+    path=None,
+    *,
+    patch=None,
+    stride=None,
+    title=None,
+    batch_size=32,
+    verbose=0,
+    reader=None,
+):
+    """Shows filters' empirical receptive fields, alone and laid over their strongest images.
+
+    One row a filter: its field, measured by moving a patch over its `n` strongest images, recentred
+    on the peak and averaged (Zhou et al., the paper's [38]); then these images, bright where the
+    field covers them, with a line at half its height. Paper Figs. 5, 7-9.
+
+    It takes `(height / stride) * (width / stride)` forward passes an image, 196 of 224 x 224
+    pixels by default, for at most `n` images a filter.
+
+    Args:
+        model: functional or sequential Keras model, channels last.
+        dataset: `PartDataset` of images of one size; use held-out ones.
+        filters: numbers of filters, or one; None: the three with the highest mean peak.
+        layer: layer or name; None: the topmost interpretable layer, else the topmost map.
+        n: images a filter.
+        path: file to write, its format by its ending; None writes none.
+        patch, stride: side of the patch and pixels between its places; None: a fourteenth of the
+            image's shorter side, and the same.
+        title: of the figure; None says which layer it is.
+        batch_size: images per forward pass.
+        verbose: 1 shows a progress bar.
+        reader: internal, a forward pass that exists already (`MapsReader`).
+
+    Returns:
+        `matplotlib.figure.Figure`.
+
+    Raises:
+        ImportError: without matplotlib.
+        ValueError: for a layer, filter, data set or path that does not fit.
+
+    Reference:
+        [Object Detectors Emerge in Deep Scene CNNs](https://arxiv.org/abs/1412.6856)
+    """
+    check_counts(n=n)
+    check_path(path)
+    new_figure(1, 1, 1, 1)  # a missing matplotlib is told before the measuring
+    reader = reader or MapsReader(model, layer, batch_size)
+    peaks = reader.peaks(dataset, batch_size)
+    chosen = checked_filters(filters, peaks.strengths.shape[1], peaks.most_active())
+    used = sorted({i for f in chosen for i in peaks.strongest(f, n)})
+    fields = None
+    if used:
+        fields = empirical_receptive_fields(
+            model,
+            np.stack([dataset.image(i) for i in used]),
+            chosen,
+            patch=patch,
+            stride=stride,
+            top=n,
+            receptive_field=reader.field,
+            verbose=verbose,
+            reader=reader.output,
+        )
+    figure, axes = new_figure(1.7 * (n + 1) + 0.4, 1.85 * len(chosen) + 0.8, len(chosen), n + 1)
+    for number, (row, f) in enumerate(zip(axes, chosen, strict=True)):
+        images = peaks.strongest(f, n)
+        if images:
+            _field(row[0], fields, number)
+        row[0].set_ylabel(f"filter {f}", fontsize=11)
+        for axis, i in zip(row[1:], images, strict=False):
+            weight = fields.at(number, peaks.places[i, f])
+            axis.imshow(lit(dataset.image(i), 2 * weight))
+            if weight.max() > 0.5 > weight.min():
+                axis.contour(weight, levels=[0.5], colors="white", linewidths=1)
+            axis.set_title(dataset.class_names[int(dataset.labels[i])], fontsize=9)
+            bare(axis)
+        for axis in row[1 + len(images) :]:
+            axis.set_axis_off()
+        if not images:
+            row[0].text(0.5, 0.5, "fires on\nnone", ha="center", va="center")
+            bare(row[0])
+    figure.suptitle(
+        title
+        or f"Empirical receptive fields of layer '{reader.layer.name}' of {model.name}, "
+        "and what they cover",
+        fontsize=12,
+    )
+    return save(figure, path)
+
+
+def _field(axis, fields, number):
+    """The middle of a field, as wide as the image, with its radius."""
+    values = fields.maps[number]
+    height, width = (n // 2 + 1 for n in values.shape)
+    top, left = height // 2, width // 2
+    axis.imshow(values[top : top + height, left : left + width], vmin=0, vmax=1, cmap=MAP_COLORS)
+    axis.set_title(f"radius {fields.radius[number]:.0f} pixels", fontsize=9)
+    bare(axis)
