@@ -15,6 +15,8 @@ from keras_icnn.metrics._evaluate import (
     find_background,
     occlusion_images,
 )
+from keras_icnn.metrics._evaluate_keypoints import evaluate_keypoints
+from keras_icnn.metrics._keypoint_regression import KeypointResult, keypoint_regression
 from keras_icnn.metrics._location_instability import (
     InstabilityResult,
     LocationInstability,
@@ -40,6 +42,7 @@ __all__ = [
     "EvaluationReport",
     "InstabilityResult",
     "InterpretabilityResult",
+    "KeypointResult",
     "LocationInstability",
     "MapReader",
     "PartInterpretability",
@@ -52,8 +55,10 @@ __all__ = [
     "alive",
     "empirical_receptive_fields",
     "evaluate",
+    "evaluate_keypoints",
     "evaluate_maps",
     "find_background",
+    "keypoint_regression",
     "location_instability",
     "measured_layer",
     "occlusion_images",

@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_icnn.metrics._diversity import Alive, PeakDiversity
+from keras_icnn.metrics._frames import move
 from keras_icnn.metrics._location_instability import InstabilityResult, LocationInstability
 from keras_icnn.metrics._maps import peaks_of
 from keras_icnn.metrics._part_interpretability import InterpretabilityResult, PartInterpretability
 from keras_icnn.metrics._part_tracking import PartTracking, TrackingResult
-from keras_icnn.metrics._top_images import TopImages, facing
+from keras_icnn.metrics._top_images import TopImages
 
 
 class CategoryResult(NamedTuple):
@@ -34,12 +35,17 @@ class CategoryMeasures:
         centers, image_size, radius, part_masks: as in `PartInterpretability`; without a radius or
             masks part interpretability is left out.
         head: index of the landmark that gives facing, or None.
+        sizes: [images of the data set, 2], the images' own (height, width) where they differ from
+            `image_size`; `landmarks` are in their pixels. Rows are read when their image comes.
     """
 
-    def __init__(self, landmarks, image_ids, centers, image_size, radius, part_masks, head):
+    def __init__(
+        self, landmarks, image_ids, centers, image_size, radius, part_masks, head, sizes=None
+    ):
         self._centers = centers
         self._landmarks = landmarks
-        self._facing = facing(landmarks, head)
+        self._image_size = image_size
+        self._sizes = sizes
         self._place = {int(image_id): place for place, image_id in enumerate(image_ids)}
         self._store = TopImages(image_size, head=head)
         self._parts = None
@@ -60,29 +66,39 @@ class CategoryMeasures:
                 "diverge and that its input has the right preprocessing."
             )
         peaks, strengths = peaks_of(maps, self._centers)
+        own = None
+        if self._sizes is not None:
+            own = self._sizes[np.asarray(image_ids)]
+            peaks = move(peaks, self._image_size, own)
         place = [self._place[int(image_id)] for image_id in image_ids]
         self._store.update(
-            peaks,
-            self._landmarks[place],
-            strengths,
-            image_ids=image_ids,
-            facing=self._facing[place],
+            peaks, self._landmarks[place], strengths, image_ids=image_ids, image_size=own
         )
         if self._parts is not None:
             self._parts.update(maps, image_ids)
         self._alive.update(strengths)
-        diversity.update(peaks, strengths)
+        diversity.update(peaks, strengths, image_size=own)
         self._sum = self._sum + maps.sum(axis=(0, 1, 2), dtype="float64")
         self._peak = self._peak + np.maximum(strengths, 0).sum(axis=0, dtype="float64")
         self._images += len(maps)
 
-    def result(self, random_instability):
-        """The `CategoryResult`; `random_instability` is what filters not alive enter means with."""
+    @property
+    def parts(self):
+        """The `PartInterpretability`, or None."""
+        return self._parts
+
+    def result(self, random_instability, rates=None):
+        """The `CategoryResult`.
+
+        Args:
+            random_instability: what filters not alive enter means with.
+            rates: the association rates of `parts.detectors()`.
+        """
         is_alive, fired = self._alive.result()
         return CategoryResult(
             LocationInstability(store=self._store).result(),
             PartTracking(store=self._store).result(),
-            None if self._parts is None else self._parts.result(),
+            None if rates is None else self._parts.finish(rates),
             is_alive,
             fired,
             self._sum / self._images,

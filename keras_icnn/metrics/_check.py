@@ -64,14 +64,14 @@ def as_centers(centers):
     return centers
 
 
-def as_image_size(image_size, images=None):
+def as_image_size(image_size, images=None, name="image_size"):
     """One (height, width), or with `images` one per image as an array [images, 2]."""
     size = np.asarray(image_size, dtype="float64")
     per_image = images is not None and size.ndim == 2
     if (size.shape != (2,) and not (per_image and size.shape == (images, 2))) or (size < 1).any():
         raise ValueError(
-            "`image_size` must be (height, width) in pixels"
+            f"`{name}` must be (height, width) in pixels"
             + ("" if images is None else f", or an array [images={images}, 2] of them")
-            + f". Received: image_size={image_size!r}"
+            + f". Received: {name}={image_size!r}"
         )
     return size

@@ -16,10 +16,10 @@ def popcount(words):
 def pack(masks):
     """Bool [..., height, width] to uint64 [..., words]; the last word is filled with zeros."""
     masks = np.asarray(masks, dtype=bool)
-    packed = np.packbits(masks.reshape(*masks.shape[:-2], -1), axis=-1)
-    fill = -packed.shape[-1] % 8
-    packed = np.pad(packed, [(0, 0)] * (packed.ndim - 1) + [(0, fill)])
-    return np.ascontiguousarray(packed).view("uint64")
+    bits = np.packbits(masks.reshape(*masks.shape[:-2], -1), axis=-1)
+    packed = np.zeros((*bits.shape[:-1], -(-bits.shape[-1] // 8) * 8), "uint8")
+    packed[..., : bits.shape[-1]] = bits
+    return packed.view("uint64")
 
 
 def disc(centre, radius, image_size):
@@ -50,9 +50,19 @@ def unions(packed, units, starts):
     return result
 
 
+def overlaps(regions, parts):
+    """Pixels that packed `regions` [n, words] and `parts` [p, words] share: [n, p]."""
+    shared = np.zeros((len(regions), len(parts)), "int64")
+    for k, part in enumerate(parts):
+        words = np.flatnonzero(part)
+        if len(words):
+            inside = slice(words[0], words[-1] + 1)
+            shared[:, k] = popcount(regions[:, inside] & part[inside])
+    return shared
+
+
 def iou(regions, parts):
     """Intersection over union of packed `regions` [n, words] and `parts` [p, words]: [n, p]."""
-    area, part_area = popcount(regions), popcount(parts)
-    both = np.stack([popcount(regions & part) for part in parts], axis=-1)
-    either = area[:, None] + part_area[None] - both
+    both = overlaps(regions, parts)
+    either = popcount(regions)[:, None] + popcount(parts)[None] - both
     return both / np.maximum(either, 1)

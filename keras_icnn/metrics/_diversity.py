@@ -46,9 +46,16 @@ class PeakDiversity:
         self._distance = 0.0
         self._pairs = 0
 
-    def update(self, peaks, strengths=None):
-        """Adds peaks [images, filters, 2] and peak activations [images, filters]."""
+    def update(self, peaks, strengths=None, *, image_size=None):
+        """Adds peaks [images, filters, 2] and peak activations [images, filters].
+
+        `image_size`: [images, 2] where images differ in size from the class's.
+        """
         peaks = _check.as_peaks(peaks)
+        if image_size is not None:
+            size = _check.as_image_size(image_size, len(peaks))
+            own = np.broadcast_to(np.hypot(size[..., 0], size[..., 1]), len(peaks))
+            peaks = peaks * (self.diagonal / own)[:, None, None]
         fires = _check.as_strengths(strengths, peaks.shape[:2]) > 0
         places = peaks[..., 0] + 1j * peaks[..., 1]
         for place, firing in zip(places, fires, strict=True):

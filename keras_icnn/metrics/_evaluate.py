@@ -4,14 +4,18 @@ import numpy as np
 
 from keras_icnn.metrics import _check
 from keras_icnn.metrics._accuracy import Accuracy
+from keras_icnn.metrics._association import association_rates
 from keras_icnn.metrics._category import CategoryMeasures
 from keras_icnn.metrics._diversity import PeakDiversity, part_diversity
+from keras_icnn.metrics._forward import Forward
+from keras_icnn.metrics._frames import resize_image, resize_masks
 from keras_icnn.metrics._location_instability import mean_or_nan
 from keras_icnn.metrics._maps import MapReader, output_activation
 from keras_icnn.metrics._occlusion import occlusion_radius
+from keras_icnn.metrics._part_interpretability import IOU
 from keras_icnn.metrics._receptive_field import receptive_field as compute_receptive_field
 from keras_icnn.metrics._report import EvaluationReport
-from keras_icnn.metrics._trivial import trivial_detectors
+from keras_icnn.metrics._trivial import TrivialRegions, trivial_detectors
 
 _BACKGROUND = ("negative", "negatives", "background")
 _OCCLUDED_IMAGES = 20
@@ -39,7 +43,10 @@ def evaluate(
 ) -> EvaluationReport:
     """Measures a network's filters and accuracy, with the trivial detectors beside them.
 
-    One pass over the images; maps and predictions come from the same forward pass. The maps
+    One pass over the images, a batch in memory at a time; maps and predictions come from the same
+    forward pass. Images that differ in size (a data set read with `image_size=None`) are resized
+    to the network's input; peaks and landmarks are compared in each image's own pixels, as shares
+    of its own diagonal. The maps
     measured are the layer's output (for interpretable layers the masked map), the peak is its
     highest unit. Images of the background class count for accuracy only. With several categories
     each filter is measured in its target category, and, for the `*_best_class` figures, in the
@@ -75,30 +82,23 @@ def evaluate(
     Raises:
         ValueError: for a model, layer, data set and features that do not fit together.
     """
-    size = dataset.image_size
-    if size is None:
-        raise ValueError(
-            "`dataset` must have images of one size to be measured. Received: images that differ; "
-            "read the data set with an `image_size`."
-        )
     if reader is None:
         reader = MapReader(model, layer, batch_size)
-    if features is None:
-        _require_input_size(model, size)
-    else:
+    size = input_size_of(model, dataset, receptive_field)
+    if features is not None:
         _require_features(features, dataset, receptive_field, radius, parts)
     if receptive_field is None:
         receptive_field = compute_receptive_field(model, reader.layer, input_size=size)
     if tuple(receptive_field.image_size) != tuple(size):
         raise ValueError(
-            "`receptive_field` must belong to the data set's image size, "
+            "`receptive_field` must belong to the size of the network's input, "
             f"{tuple(size)}. Received: receptive_field.image_size={receptive_field.image_size}"
         )
     has_parts = bool(parts and len(dataset.part_names))
     background = find_background(dataset.class_names)
     measured = _measured_classes(categories, dataset.class_names, dataset.labels, background)
     if has_parts and radius is None:
-        images = occlusion_images(dataset, measured)
+        images = occlusion_images(dataset, measured, size)
         radius = occlusion_radius(
             model,
             reader.layer,
@@ -111,12 +111,14 @@ def evaluate(
     if target_categories is None and own is not None:
         target_categories = np.asarray(own())
     activation = output_activation(model)
+    forward = Forward(reader, dataset, size, features, preprocess, "evaluate" if verbose else None)
     return evaluate_maps(
-        _forward(reader, dataset, batch_size, features, preprocess, verbose),
+        forward,
         dataset.labels,
         dataset.landmarks,
         receptive_field.centers,
-        image_size=size,
+        image_size=size if forward.sizes is None else forward.sizes,
+        input_size=size,
         class_names=dataset.class_names,
         landmark_names=dataset.landmark_names,
         part_names=dataset.part_names,
@@ -132,12 +134,13 @@ def evaluate(
     )
 
 
-def occlusion_images(dataset, classes=None):
+def occlusion_images(dataset, classes=None, input_size=None):
     """The images an occlusion uses: 20, spread over those of the measured classes.
 
     Args:
         dataset: a `PartDataset`.
         classes: labels; None: all but the background.
+        input_size: (height, width) to resize them to; needed where images differ in size.
 
     Returns:
         float32 [images, height, width, 3].
@@ -146,17 +149,41 @@ def occlusion_images(dataset, classes=None):
         classes = np.setdiff1d(dataset.labels, [find_background(dataset.class_names)])
     positives = np.flatnonzero(np.isin(dataset.labels, classes))
     some = positives[:: max(1, len(positives) // _OCCLUDED_IMAGES)][:_OCCLUDED_IMAGES]
-    return np.stack([dataset[int(i)].image for i in some]).astype("float32")
+    images = [dataset[int(i)].image for i in some]
+    if input_size is not None:
+        images = [resize_image(image, input_size) for image in images]
+    return np.stack(images).astype("float32")
 
 
-def _require_input_size(model, size):
+def input_size_of(model, dataset, receptive_field=None):
+    """(height, width) of the network's input on a data set.
+
+    It is the data set's `image_size`, which must fit the model; images that differ are resized to
+    the model's own input size, or to that of `receptive_field` where the model sees features.
+
+    Raises:
+        ValueError: where the two do not fit, or nothing tells the size.
+    """
     expected = model.inputs[0].shape[1:3]
+    size = dataset.image_size
+    if size is None:
+        size = expected if receptive_field is None else receptive_field.image_size
+        if any(n is None for n in size):
+            raise ValueError(
+                "`dataset` has images that differ in size, and the model's input leaves its size "
+                f"open: {tuple(model.inputs[0].shape)}. Read the data set with an `image_size`, "
+                "or build the model with an input of fixed size."
+            )
+        return tuple(size)
+    if receptive_field is not None:
+        return tuple(size)
     if any(n is not None and n != m for n, m in zip(expected, size, strict=True)):
         raise ValueError(
             f"`dataset` must have images of the model's input size, {tuple(expected)}. "
             f"Received: dataset.image_size={tuple(size)}; read it with that `image_size`, or pass "
             "`features` and `receptive_field` if the model is the upper part of a network."
         )
+    return tuple(size)
 
 
 def _require_features(features, dataset, receptive_field, radius, parts):
@@ -175,22 +202,6 @@ def _require_features(features, dataset, receptive_field, radius, parts):
             "With `features` the radius cannot be measured by occlusion: pass `radius` (see "
             "`occlusion_radius`), or `parts=False`. Received: radius=None"
         )
-
-
-def _forward(reader, dataset, batch_size, features, preprocess, verbose):
-    loader = dataset.batches(batch_size) if features is None else None
-    starts = range(0, len(dataset), batch_size)
-    if verbose:
-        from tqdm import tqdm
-
-        starts = tqdm(starts, desc="evaluate", unit="batch")
-    for number, start in enumerate(starts):
-        if features is not None:
-            batch = np.asarray(features[start : start + batch_size])
-        else:
-            batch = loader[number][0]
-            batch = batch if preprocess is None else preprocess(batch)
-        yield reader(batch)
 
 
 def find_background(class_names):
@@ -227,6 +238,7 @@ def evaluate_maps(
     image_size,
     class_names,
     landmark_names,
+    input_size=None,
     part_names=(),
     part_masks=None,
     radius=None,
@@ -247,9 +259,13 @@ def evaluate_maps(
         labels: int [images], indices into `class_names`.
         landmarks: float [images, landmarks, 2], (x, y) pixels, NaN where absent.
         centers: float [h, w, 2], (x, y) pixel of each unit's centre.
-        image_size: (height, width) in pixels.
+        image_size: (height, width) in pixels, or an array [images, 2] where images differ. Then
+            distances are shares of each image's own diagonal. The array may still be filled while
+            `maps` is iterated over.
         class_names: class 0 is the background if named "negative" or "background".
         landmark_names: the one named "head" gives facing.
+        input_size: (height, width) of the network's input, in whose pixels `centers` and `radius`
+            are; None: `image_size`. Needed where images differ.
         part_names: names of the parts.
         part_masks: function of an image's number that gives bool [parts, height, width]; None
             leaves part interpretability out.
@@ -269,14 +285,19 @@ def evaluate_maps(
     head = landmark_names.index("head") if "head" in landmark_names else None
     background = find_background(class_names)
     measured = _measured_classes(categories, class_names, labels, background)
+    input_size, sizes = _sizes(image_size, input_size, len(labels))
+    if sizes is not None and part_masks is not None:
+        part_masks = _resized(part_masks, input_size)
     if part_masks is not None and radius is None:
         raise ValueError("`part_masks` needs `radius` in pixels. Received: radius=None")
     members = {c: np.flatnonzero(labels == c) for c in measured}
     measures = {
-        c: CategoryMeasures(landmarks[ids], ids, centers, image_size, radius, part_masks, head)
+        c: CategoryMeasures(
+            landmarks[ids], ids, centers, input_size, radius, part_masks, head, sizes
+        )
         for c, ids in members.items()
     }
-    diversity = PeakDiversity(image_size)
+    diversity = PeakDiversity(input_size)
     accuracy = Accuracy(from_logits=from_logits, background=background)
     outputs = _OutputAccuracy(from_logits)
     images = 0
@@ -298,22 +319,26 @@ def evaluate_maps(
             f"`maps` must have one map for each of the {len(labels)} `labels`. Received: "
             f"{'more' if images > len(labels) else images}"
         )
-    trivial = {
-        c: trivial_detectors(
+    trivial, results = {}, []
+    for c, ids in members.items():
+        own = input_size if sizes is None else sizes[ids]
+        trivial[c] = trivial_detectors(
             landmarks[ids],
             centers,
-            image_size=image_size,
+            image_size=own,
+            input_size=input_size,
             landmark_names=landmark_names,
-            part_masks=part_masks,
-            image_ids=ids,
-            radius=radius,
             seed=seed,
         )
-        for c, ids in members.items()
-    }
-    results = [
-        measures[c].result(trivial[c].get("random", {}).get("instability", _NAN)) for c in measured
-    ]
+        rates = None
+        if part_masks is not None:
+            fixed = TrivialRegions(landmarks[ids], landmark_names, centers, own, input_size, radius)
+            groups = [fixed.detectors(), measures[c].parts.detectors()]
+            # The images came in the order of `ids`, so that a place means the same in both.
+            trivial_rates, rates = association_rates(part_masks, ids, fixed.regions, groups, IOU)
+            fixed.fill(trivial[c], trivial_rates)
+        chance = trivial[c].get("random", {}).get("instability", _NAN)
+        results.append(measures[c].result(chance, rates))
     chosen = _targets(results, measured, target_categories)
     values, filters = _figures(
         results, chosen, [class_names[c] for c in measured], landmark_names, part_names
@@ -372,6 +397,31 @@ class _OutputAccuracy:
 
     def result(self):
         return {"accuracy_outputs": self._right / self._count} if self._count else {}
+
+
+def _sizes(image_size, input_size, images):
+    """(height, width) of the input, and the images' own [images, 2], or None where the same."""
+    own = np.asarray(image_size)
+    if own.ndim == 1 and input_size is None:
+        return tuple(_check.as_image_size(image_size)), None
+    if input_size is None:
+        raise ValueError(
+            "`input_size` is needed where images differ in size: the (height, width) of the "
+            "network's input. Received: input_size=None"
+        )
+    frame = tuple(_check.as_image_size(input_size, name="input_size"))
+    if own.ndim == 1 and tuple(_check.as_image_size(image_size)) == frame:
+        return frame, None
+    if own.shape not in ((2,), (images, 2)):
+        raise ValueError(
+            f"`image_size` must be (height, width) or an array [images={images}, 2] of them. "
+            f"Received: image_size.shape={own.shape}"
+        )
+    return frame, np.broadcast_to(own, (images, 2))
+
+
+def _resized(part_masks, size):
+    return lambda i: resize_masks(np.asarray(part_masks(i), bool), size)
 
 
 def _targets(results, measured, target_categories):

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_icnn.metrics import _check, _discs
+from keras_icnn.metrics import _check
+from keras_icnn.metrics._association import Regions, Rows, association_rates
 from keras_icnn.metrics._location_instability import mean_or_nan
+
+IOU = 0.2
 
 # Entries gathered before the strongest are selected again (12 bytes each).
 _BUFFER = 1 << 20
@@ -45,7 +48,7 @@ class PartInterpretability:
         iou: association needs an intersection over union above this.
     """
 
-    def __init__(self, images, part_masks, centers, radius, image_size, *, share=0.005, iou=0.2):
+    def __init__(self, images, part_masks, centers, radius, image_size, *, share=0.005, iou=IOU):
         self.centers = _check.as_centers(centers)
         self.image_size = _check.as_image_size(image_size)
         if not np.isfinite(radius) or radius <= 0:
@@ -146,68 +149,41 @@ class PartInterpretability:
         order = np.lexsort((unit, filters, image))
         return thresholds, image[order], filters[order], unit[order]
 
-    def result(self):
-        """The `InterpretabilityResult` of all batches so far."""
+    def detectors(self):
+        """The filters as a group of `association_rates`: their number, and a function."""
         if self._filters is None:
             raise ValueError("No images were measured: call `update` before `result`.")
-        thresholds, image, filters, unit = self._valid()
-        packed = _discs.pack_discs(self.centers.reshape(-1, 2), self.radius, self.image_size)
+        self._thresholds, image, filters, unit = self._valid()
         bounds = np.searchsorted(image, np.arange(self._images + 1))
 
-        def draw(i):
-            mine = slice(bounds[i], bounds[i + 1])
-            rows, starts = np.unique(filters[mine], return_index=True)
-            return rows, _discs.unions(packed, unit[mine], starts)
+        def rows(place):
+            mine = slice(bounds[place], bounds[place + 1])
+            numbers, starts = np.unique(filters[mine], return_index=True)
+            return Rows(numbers, unit[mine], starts)
 
-        rates = association_rates(
-            self.part_masks, self._ids, self.image_size, draw, self._filters, self.iou
-        )
+        return self._filters, rows
+
+    @property
+    def image_ids(self):
+        """The numbers of the images so far, in the order that `detectors` counts them in."""
+        return self._ids
+
+    def finish(self, rates):
+        """The `InterpretabilityResult`, from the rates of `detectors`."""
         per_filter, part = best_part(rates)
-        return InterpretabilityResult(
-            rates, per_filter, part, thresholds, float(mean_or_nan(per_filter)), self.radius
-        )
+        mean = float(mean_or_nan(per_filter))
+        return InterpretabilityResult(rates, per_filter, part, self._thresholds, mean, self.radius)
+
+    def result(self):
+        """The `InterpretabilityResult` of all batches so far."""
+        group = self.detectors()
+        regions = Regions(self.centers.reshape(-1, 2), self.radius, self.image_size)
+        (rates,) = association_rates(self.part_masks, self._ids, regions, [group], self.iou)
+        return self.finish(rates)
 
 
 def _value(keys):
     return (np.asarray(keys) >> np.uint64(32)).astype("uint32").view("float32")
-
-
-def association_rates(part_masks, image_ids, image_size, draw, detectors, iou=0.2):
-    """P_fk of any detectors that draw regions.
-
-    Args:
-        part_masks: function of an image's number that gives bool [parts, height, width].
-        image_ids: the images' numbers.
-        image_size: (height, width) of the masks.
-        draw: function of the place in `image_ids` that gives (detector numbers [n], their packed
-            regions [n, words]); detectors left out have an empty region.
-        detectors: how many there are.
-        iou: association needs more than this.
-
-    Returns:
-        float [detectors, parts]; NaN where no image has the part.
-    """
-    hits = images_with = None
-    for place, image_id in enumerate(image_ids):
-        masks = np.asarray(part_masks(image_id), dtype=bool)
-        if masks.ndim != 3 or masks.shape[1:] != tuple(int(n) for n in image_size):
-            raise ValueError(
-                "`part_masks` must give bool [parts, height, width] with (height, width) = "
-                f"{tuple(int(n) for n in image_size)}. "
-                f"Received: shape={masks.shape} for image {image_id}"
-            )
-        if hits is None:
-            hits = np.zeros((detectors, len(masks)))
-            images_with = np.zeros(len(masks))
-        present = masks.any(axis=(1, 2))
-        images_with += present
-        if not present.any():
-            continue
-        rows, regions = draw(place)
-        if len(rows):
-            associated = _discs.iou(regions, _discs.pack(masks[present])) > iou
-            hits[np.ix_(rows, np.flatnonzero(present))] += associated
-    return np.where(images_with > 0, hits / np.maximum(images_with, 1), np.nan)
 
 
 def best_part(rates):
@@ -221,7 +197,7 @@ def best_part(rates):
 
 
 def part_interpretability(
-    maps, part_masks, *, centers, radius, share=0.005, iou=0.2
+    maps, part_masks, *, centers, radius, share=0.005, iou=IOU
 ) -> InterpretabilityResult:
     """How often the region where a filter is strongly active overlaps one and the same part.
 

@@ -99,7 +99,10 @@ class TopImages:
         landmarks = _check.as_landmarks(landmarks, images)
         strengths = _check.as_strengths(strengths, (images, filters))
         size = self.image_size if image_size is None else image_size
-        size = np.broadcast_to(_check.as_image_size(size, images), (images, 2))
+        size = _check.as_image_size(size, images)
+        # Images of different size have the corner in common, which is half a pixel from (0, 0).
+        corner = 0.5 if size.ndim == 2 else 0.0
+        size = np.broadcast_to(size, (images, 2))
         if image_ids is None:
             image_ids = np.arange(self._images, self._images + images)
         image_ids = np.asarray(image_ids, dtype="uint64")
@@ -125,6 +128,7 @@ class TopImages:
             _LAST_ID - image_ids[:, None]
         )
         present = np.isfinite(landmarks).all(axis=-1)
+        peaks, landmarks = peaks + corner, landmarks + corner
         scaled = peaks / diagonal[:, None, None]
         self._pending.append((keys, scaled.astype("float32"), present))
         if facing is None:
@@ -133,6 +137,8 @@ class TopImages:
             head_x = landmarks[:, self.head, 0] if self.head is not None else np.zeros(images)
             if self.head is not None:
                 head_x = np.where(present[:, self.head], head_x, np.nan)
+                if corner:  # left and right of images that differ in width
+                    head_x = head_x / size[:, 1]
         else:
             head_x = np.full(images, np.nan)
         self._info.append(

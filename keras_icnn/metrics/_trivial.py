@@ -7,13 +7,16 @@ every table prints these beside a network, measured by the same functions on the
 import numpy as np
 
 from keras_icnn.metrics import _check, _discs
+from keras_icnn.metrics._association import Regions, Rows, association_rates
+from keras_icnn.metrics._frames import move
 from keras_icnn.metrics._location_instability import location_instability, mean_or_nan
-from keras_icnn.metrics._part_interpretability import association_rates, best_part
+from keras_icnn.metrics._part_interpretability import IOU, best_part
 from keras_icnn.metrics._part_tracking import part_tracking
 from keras_icnn.metrics._top_images import facing, image_centre
 
 _DISC = 98 / 224
 _DRAWS = 32
+_TOP = 100  # images that count, as in `location_instability`
 _COLUMNS = ("instability", "r2", "r2_strongest", "r2_facing", "part_interpretability")
 
 
@@ -22,6 +25,7 @@ def trivial_detectors(
     centers,
     *,
     image_size,
+    input_size=None,
     landmark_names=None,
     part_masks=None,
     image_ids=None,
@@ -43,7 +47,10 @@ def trivial_detectors(
     Args:
         landmarks: float [images, landmarks, 2], (x, y) pixels, NaN where absent.
         centers: float [h, w, 2], the centres of the measured layer's units.
-        image_size: (height, width) in pixels.
+        image_size: (height, width) in pixels, or [images, 2] where images differ. A fixed position
+            is then the same share of every image's width and height.
+        input_size: (height, width) of the network's input, in whose pixels `centers`, `radius` and
+            the part masks are; None: `image_size`. Needed where images differ.
         landmark_names: names of the landmarks.
         part_masks: function of an image's number that gives bool [parts, height, width], or None.
         image_ids: the images' numbers for `part_masks`; None: 0, 1, ...
@@ -56,19 +63,31 @@ def trivial_detectors(
     """
     landmarks = _check.as_landmarks(landmarks, len(landmarks))
     centers = _check.as_centers(centers)
-    size = _check.as_image_size(image_size)
     images, n_landmarks = landmarks.shape[:2]
+    size = _check.as_image_size(image_size, images)
+    frame = _check.as_image_size(size if input_size is None else input_size, name="input_size")
+    differ = size.shape != (2,) or tuple(size) != tuple(frame)
+    if differ:
+        size = np.broadcast_to(size, (images, 2))
+
+    def own(points, rows=slice(None)):
+        """Points [images, ..., 2] of the network's input in the pixels of the images `rows`."""
+        return move(points[rows], frame, size[rows]) if differ else points[rows]
+
     names = list(landmark_names or (str(k) for k in range(n_landmarks)))
     head = names.index("head") if "head" in names else None
     ids = range(images) if image_ids is None else image_ids
     present = np.isfinite(landmarks).all(axis=-1)
-    side = facing(landmarks, head)
+    # In the input's pixels, left and right mean the same in images of every width.
+    in_input = move(landmarks, size, frame) if differ else landmarks
+    side = facing(in_input, head)
 
     def measure(peaks, rows=slice(None), chosen=None):
         """Means over the detectors; `chosen` names a reduction to the best of them instead."""
         mine = landmarks[rows]
-        steady = location_instability(peaks[rows], mine, image_size=size).per_filter
-        track = part_tracking(peaks[rows], mine, image_size=size, head=head)
+        sizes = size[rows] if differ else size
+        steady = location_instability(peaks[rows], mine, image_size=sizes).per_filter
+        track = part_tracking(peaks[rows], mine, image_size=sizes, head=head)
         values = [steady, track.best_r2, track.best_r2_strongest, track.best_r2_facing]
         if chosen is None:
             values = [float(mean_or_nan(v)) for v in values]
@@ -83,39 +102,113 @@ def trivial_detectors(
     if images and present.any():
         rng = np.random.default_rng(seed)
         drawn = centers.reshape(-1, 2)[rng.integers(centers[..., 0].size, size=(images, _DRAWS))]
-        table["random"] = measure(drawn)
-        table["centre"] = measure(np.broadcast_to(image_centre(size), (images, 1, 2)))
-        table["best constant"] = measure(_best_constant(landmarks, size, images))
+        table["random"] = measure(own(drawn))
+        centre = own(np.broadcast_to(image_centre(frame), (images, 1, 2)))
+        table["centre"] = measure(centre)
+        table["best constant"] = measure(own(_best_constant(landmarks, size, frame, own)))
         if head is not None and present[:, head].any():
             table["one bit"] = measure(
-                _side_means(landmarks, present, side), present[:, head], chosen="best"
+                own(_side_means(in_input, present, side)), present[:, head], chosen="best"
             )
         for k, name in enumerate(names):
             if present[:, k].any():
-                units = _nearest_unit(landmarks[:, k], centers)
+                units = _nearest_unit(in_input[:, k], centers)
                 table[f"perfect {name}"] = measure(
-                    centers.reshape(-1, 2)[units][:, None], present[:, k]
+                    own(centers.reshape(-1, 2)[units][:, None]), present[:, k]
                 )
-    if part_masks is not None:
-        _add_regions(table, landmarks, present, names, centers, size, part_masks, ids, radius)
+    if part_masks is None:
+        return table
+    fixed = TrivialRegions(landmarks, names, centers, size, frame, radius)
+    (rates,) = association_rates(part_masks, list(ids), fixed.regions, [fixed.detectors()], IOU)
+    fixed.fill(table, rates)
     return table
 
 
-def _best_constant(landmarks, size, images):
-    """The position of the lowest instability, on a lattice of 33 x 33, then a finer one."""
-    low, high = np.zeros(2), size[::-1] - 1
+class TrivialRegions:
+    """The detectors that answer with a region, as a group of `association_rates`.
+
+    `regions` are the discs of the units (where there is a radius), then the detectors' own.
+
+    Args:
+        landmarks, centers, radius: as in `trivial_detectors`.
+        names: names of the landmarks.
+        image_size, input_size: (height, width), or [images, 2] for the first.
+    """
+
+    def __init__(self, landmarks, names, centers, image_size, input_size, radius):
+        landmarks = _check.as_landmarks(landmarks, len(landmarks))
+        frame = np.asarray(input_size, "float64")
+        own = np.broadcast_to(np.asarray(image_size, "float64"), (len(landmarks), 2))
+        self._present = np.isfinite(landmarks).all(axis=-1)
+        in_input = move(landmarks, own, frame)
+        whole = np.ones(tuple(int(n) for n in frame), bool)
+        centred = _discs.disc(image_centre(frame), _DISC * frame.min(), frame)
+        self.regions = Regions(centers.reshape(-1, 2), radius, frame, [whole, centred])
+        self._names = ["whole image", "centred disc"]
+        self._fixed = len(self.regions.packed) - 2 + np.arange(2)
+        known = range(len(names)) if radius else ()
+        self._landmarks = [k for k in known if self._present[:, k].any()]
+        self._names += [f"perfect {names[k]}" for k in self._landmarks]
+        self._units = [_nearest_unit(in_input[:, k], centers) for k in self._landmarks]
+
+    def detectors(self):
+        """Their number, and a function of the place of an image."""
+
+        def rows(place):
+            drawn = [j for j, k in enumerate(self._landmarks) if self._present[place, k]]
+            members = [*self._fixed, *(self._units[j][place] for j in drawn)]
+            return Rows(
+                np.array([0, 1, *(2 + j for j in drawn)]),
+                np.array(members),
+                np.arange(len(members)),
+            )
+
+        return len(self._names), rows
+
+    def fill(self, table, rates):
+        """Enters the overlaps into the table of `trivial_detectors`."""
+        value, _ = best_part(rates)
+        for name, overlap in zip(self._names, value, strict=True):
+            row = table.setdefault(name, dict.fromkeys(_COLUMNS, float("nan")))
+            row["part_interpretability"] = float(overlap)
+
+
+def _best_constant(landmarks, size, frame, own):
+    """The position of the lowest instability, on a lattice of 33 x 33, then a finer one.
+
+    In the input's pixels [images, 1, 2].
+    """
+    images = len(landmarks)
+    low, high = np.zeros(2), frame[::-1] - 1
     for _ in range(2):
         axes = [np.linspace(a, b, 33) for a, b in zip(low, high, strict=True)]
         lattice = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
-        peaks = np.broadcast_to(lattice, (images, len(lattice), 2))
-        value = location_instability(peaks, landmarks, image_size=size).per_filter
+        value = _instability_of_constants(lattice, landmarks, size, own)
         if np.isnan(value).all():
-            best = image_centre(size)
+            best = image_centre(frame)
             break
         best = lattice[np.nanargmin(value)]
         step = (high - low) / 16
-        low, high = np.maximum(best - step, 0), np.minimum(best + step, size[::-1] - 1)
+        low, high = np.maximum(best - step, 0), np.minimum(best + step, frame[::-1] - 1)
     return np.broadcast_to(best, (images, 1, 2))
+
+
+def _instability_of_constants(lattice, landmarks, size, own):
+    """Instability of a detector at every position of the lattice.
+
+    As `location_instability` has it; with equal strengths the first images count.
+    """
+    size = np.broadcast_to(size, (len(landmarks), 2))
+    deviations = []
+    for k in range(landmarks.shape[1]):
+        rows = np.flatnonzero(np.isfinite(landmarks[:, k]).all(axis=-1))[:_TOP]
+        if len(rows) < 2:
+            continue
+        places = own(np.broadcast_to(lattice, (len(landmarks), *lattice.shape)), rows)
+        distance = np.linalg.norm(places - landmarks[rows, k][:, None], axis=-1)
+        diagonal = np.hypot(size[rows, 0], size[rows, 1])
+        deviations.append((distance / diagonal[:, None]).std(axis=0, ddof=1))
+    return np.mean(deviations, axis=0) if deviations else np.full(len(lattice), np.nan)
 
 
 def _side_means(landmarks, present, side):
@@ -135,28 +228,3 @@ def _nearest_unit(points, centers):
     flat = centers.reshape(-1, 2)
     distance = np.square(flat[None] - points[:, None]).sum(axis=-1)
     return np.where(np.isnan(distance), np.inf, distance).argmin(axis=1)
-
-
-def _add_regions(table, landmarks, present, names, centers, size, part_masks, ids, radius):
-    whole = _discs.pack(np.ones(size.astype(int), bool))
-    centred = _discs.pack(_discs.disc(image_centre(size), _DISC * size.min(), size))
-    fixed = np.stack([whole, centred])
-    rows = ["whole image", "centred disc"]
-    perfect = [k for k, name in enumerate(names) if f"perfect {name}" in table and radius]
-    rows += [f"perfect {names[k]}" for k in perfect]
-    units = [_nearest_unit(landmarks[:, k], centers) for k in perfect]
-    flat = centers.reshape(-1, 2)
-
-    def draw(i):
-        discs = [
-            _discs.pack(_discs.disc(flat[unit[i]], radius, size))
-            for k, unit in zip(perfect, units, strict=True)
-            if present[i, k]
-        ]
-        drawn = [2 + j for j, k in enumerate(perfect) if present[i, k]]
-        return np.array([0, 1, *drawn]), np.stack([*fixed, *discs])
-
-    value, _ = best_part(association_rates(part_masks, ids, size, draw, len(rows)))
-    for name, overlap in zip(rows, value, strict=True):
-        row = table.setdefault(name, dict.fromkeys(_COLUMNS, float("nan")))
-        row["part_interpretability"] = float(overlap)

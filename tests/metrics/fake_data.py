@@ -53,6 +53,9 @@ class FakeDataset:
             file=f"{i}.png",
         )
 
+    def image(self, i):
+        return self.images[i]
+
     def part_masks(self, i):
         return self.masks[i]
 

@@ -7,6 +7,7 @@ import fake_data
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_icnn import metrics
 
@@ -218,6 +219,94 @@ def test_a_data_set_without_annotations_still_gives_accuracy(dataset):
     for key in ("instability", "r2", "r2_strongest", "part_interpretability"):
         assert np.isnan(report.values[key])
     assert report.trivial == {}
+
+
+def test_images_of_different_size_are_measured_in_their_own_pixels(dataset):
+    """Every image enlarged by a whole number: shares of its own diagonal stay what they were."""
+    data = fake_data.FakeDataset(60, classes=("negative", "red", "green"))
+    model = fake_data.network(3, "softmax")
+    centers = metrics.receptive_field(model, "maps").centers
+    maps, predictions = metrics.MapReader(model, "maps", 20)(data.images.astype("float32"))
+    factor = np.random.default_rng(0).integers(1, 4, len(data))
+    names = dict(
+        class_names=data.class_names,
+        landmark_names=data.landmark_names,
+        part_names=data.part_names,
+        predictions=predictions,
+        radius=5.0,
+    )
+    same = metrics.evaluate_maps(
+        maps,
+        data.labels,
+        data.landmarks,
+        centers,
+        image_size=fake_data.SIZE,
+        part_masks=data.part_masks,
+        **names,
+    )
+    enlarged = metrics.evaluate_maps(
+        maps,
+        data.labels,
+        (data.landmarks + 0.5) * factor[:, None, None] - 0.5,
+        centers,
+        image_size=np.array(fake_data.SIZE) * factor[:, None],
+        input_size=fake_data.SIZE,
+        part_masks=lambda i: data.masks[i].repeat(factor[i], 1).repeat(factor[i], 2),
+        **names,
+    )
+    assert enlarged.values == pytest.approx(same.values, rel=1e-4, nan_ok=True)
+    assert list(enlarged.trivial) == list(same.trivial)
+    for name, row in same.trivial.items():
+        # The random detector is drawn alike; the lattice of constants may fall differently.
+        assert enlarged.trivial[name] == pytest.approx(row, rel=2e-3, abs=1e-4, nan_ok=True)
+    with pytest.raises(ValueError, match="`input_size` is needed"):
+        metrics.evaluate_maps(
+            maps,
+            data.labels,
+            data.landmarks,
+            centers,
+            image_size=np.ones((60, 2)) * fake_data.SIZE,
+            class_names=data.class_names,
+            landmark_names=data.landmark_names,
+        )
+
+
+def test_a_data_set_of_images_that_differ(dataset, report):
+    class Differing(fake_data.FakeDataset):
+        def __init__(self, sizes):
+            super().__init__()
+            self.image_size = None
+            self.small, self.small_masks = self.images, self.masks
+            self.images = [
+                np.asarray(Image.fromarray(image).resize(size[::-1]))
+                for image, size in zip(self.small, sizes, strict=True)
+            ]
+            scale = np.array(sizes)[:, None, ::-1] / np.array(fake_data.SIZE)[::-1]
+            self.landmarks = (self.landmarks + 0.5) * scale - 0.5
+
+        def part_masks(self, i):
+            height, width = self.images[i].shape[:2]
+            y = np.arange(height) * fake_data.SIZE[0] // height
+            return self.small_masks[i][:, y[:, None], np.arange(width) * fake_data.SIZE[1] // width]
+
+    rng = np.random.default_rng(1)
+    n = len(dataset)
+    equal = metrics.evaluate(
+        fake_data.network(), Differing([fake_data.SIZE] * n), batch_size=10, radius=5.0
+    )
+    assert equal.values == pytest.approx(report.values, rel=1e-5, nan_ok=True)
+    sizes = [(int(h), int(w)) for h, w in rng.integers((40, 40), (90, 120), (n, 2))]
+    differing = metrics.evaluate(fake_data.network(), Differing(sizes), batch_size=7)
+    assert differing.values["accuracy"] == 1 and differing.values["radius"] > 0
+    assert differing.filters["r2"][0] > 0.95
+    assert differing.filters["part_interpretability"][0] > 0.9
+    assert differing.filters["instability_head"][0] < 0.03
+    assert differing.trivial["perfect head"]["r2"] > 0.98
+    open_size = keras.Model(
+        image := keras.Input((None, None, 3)), keras.layers.Conv2D(2, 3, name="maps")(image)
+    )
+    with pytest.raises(ValueError, match="leaves its size open"):
+        metrics.evaluate(open_size, Differing(sizes), "maps")
 
 
 def test_errors(dataset):
