@@ -184,6 +184,51 @@ def _parser():
     explain.add_argument("--top", type=_count, default=10, metavar="N", help="parts to list")
     explain.add_argument("-o", "--out", metavar="FILE", help="picture to write (.png, .pdf, .svg)")
 
+    from keras_icnn._evaluate_model import READERS, SPLITS
+
+    evaluate = verb("evaluate", _evaluate, "measure the filters and the accuracy of a saved model")
+    evaluate.add_argument("model", metavar="MODEL", help="a .keras file")
+    evaluate.add_argument("--data", required=True, metavar="DIR", help="folder of the data set")
+    evaluate.add_argument(
+        "--reader", choices=READERS, help="its format; told by the files in it if not given"
+    )
+    evaluate.add_argument(
+        "--split",
+        choices=SPLITS,
+        help="images to measure on: test (or validation where there is none) if not given; all "
+        "includes those trained on, as the authors' code does",
+    )
+    evaluate.add_argument(
+        "--category",
+        action="append",
+        metavar="NAME",
+        help="a class of the model, in the order of its outputs, background left out; repeated",
+    )
+    evaluate.add_argument("--layer", metavar="NAME", help="the layer to measure")
+    evaluate.add_argument(
+        "--radius",
+        type=float,
+        metavar="PIXELS",
+        help="of the round receptive fields; measured by occlusion if not given (slow)",
+    )
+    evaluate.add_argument("--batch-size", type=int, default=32, metavar="N", help="images at once")
+    evaluate.add_argument(
+        "--negatives", metavar="DIR", help="background images, for readers that take a folder"
+    )
+    evaluate.add_argument(
+        "--truth", metavar="DIR", help="part annotations of Animal-Part as published"
+    )
+    evaluate.add_argument(
+        "--preprocess",
+        metavar="NETWORK",
+        help="prepare images as this network of the zoo wants them, for a model that does not do "
+        "so itself",
+    )
+    evaluate.add_argument(
+        "--keypoints", action="store_true", help="add keypoint regression, fitted on train"
+    )
+    evaluate.add_argument("--out", metavar="DIR", help="folder for filters.csv and summary.csv")
+
     bench = verb("bench", _bench, "time the interpretable layer beside a plain convolution")
     from keras_icnn.bench import add_arguments
 
@@ -344,6 +389,40 @@ def _pictures(path, size, class_names=None):
     if class_names and set(class_names) <= set(data.class_names):
         data = data.select(classes=class_names)
     return data
+
+
+def _evaluate(args):
+    _import_keras()
+    from keras_icnn import zoo
+    from keras_icnn._evaluate_model import evaluate_model
+
+    preprocess = None
+    if args.preprocess:
+        preprocess = functools.partial(zoo.preprocess_input, args.preprocess)
+    report, keypoints = evaluate_model(
+        _load_model(args.model),
+        args.data,
+        name=Path(args.model).stem,
+        preprocess=preprocess,
+        reader=args.reader,
+        split=args.split,
+        categories=args.category,
+        layer=args.layer,
+        radius=args.radius,
+        batch_size=args.batch_size,
+        negatives=args.negatives,
+        truth=args.truth,
+        keypoints=args.keypoints,
+        out=args.out,
+        verbose=int(sys.stderr.isatty()),
+    )
+    print(report.summary())
+    if keypoints is not None:
+        print(f"\nKeypoint regression\n{keypoints.summary(report.landmarks)}")
+    if args.out:
+        print(f"\nFilter by filter:   {Path(args.out) / 'filters.csv'}")
+        print(f"This table:         {Path(args.out) / 'summary.csv'}")
+    return DONE
 
 
 def _bench(args):

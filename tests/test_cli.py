@@ -43,7 +43,9 @@ def only_line(text):
     return lines[0]
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["train", "--help"], ["bench", "-h"], ["--version"]])
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["train", "--help"], ["bench", "-h"], ["evaluate", "-h"]]
+)
 def test_help_imports_no_backend(argv):
     code = f"""
 import json, sys

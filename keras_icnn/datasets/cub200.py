@@ -1,6 +1,7 @@
 """Reader of CUB-200-2011: 11,788 pictures of 200 species of birds, with 15 landmarks."""
 
 import math
+import os
 
 import numpy as np
 
@@ -119,6 +120,13 @@ class _Tables:
         self._folder = folder
         self.classes = self._read("classes.txt", "class", (int, str))
         self.images = self._read("images.txt", "image", (int, str))
+        for i, name in self.images.items():
+            parts = os.path.normpath(name).split(os.sep)
+            if os.path.isabs(name) or os.pardir in parts or "\0" in name:
+                raise ValueError(
+                    f"'{folder / 'images.txt'}': image {i} must lie below the folder 'images'. "
+                    f"Received: {name!r}. Restore the file."
+                )
         self.labels = self._of_images("image_class_labels.txt", (int, int))
         self.boxes = self._of_images("bounding_boxes.txt", (int, float, float, float, float))
         self.is_train = self._of_images("train_test_split.txt", (int, int))

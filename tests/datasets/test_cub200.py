@@ -194,6 +194,12 @@ _TABLE_FAULTS = {
     "short": ("train_test_split.txt", "3 0", "3", r"train_test_split.txt', line 3: .*2 values"),
     "lost": ("train_test_split.txt", "3 0\n", "", r"train_test_split.txt' .*image 3"),
     "twice": ("images.txt", "2 001", "1 001", r"images.txt', line 2: image 1 comes twice"),
+    "outside": (
+        "images.txt",
+        "2 001.Big_Bird/",
+        "2 ../../",
+        r"images.txt': image 2 must lie below",
+    ),
     "class": ("image_class_labels.txt", "2 1", "2 9", r"image_class_labels.txt' .*class 9"),
     "part": ("parts/part_locs.txt", "1 2 30", "1 77 30", r"part_locs.txt', line 2: .*part 77"),
 }

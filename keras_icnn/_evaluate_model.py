@@ -1,0 +1,127 @@
+"""Measures a model on a folder of data: what `keras-icnn evaluate` does."""
+
+import functools
+from pathlib import Path
+
+READERS = ("animal_part", "cub200", "pascal_part", "folder")
+SPLITS = ("test", "validation", "train", "all")
+
+
+def evaluate_model(
+    model,
+    data,
+    *,
+    reader=None,
+    split=None,
+    categories=None,
+    layer=None,
+    radius=None,
+    batch_size=32,
+    negatives=None,
+    truth=None,
+    preprocess=None,
+    keypoints=False,
+    name=None,
+    out=None,
+    verbose=1,
+):
+    """Measures a model's filters and accuracy.
+
+    Args:
+        model: a functional or sequential Keras model, channels last.
+        data: folder of a data set.
+        reader: name of its reader; None: what the folder's files suggest.
+        split: `"test"`, `"validation"`, `"train"`, or `"all"`: the three together, as the
+            authors' code measures, training images included; None: `test`, or `validation` where
+            there is no `test`.
+        categories: class names in the order of the model's outputs; None: all. A background class
+            0 of the data set comes first by itself.
+        layer: name of the layer to measure; None: the topmost interpretable one, else the topmost
+            map.
+        radius: of the receptive fields in pixels; None measures it by occlusion.
+        batch_size: images per forward pass.
+        negatives, truth: folders for the readers that take them.
+        preprocess: function applied to each batch of images (float32 RGB, 0 to 255), for a model
+            that does not do it itself.
+        keypoints: whether to add keypoint regression, fitted on `train`.
+        name: what the tables call the model; None: its own name.
+        out: folder for `filters.csv` and `summary.csv`; None writes nothing.
+        verbose: 1 shows progress bars.
+
+    Returns:
+        The `EvaluationReport` and the `KeypointResult` or None.
+
+    Raises:
+        ValueError: when model and data do not fit together.
+        OSError: when the data cannot be read.
+    """
+    from keras_icnn import metrics
+
+    size = tuple(model.inputs[0].shape[1:3])
+    splits = _read(data, reader, size, negatives, truth)
+    split = split or ("test" if "test" in dict(splits.items()) else "validation")
+    chosen = functools.partial(_select, categories=categories)
+    dataset = chosen(_all(splits) if split == "all" else getattr(splits, split))
+    _require_outputs(model, dataset)
+    name = name or model.name
+    if split == "all":
+        name += " (all images, training ones included)"
+    options = {"batch_size": batch_size, "preprocess": preprocess, "verbose": verbose}
+    report = metrics.evaluate(model, dataset, layer, radius=radius, name=name, **options)
+    found = None
+    if keypoints:
+        found = metrics.evaluate_keypoints(model, chosen(splits.train), dataset, layer, **options)
+    if out is not None:
+        out = Path(out)
+        out.mkdir(parents=True, exist_ok=True)
+        report.to_csv(out / "filters.csv")
+        report.to_csv(out / "summary.csv", table="summary")
+    return report, found
+
+
+def _read(path, name, size, negatives, truth):
+    from keras_icnn import datasets
+    from keras_icnn.datasets._detect import reader_name
+
+    name = name or reader_name(path)
+    options = {}
+    if name != "animal_part" and None not in size:
+        options["image_size"] = size
+    if name == "folder":
+        # A folder says nothing of a split: all of it is measured.
+        options["validation_split"] = 0
+        splits = datasets.folder(path, **options)
+        return datasets.PartSplits(test=splits.train, train=splits.train)
+    if negatives is not None:
+        options["negatives"] = negatives
+    if truth is not None and name == "animal_part":
+        options["truth"] = truth
+    return getattr(datasets, name)(path, **options)
+
+
+def _all(splits):
+    parts = [dataset for _, dataset in splits.items()]
+    return functools.reduce(lambda a, b: a.concatenate(b), parts)
+
+
+def _select(dataset, categories):
+    from keras_icnn.metrics import find_background
+
+    if not categories:
+        return dataset
+    names = list(categories)
+    if find_background(dataset.class_names) == 0 and dataset.class_names[0] not in names:
+        names = [dataset.class_names[0], *names]
+    return dataset.select(names)
+
+
+def _require_outputs(model, dataset):
+    outputs = model.outputs[0].shape[-1]
+    if len(model.outputs[0].shape) != 2 or outputs in (1, len(dataset.class_names)):
+        return
+    present = [dataset.class_names[c] for c in sorted(set(dataset.labels.tolist()))]
+    raise ValueError(
+        f"The model has {outputs} outputs, the data set {len(dataset.class_names)} classes: "
+        f"{dataset.class_names}, with images of {present}. Pass the classes that the model was "
+        "trained on with --category, in the order of its outputs."
+    )
