@@ -24,6 +24,7 @@ _OFFICIAL = {
     "class_balance": True,
     "peak": "center_of_mass",
     "target": "max",
+    "learn_beta": True,
 }
 
 # Equal strengths leave only the direction of the push to the templates; tau then only sets the
@@ -128,6 +129,11 @@ class FilterLoss:
         target: what the target category of a filter is chosen by, averaged over the images of
             each class: `"sum"` of the map (paper section 3.1) or its `"max"` (official code).
         momentum: of all running statistics.
+        learn_beta: whether each filter's mask and template take on a width of their own, which
+            follows the spread of its maps on images of its target category: `beta` starts from
+            the given one and moves, with `momentum`, to `clip(3 / sigma, 1.5, 3)` on axes from
+            -1 to 1, sigma the deviation of the maps from their peaks (official code). Likelihoods
+            keep the given `beta`.
         norm, tau, beta, alpha: of `PartTemplates`.
 
     Raises:
@@ -160,6 +166,7 @@ class FilterLoss:
         peak="argmax",
         target="sum",
         momentum=0.9,
+        learn_beta=False,
         norm="l1",
         tau=None,
         beta=4.0,
@@ -200,6 +207,7 @@ class FilterLoss:
                 f"Received: momentum={momentum!r}"
             )
         self.momentum = float(momentum)
+        self.learn_beta = bool(learn_beta)
         self.norm = _choice("norm", norm, NORMS)
         self.tau, self.beta, self.alpha = tau, beta, alpha
         self.templates(2, 2)  # validates tau, beta and alpha
@@ -233,6 +241,17 @@ class FilterLoss:
                 "gradient='one_template' or 'equal'. "
                 f"Received: gradient={gradient!r}"
             )
+        if self.learn_beta and self.gradient.startswith("full"):
+            raise ValueError(
+                "Argument `learn_beta` of FilterLoss gives each filter templates of its own; the "
+                "sum over all templates knows one width. Use another gradient. "
+                f"Received: gradient={gradient!r}, learn_beta={learn_beta!r}"
+            )
+        if self.gradient == "posterior" and self.normalize:
+            raise ValueError(
+                "Argument `normalize` of FilterLoss divides fit strengths, which "
+                f"gradient='posterior' has none of. Received: normalize={normalize!r}"
+            )
         if self.gradient.startswith("full") and (self.normalize or self.class_balance):
             raise ValueError(
                 "Arguments `normalize` and `class_balance` of FilterLoss weigh images by their "
@@ -246,9 +265,8 @@ class FilterLoss:
         """A `FilterLoss` from a name, another `FilterLoss`, its serialised form, or None.
 
         Args:
-            value: `"default"`, the measured rule; `"paper"`; `"official"`, the authors' code (its
-                strengths, targets and centres of mass; its masks keep one width); None; a
-                `FilterLoss`.
+            value: `"default"`, the measured rule; `"paper"`; `"official"`, the authors' code;
+                None; a `FilterLoss`.
 
         Raises:
             ValueError: for anything else.
@@ -296,6 +314,7 @@ class FilterLoss:
                 "peak",
                 "target",
                 "momentum",
+                "learn_beta",
                 "norm",
                 "tau",
                 "beta",

@@ -12,8 +12,16 @@ from keras_icnn._filter_loss import FilterLoss
 from keras_icnn._grouped_conv import GroupedConv2D
 
 # Version of the names and shapes in `_STATE`, stored with the weights.
-STATE_VERSION = 1
-_STATE = ("log_z", "class_activation", "class_count", "activation_scale", "push_rms", "steps")
+STATE_VERSION = 2
+_STATE = (
+    "log_z",
+    "class_activation",
+    "class_count",
+    "activation_scale",
+    "push_rms",
+    "beta",
+    "steps",
+)
 NORMALIZATIONS = (None, "batch")
 # In `log_z`: to be set by the next batch.
 _UNSEEDED = float("-inf")
@@ -82,7 +90,8 @@ class InterpretableFilters(keras.layers.Layer):
         `log_z` `[h*w + 1, filters]`, log of the running mean of exp(tr(x.T)), the paper's Z_T / N;
         `class_activation` `[num_classes, filters]` and `class_count`, running class means that
         choose target categories; `activation_scale` `[filters]`, running mean of max x, for
-        lambda; `push_rms`, running root mean square of the push; `steps`.
+        lambda; `push_rms`, running root mean square of the push; `beta` `[filters]`, of the masks
+        where `learn_beta` is on (0: not learned yet); `steps`.
         With gradient accumulation it moves with each micro-batch. A batch with a value that is
         not finite leaves it as it was.
 
@@ -164,6 +173,7 @@ class InterpretableFilters(keras.layers.Layer):
         self.class_count = state("class_count", (self.num_classes,))
         self.activation_scale = state("activation_scale", (filters,))
         self.push_rms = state("push_rms", ())
+        self.beta = state("beta", (filters,))
         self.steps = state("steps", (), dtype="int32")
 
     def call(self, inputs, training=None):
@@ -213,7 +223,27 @@ class InterpretableFilters(keras.layers.Layer):
         if not self.mask:
             return x
         templates = self._rule.templates(x.shape[1], x.shape[2])
-        return _ops.mask_maps(x, *self._peak(x), templates)
+        return _ops.mask_maps(x, *self._peak(x), templates, self._mask_beta())
+
+    def _mask_beta(self):
+        """Each filter's own width `[F]`, or None where all share the rule's."""
+        if not self._rule.learn_beta:
+            return None
+        beta = ops.convert_to_tensor(self.beta)
+        return ops.where(beta > 0, beta, self._rule.beta)
+
+    def masks(self, maps):
+        """The layer's masks for rectified maps: 1 at each map's peak, falling to 0.
+
+        Args:
+            maps: `[batch, h, w, filters]`, channels last.
+
+        Returns:
+            float32 tensor of the same shape.
+        """
+        maps = ops.convert_to_tensor(maps, dtype="float32")
+        templates = self._rule.templates(maps.shape[1], maps.shape[2])
+        return _ops.part_mask(*self._peak(maps), templates, self._mask_beta())
 
     def _peak(self, x):
         x = ops.stop_gradient(x)
@@ -235,8 +265,6 @@ class InterpretableFilters(keras.layers.Layer):
         batch_size, state, trace, shares = self._statistics(maps, member, batch_size)
         # A ReLU may turn what is not a number into 0; the normalisation's statistics still tell.
         state.update({f"normalization_{k}": value for k, value in enumerate(statistics)})
-        if rule.rescale:
-            trace = trace / state["activation_scale_safe"]
         likelihood = _ops.Likelihood(trace, state["log_z"], templates, rule.marginal)
         loss = likelihood.loss()
         scope_value = ops.mean(loss)
@@ -250,7 +278,12 @@ class InterpretableFilters(keras.layers.Layer):
         positive = ops.matmul(member, ops.transpose(target))
         weight = self._image_weights(positive, target, shares)
         place = self._places(maps, row, column, target, state)
-        push = self._push(likelihood, trace, maps, *place, positive, weight, state, batch_size)
+        push = self._push(likelihood, maps, *place, positive, weight, state, batch_size)
+        beta = self._mask_beta()
+        if beta is not None:
+            fitted = _ops.fitted_beta(maps, row, column, positive, templates)
+            moved = rule.momentum * beta + (1 - rule.momentum) * fitted
+            state["beta"] = ops.where(ops.isfinite(moved), moved, beta)
         decay = 1.0
         if rule.decay_steps is not None:
             decay = 1.0 / (1.0 + ops.floor(ops.cast(self.steps, "float32") / rule.decay_steps))
@@ -274,6 +307,7 @@ class InterpretableFilters(keras.layers.Layer):
                 batch_size,
                 reference=rule.reference,
                 mask=self.mask,
+                beta=beta,
             )
 
         self._assign(state)
@@ -283,7 +317,7 @@ class InterpretableFilters(keras.layers.Layer):
         value = ops.sum(scale * loss)
         weighted = self._weigh(push, scale * _replicas.count() / batch_size)
         scope.add(_ops.loss_term(x, value, weighted), scope_value)
-        return self._masked(x)
+        return _ops.mask_maps(x, row, column, templates, beta) if self.mask else x
 
     def _statistics(self, maps, member, batch_size):
         """New running statistics; nothing is assigned yet."""
@@ -314,8 +348,9 @@ class InterpretableFilters(keras.layers.Layer):
         state["activation_scale_safe"] = ops.where(scale > 0, scale, 1.0)
 
         trace = _ops.traces(maps, self._templates)
-        scaled = trace / state["activation_scale_safe"] if rule.rescale else trace
-        batch_log = _ops.log_mean_exp(scaled, batch_size)
+        if rule.rescale:
+            trace = trace / state["activation_scale_safe"]
+        batch_log = _ops.log_mean_exp(trace, batch_size)
         mixed = ops.logaddexp(
             self.log_z + _log(rule.momentum), batch_log + float(np.log1p(-rule.momentum))
         )
@@ -374,9 +409,9 @@ class InterpretableFilters(keras.layers.Layer):
         scale = state["activation_scale_safe"]
         return _ops.agreed_peak(maps, scale, claims, parts, self._rule.spacing)
 
-    def _push(self, likelihood, trace, maps, row, column, positive, weight, state, batch_size):
+    def _push(self, likelihood, maps, row, column, positive, weight, state, batch_size):
         """The push on each map, before any weight of the whole loss."""
-        rule, templates = self._rule, self._templates
+        rule, templates, beta = self._rule, self._templates, self._mask_beta()
         if rule.gradient.startswith("full"):
             # Which category a map belongs to does not matter here: all templates count.
             strengths = likelihood.all_strengths(
@@ -388,15 +423,19 @@ class InterpretableFilters(keras.layers.Layer):
         if rule.gradient == "posterior":
             scale = state["activation_scale_safe"]
             return _ops.posterior_push(
-                maps, scale, row, column, positive, weight, rule.sharpness, templates
+                maps, scale, row, column, positive, weight, rule.sharpness, templates, beta
             )
         if rule.gradient == "equal":
             strength = templates.tau * ops.ones_like(positive)
             if rule.crowding:
                 weight = strength * weight
-                return _ops.crowded_push(row, column, positive, weight, rule.crowding, templates)
+                return _ops.crowded_push(
+                    row, column, positive, weight, rule.crowding, templates, beta
+                )
         elif rule.likelihood == "official":
-            strength = _ops.official_strength(trace, row, column, positive, batch_size, templates)
+            strength = _ops.official_strength(
+                maps, row, column, positive, batch_size, templates, beta
+            )
         else:
             index = ops.where(
                 positive > 0, _ops.template_index(row, column, templates), templates.units
@@ -406,13 +445,14 @@ class InterpretableFilters(keras.layers.Layer):
                 strength = strength / state["activation_scale_safe"]
         if rule.normalize:
             strength = _ops.normalize_by_sign(strength, positive)
-        return _ops.TargetPush(row, column, positive, strength * weight, templates)
+        return _ops.TargetPush(row, column, positive, strength * weight, templates, beta)
 
     def _weigh(self, push, weight):
         """`push` times a weight, a scalar or `[F]`."""
         if isinstance(push, _ops.TargetPush):
-            row, column, positive, coefficient = push.tensors
-            return _ops.TargetPush(row, column, positive, coefficient * weight, self._templates)
+            row, column, positive, coefficient, *beta = push.tensors
+            weighted = coefficient * weight
+            return _ops.TargetPush(row, column, positive, weighted, self._templates, *beta)
         return _ops.DensePush(push.tensors[0] * weight)
 
     def target_categories(self):
@@ -629,6 +669,10 @@ class InterpretableConv(GroupedConv2D):
     def target_categories(self):
         """See `InterpretableFilters.target_categories`."""
         return self.interpretable.target_categories()
+
+    def masks(self, maps):
+        """See `InterpretableFilters.masks`."""
+        return self.interpretable.masks(maps)
 
     def filter_diagnostics(self, inputs):
         """See `InterpretableFilters.filter_diagnostics`; `inputs` are those of the convolution."""

@@ -100,9 +100,12 @@ def agreed_peak(x, scale, claims, parts, spacing):
     return own[..., 0], own[..., 1]
 
 
-def _falloff(row, column, templates):
-    """`1 - beta * distance / n` around the peak: `[B, h, w, F]`, a template not yet clipped."""
-    slope = templates.beta / templates.n
+def _falloff(row, column, templates, beta=None):
+    """`1 - beta * distance / n` around the peak: `[B, h, w, F]`, a template not yet clipped.
+
+    `beta`: `[F]`, each filter's own; None: that of the templates.
+    """
+    slope = (templates.beta if beta is None else beta) / templates.n
     rows = ops.reshape(ops.arange(templates.height, dtype="float32"), (1, templates.height, 1))
     columns = ops.reshape(ops.arange(templates.width, dtype="float32"), (1, templates.width, 1))
     dr = ops.abs(rows - ops.expand_dims(row, 1))
@@ -113,14 +116,14 @@ def _falloff(row, column, templates):
     return 1.0 - slope * distance
 
 
-def part_mask(row, column, templates):
+def part_mask(row, column, templates, beta=None):
     """`max(T_mu, 0) / tau` for the given peaks: `[B, h, w, F]`, 1 at the peak (section 3)."""
-    return ops.relu(_falloff(row, column, templates))
+    return ops.relu(_falloff(row, column, templates, beta))
 
 
-def target_template(row, column, positive, templates):
+def target_template(row, column, positive, templates, beta=None):
     """The target template in units of tau: `T_mu` where `positive` is 1, -1 where it is 0."""
-    unclipped = ops.maximum(_falloff(row, column, templates), -1.0)
+    unclipped = ops.maximum(_falloff(row, column, templates, beta), -1.0)
     return ops.expand_dims(ops.expand_dims(positive, 1), 1) * (unclipped + 1.0) - 1.0
 
 
@@ -236,21 +239,29 @@ def pick(values, index):
     return ops.squeeze(ops.take_along_axis(values, ops.expand_dims(index, 1), axis=1), axis=1)
 
 
-def official_strength(trace, row, column, positive, batch_size, templates, alpha=0.5):
+def official_strength(x, row, column, positive, batch_size, templates, beta=None, alpha=0.5):
     """Fit strengths of the authors' code: `exp(s/alpha) (s - A + alpha)`, before normalisation.
 
     `s = mean(x o T / tau)` against the target template; `A = alpha log mean_x exp(s'/alpha)`, where
     `s'` uses the positive templates of other images and filters (both orders reversed), or the
     negative template for images of other categories.
 
+    Args:
+        x: float32 maps `[B, h, w, F]`.
+        beta: `[F]`, each filter's own, or None.
+
     Returns:
         float32 `[B, F]`.
     """
-    scale = 1.0 / (templates.tau * templates.units)
+
+    def against(row, column, beta):
+        template = target_template(row, column, ops.ones_like(positive), templates, beta)
+        return ops.mean(x * template, axis=(1, 2))
+
     mirrored = [ops.flip(_replicas.mirrored(position), axis=(0, 1)) for position in (row, column)]
-    against_others = pick(trace, template_index(*mirrored, templates)) * scale
-    against_own = pick(trace, template_index(row, column, templates)) * scale
-    against_negative = trace[:, -1] * scale
+    against_others = against(*mirrored, None if beta is None else ops.flip(beta, axis=0))
+    against_own = against(row, column, beta)
+    against_negative = -ops.mean(x, axis=(1, 2))
     s = ops.where(positive > 0, against_own, against_negative)
     log_mean = ops.where(
         positive > 0,
@@ -260,6 +271,31 @@ def official_strength(trace, row, column, positive, batch_size, templates, alpha
     a = alpha * log_mean
     # Divided by exp(A/alpha): the same after normalisation, and it cannot overflow.
     return ops.exp(s / alpha - log_mean) * (s - a + alpha)
+
+
+def fitted_beta(x, row, column, positive, templates):
+    """The width that the authors' code draws each filter's mask towards.
+
+    On axes from -1 to 1 it is `clip(3 / sigma, 1.5, 3)`, sigma the deviation of the filter's maps
+    from their peaks, weighted by activation, over the images of its target category.
+
+    Args:
+        x: float32 maps `[B, h, w, F]`.
+        row, column, positive: `[B, F]`.
+
+    Returns:
+        `[F]`, in the units of `PartTemplates`; NaN for filters that fire on no such image.
+    """
+    n = templates.n
+    rows = ops.reshape(ops.arange(x.shape[1], dtype="float32"), (1, -1, 1, 1))
+    columns = ops.reshape(ops.arange(x.shape[2], dtype="float32"), (1, 1, -1, 1))
+    dr, dc = rows - row[:, None, None], columns - column[:, None, None]
+    step = 2.0 / max(n - 1.0, 1.0)
+    weight = x * positive[:, None, None]
+    square = weight * step**2 * (ops.square(dr) + ops.square(dc))
+    sums = _replicas.all_sum([ops.sum(square, axis=(0, 1, 2)), ops.sum(weight, axis=(0, 1, 2))])
+    sigma = ops.sqrt(sums[0] / sums[1])
+    return ops.clip(3.0 / sigma, 1.5, 3.0) * step * n
 
 
 def template_index(row, column, templates):
@@ -292,13 +328,14 @@ def normalize_by_sign(strength, positive):
 class TargetPush:
     """`-coefficient * target template`: never stored, only its factors are."""
 
-    def __init__(self, row, column, positive, coefficient, templates):
-        self.tensors = (row, column, positive, coefficient)
+    def __init__(self, row, column, positive, coefficient, templates, beta=None):
+        own = () if beta is None else (beta,)
+        self.tensors = (row, column, positive, coefficient, *own)
         self._templates = templates
 
-    def direction(self, row, column, positive, coefficient):
+    def direction(self, row, column, positive, coefficient, beta=None):
         """The push `[B, h, w, F]` from `tensors`."""
-        target = target_template(row, column, positive, self._templates)
+        target = target_template(row, column, positive, self._templates, beta)
         return target * -ops.expand_dims(ops.expand_dims(coefficient, 1), 1)
 
 
@@ -322,7 +359,7 @@ def full_push(coefficients, templates):
     )
 
 
-def crowded_push(row, column, positive, coefficient, crowding, templates):
+def crowded_push(row, column, positive, coefficient, crowding, templates, beta=None):
     """As `TargetPush`, less `crowding` times the share of filters that claim each unit.
 
     Only on images of the target category (`positive`).
@@ -330,14 +367,14 @@ def crowded_push(row, column, positive, coefficient, crowding, templates):
     Returns:
         A `DensePush`.
     """
-    mask = part_mask(row, column, templates)
-    target = target_template(row, column, positive, templates)
+    mask = part_mask(row, column, templates, beta)
+    target = target_template(row, column, positive, templates, beta)
     shared = crowding * ops.mean(mask, axis=3, keepdims=True)
     target = target - shared * ops.expand_dims(ops.expand_dims(positive, 1), 1)
     return DensePush(target * -ops.expand_dims(ops.expand_dims(coefficient, 1), 1))
 
 
-def posterior_push(x, scale, row, column, positive, coefficient, sharpness, templates):
+def posterior_push(x, scale, row, column, positive, coefficient, sharpness, templates, beta=None):
     """Cross-entropy of each map's softmax over units with its positive template (Eq. 7's spirit).
 
     Where `positive` is 1: softmax of `sharpness * x / scale` over units, less
@@ -353,7 +390,7 @@ def posterior_push(x, scale, row, column, positive, coefficient, sharpness, temp
     """
     shape = (-1, templates.units, x.shape[3])
     found = ops.softmax(ops.reshape(sharpness * x / scale, shape), axis=1)
-    wanted = ops.reshape(part_mask(row, column, templates), shape)
+    wanted = ops.reshape(part_mask(row, column, templates, beta), shape)
     wanted = wanted / ops.sum(wanted, axis=1, keepdims=True)
     push = ops.where(ops.expand_dims(positive, 1) > 0, found - wanted, 1.0 / templates.units)
     push = push * ops.expand_dims(coefficient, 1)
@@ -394,13 +431,13 @@ def push_moments(x, push, remove_radial, batch_size):
 # --- the layer's forward and backward passes ----------------------------------------------------
 
 
-def mask_maps(x, row, column, templates):
+def mask_maps(x, row, column, templates, beta=None):
     """`max(x o T_mu / tau, 0)` with the mask constant in the backward pass (section 3)."""
-    return x * ops.cast(ops.stop_gradient(part_mask(row, column, templates)), x.dtype)
+    return x * ops.cast(ops.stop_gradient(part_mask(row, column, templates, beta)), x.dtype)
 
 
 def mask_maps_with_push(
-    x, row, column, templates, push, radial, factor, batch_size, *, reference, mask=True
+    x, row, column, templates, push, radial, factor, batch_size, *, reference, mask=True, beta=None
 ):
     """As `mask_maps`; the backward pass adds a push of fixed size relative to the task gradient.
 
@@ -418,11 +455,14 @@ def mask_maps_with_push(
         reference: `"batch"`, rms over the whole (all replicas') batch, or `"image"`, over each
             image's own gradient.
         mask: whether the output is masked.
+        beta: of the masks, `[F]`; None: that of the templates.
     """
+    if beta is None:
+        beta = templates.beta
 
     @ops.custom_gradient
-    def forward(x, row, column, radial, factor, batch_size, *tensors):
-        y = mask_maps(x, row, column, templates) if mask else x * ops.ones((), x.dtype)
+    def forward(x, row, column, radial, factor, batch_size, beta, *tensors):
+        y = mask_maps(x, row, column, templates, beta) if mask else x * ops.ones((), x.dtype)
 
         def grad(*args, upstream=None):
             g = ops.cast(args[0] if upstream is None else upstream, "float32")
@@ -430,13 +470,14 @@ def mask_maps_with_push(
             if reference == "batch":
                 square = _replicas.all_sum([ops.sum(square)])[0] / batch_size
             added = push.direction(*tensors) - radial * ops.cast(x, "float32")
-            kept = g * part_mask(row, column, templates) if mask else g
+            kept = g * part_mask(row, column, templates, beta) if mask else g
             dx = ops.cast(kept + (factor * ops.sqrt(square)) * added, x.dtype)
-            return (dx,) + (None,) * (5 + len(tensors))
+            return (dx,) + (None,) * (6 + len(tensors))
 
         return y, grad
 
-    return forward(x, row, column, radial, factor, batch_size, *push.tensors)
+    beta = ops.convert_to_tensor(beta, dtype="float32")
+    return forward(x, row, column, radial, factor, batch_size, beta, *push.tensors)
 
 
 def loss_term(x, value, push):

@@ -29,14 +29,7 @@ class Maps:
         """The layer's masks: 1 at each map's peak, falling to 0; float32, shaped as `before`."""
         from keras import ops
 
-        from keras_icnn import _ops
-
-        inner = interpretable_filters(self.layer)
-        rule = inner.rule
-        place = _ops.peak_position if rule.peak == "argmax" else _ops.center_of_mass
-        row, column = place(ops.convert_to_tensor(self.before))
-        templates = rule.templates(*self.before.shape[1:3])
-        return ops.convert_to_numpy(_ops.part_mask(row, column, templates))
+        return ops.convert_to_numpy(interpretable_filters(self.layer).masks(self.before))
 
     def peak(self, image, filter):
         """(x, y) pixel that the strongest unit of a map is centred on."""

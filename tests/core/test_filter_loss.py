@@ -68,6 +68,8 @@ def test_parse_refuses_anything_else(value):
         ({"spacing": 1.5}, "spacing"),
         ({"sharpness": 0.0}, "sharpness"),
         ({"gradient": "posterior"}, "gradient"),
+        ({"gradient": "posterior", "weight": "relative", "normalize": True}, "normalize"),
+        ({"gradient": "full_sum", "learn_beta": True}, "learn_beta"),
         ({"gradient": "full_sum", "normalize": True}, "normalize"),
         ({"gradient": "full_differentiation", "class_balance": True}, "class_balance"),
     ],

@@ -154,6 +154,81 @@ def test_official_strengths(bank, mode):
             assert found[k, ..., f] == pytest.approx(expected, rel=2e-4)
 
 
+def spread(a, members):
+    """The authors' sigma of one filter: axes from -1 to 1, here of sqrt(h*w) units."""
+    square = weight = 0.0
+    n = np.sqrt(H * W)
+    for k in members:
+        pi, pj = divmod(int(a[k].argmax()), W)
+        for i in range(H):
+            for j in range(W):
+                square += a[k, i, j] * ((i - pi) ** 2 + (j - pj) ** 2) * (2 / (n - 1)) ** 2
+                weight += a[k, i, j]
+    return np.sqrt(square / weight)
+
+
+@pytest.mark.parametrize("weight", ["absolute", "relative"])
+def test_width_of_masks_follows_the_spread_of_maps(weight):
+    # Concentrated to a different degree for each filter, so that no limit holds all.
+    x = maps()
+    for f, power in enumerate((1, 6, 40)):
+        x[..., f] = x[..., f] ** power
+    made = layer(
+        gradient="equal", weight=weight, learn_beta=True, momentum=0.75, target="max", beta=4.0
+    )
+    outputs = []
+    made.build(x.shape)
+    for _ in range(2):
+        with icnn.labels(Y):
+            outputs.append(ops.convert_to_numpy(made(x, training=True)))
+    n = np.sqrt(H * W)
+    targets_of = made.target_categories()
+    beta, seen = np.full(F, 4.0), []
+    for _ in range(2):
+        seen.append(beta)
+        fitted = []
+        for f, a in enumerate(per_filter(x)):
+            sigma = spread(a, np.flatnonzero(targets_of[f] == Y))
+            fitted.append(np.clip(3 / sigma, 1.5, 3) * 2 * n / (n - 1))
+        beta = 0.75 * beta + 0.25 * np.array(fitted)
+    assert len(set(np.round(fitted, 3))) > 1
+    assert ops.convert_to_numpy(made.beta) == pytest.approx(beta, rel=1e-4)
+    for found, used in zip(outputs, seen, strict=True):
+        for f, a in enumerate(per_filter(x)):
+            masks = reference.templates(H, W, tau=1.0, beta=used[f])
+            expected = [z * np.maximum(masks[z.argmax()], 0) for z in a]
+            assert found[..., f] == pytest.approx(np.array(expected), rel=1e-4, abs=1e-6)
+    # Inference takes the widths learned so far.
+    found = ops.convert_to_numpy(made(x, training=False))
+    for f, a in enumerate(per_filter(x)):
+        masks = reference.templates(H, W, tau=1.0, beta=beta[f])
+        expected = [z * np.maximum(masks[z.argmax()], 0) for z in a]
+        assert found[..., f] == pytest.approx(np.array(expected), rel=1e-4, abs=1e-6)
+
+
+def test_push_follows_templates_of_the_filter_s_own_width():
+    x = maps()
+    made = layer(gradient="equal", learn_beta=True)
+    made.build(x.shape)
+    own = np.array([3.0, 4.0, 6.0])
+    made.beta.assign(own.astype("float32"))
+    _, found = term_gradient(made, x)
+    for f, a in enumerate(per_filter(x)):
+        bank = reference.templates(H, W, tau=TAU, beta=own[f])
+        for k, t in enumerate(targets(a, f)):
+            assert found[k, ..., f] == pytest.approx(-bank[t] / N, rel=1e-4, abs=1e-7)
+
+
+def test_filters_that_never_fire_keep_their_width():
+    x = maps()
+    x[..., 1] = 0
+    made = layer(gradient="equal", learn_beta=True, beta=5.0)
+    made.build(x.shape)
+    with icnn.labels(Y):
+        made(x, training=True)
+    assert ops.convert_to_numpy(made.beta)[1] == pytest.approx(5.0)
+
+
 def test_official_normalisation_and_class_balance(bank):
     x = maps()
     _, plain = term_gradient(layer(gradient="equal"), x)
