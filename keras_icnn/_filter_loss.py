@@ -36,6 +36,7 @@ _DEFAULT = {
     "rescale": True,
     "class_balance": True,
     "remove_radial": True,
+    "balance_targets": True,
     "tau": 0.1,
 }
 
@@ -128,6 +129,10 @@ class FilterLoss:
             (official code).
         target: what the target category of a filter is chosen by, averaged over the images of
             each class: `"sum"` of the map (paper section 3.1) or its `"max"` (official code).
+        balance_targets: whether the categories get about as many filters each: which of them
+            a filter stands for is then its best place in a fair distribution. On its own a filter
+            takes the category that activates it most, and a category that is a little ahead
+            may take nearly all filters, since its push makes it so.
         momentum: of all running statistics.
         learn_beta: whether each filter's mask and template take on a width of their own, which
             follows the spread of its maps on images of its target category: `beta` starts from
@@ -165,6 +170,7 @@ class FilterLoss:
         sharpness=3.0,
         peak="argmax",
         target="sum",
+        balance_targets=False,
         momentum=0.9,
         learn_beta=False,
         norm="l1",
@@ -197,6 +203,7 @@ class FilterLoss:
         self.sharpness = check_positive("sharpness", sharpness, where="FilterLoss")
         self.peak = _choice("peak", peak, PEAKS)
         self.target = _choice("target", target, TARGETS)
+        self.balance_targets = bool(balance_targets)
         if (
             isinstance(momentum, bool)
             or not isinstance(momentum, numbers.Real)
@@ -313,6 +320,7 @@ class FilterLoss:
                 "sharpness",
                 "peak",
                 "target",
+                "balance_targets",
                 "momentum",
                 "learn_beta",
                 "norm",

@@ -377,13 +377,20 @@ class InterpretableFilters(keras.layers.Layer):
 
     def _targets(self, state):
         """One-hot target category of each filter, `[F, C]`; zeros where no class was seen."""
-        known = ops.where(state["class_count"] > 0, 1.0, 0.0)
+        known = self._known_classes(state["class_count"])
+        index = _ops.target_categories(state["class_activation"], known, self._balances())
+        return ops.one_hot(index, self.num_classes, dtype="float32") * ops.max(known)
+
+    def _known_classes(self, count):
+        """1 for each class that may be a target, `[C]`."""
+        known = ops.where(count > 0, 1.0, 0.0)
         if self.background_class is not None:
             known = known * (1.0 - ops.one_hot(self.background_class, self.num_classes))
-        # Sums of non-negative maps: -1 is below them all.
-        score = ops.where(ops.expand_dims(known, 1) > 0, state["class_activation"], -1.0)
-        target = ops.one_hot(ops.argmax(score, axis=0), self.num_classes, dtype="float32")
-        return target * ops.max(known)
+        return known
+
+    def _balances(self):
+        categories = self.num_classes - (self.background_class is not None)
+        return self._rule.balance_targets and categories > 1
 
     def _image_weights(self, positive, target, shares):
         assigned = ops.sum(target, axis=1)
@@ -459,29 +466,14 @@ class InterpretableFilters(keras.layers.Layer):
         """The class each filter stands for: int array `[filters]`, -1 before labels were seen.
 
         It is the class whose images activate the filter most (paper section 3.1), never the
-        background.
+        background; with `balance_targets` one of that many filters.
         """
-        count = _array(self.class_count)
-        activation = _array(self.class_activation)
-        known = count > 0
-        if self.background_class is not None:
-            known[self.background_class] = False
-        if not known.any():
+        known = self._known_classes(ops.convert_to_tensor(self.class_count))
+        activation = ops.convert_to_tensor(self.class_activation)
+        if not ops.convert_to_numpy(known).any():
             return np.full(activation.shape[1], -1)
-        return np.where(known[:, None], activation, -1.0).argmax(axis=0)
-
-    @property
-    def rule(self):
-        """The `FilterLoss` that gives templates and masks; the default one where there is none."""
-        return self._rule
-
-    def class_means(self):
-        """What target categories are chosen by: the running means of each class's activations.
-
-        Returns:
-            (means float `[num_classes, filters]`, number of images seen of each class).
-        """
-        return _array(self.class_activation), _array(self.class_count)
+        index = _ops.target_categories(activation, known, self._balances())
+        return ops.convert_to_numpy(index).astype("int64")
 
     def filter_diagnostics(self, inputs):
         """The loss and the entropies of Eqs. (5)-(7) for each filter, over the given maps alone.

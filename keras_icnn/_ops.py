@@ -13,6 +13,44 @@ from keras import ops
 
 from keras_icnn import _replicas
 
+# --- what a filter stands for --------------------------------------------------------------------
+
+
+def target_categories(activation, known, balance):
+    """Index of each filter's target category: int32 `[F]`.
+
+    Args:
+        activation: float32 `[C, F]`, not negative: how much the images of each class activate each
+            filter.
+        known: `[C]`, 1 for the classes that may be a target, at least one of them, else 0.
+        balance: False: the class that activates the filter most (paper section 3.1). True: the
+            classes get about as many filters each, so that their sum of log activations is about
+            the largest: Sinkhorn's iteration, which leaves scales of classes and filters aside.
+    """
+    known = ops.expand_dims(known, 1)
+    score = ops.where(known > 0, activation, -1.0)
+    if not balance:
+        return ops.argmax(score, axis=0)
+    filters = activation.shape[1]
+    tiny = np.finfo("float32").tiny
+    logs = ops.log(ops.maximum(activation, tiny))
+    classes = ops.sum(known)
+    logs = logs - ops.sum(logs * known, axis=0, keepdims=True) / classes
+    logs = logs - ops.mean(logs, axis=1, keepdims=True)
+    spread = ops.sqrt(ops.sum(ops.square(logs) * known) / (classes * filters))
+    # The temperature is low enough for nearly whole numbers of filters.
+    scaled = ops.where(known > 0, logs / (0.05 * ops.maximum(spread, tiny)), -1e9)
+    share = ops.log(filters / classes)
+
+    def step(_, price):
+        of_filter = ops.logsumexp(scaled + price, axis=0, keepdims=True)
+        of_class = ops.logsumexp(scaled - of_filter, axis=1, keepdims=True)
+        return ops.where(known > 0, share - of_class, 0.0)
+
+    price = ops.fori_loop(0, 30, step, ops.zeros_like(known))
+    return ops.argmax(scaled + price, axis=0)
+
+
 # --- where a filter fires ----------------------------------------------------------------------
 
 

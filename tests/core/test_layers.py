@@ -202,6 +202,47 @@ def test_target_is_the_class_that_activates_the_filter_most():
     assert layer.target_categories().tolist() == [2, 0, 1]
 
 
+def test_balanced_targets_give_every_category_its_share():
+    """Beside the best assignment of exactly equal shares."""
+    from scipy.optimize import linear_sum_assignment
+
+    filters = 60
+    activation = np.random.default_rng(1).uniform(0.5, 2.0, (4, filters)).astype("float32")
+    activation[1] *= 3  # the background
+    activation[2] *= 5  # a class that activates every filter most
+    layer = icnn.InterpretableFilters(num_classes=4, background_class=1)
+    layer.build((None, 2, 2, filters))
+    layer.class_activation.assign(activation)
+    layer.class_count.assign(np.ones(4, "float32"))
+    found = layer.target_categories()
+    counts = np.bincount(found, minlength=4)
+    assert counts[1] == 0 and counts.sum() == filters
+    assert (np.abs(counts[[0, 2, 3]] - 20) <= 2).all()
+    logs = np.log(activation)
+    seats = np.repeat([0, 2, 3], 20)
+    rows, columns = linear_sum_assignment(-logs[seats])
+    best = logs[seats[rows], columns].sum()
+    # What the two or three filters on the margin may add or take.
+    assert logs[found, np.arange(filters)].sum() == pytest.approx(best, rel=0.05)
+    free = icnn.InterpretableFilters(
+        num_classes=4, background_class=1, filter_loss=icnn.FilterLoss(balance_targets=False)
+    )
+    free.build((None, 2, 2, filters))
+    free.class_activation.assign(activation)
+    free.class_count.assign(np.ones(4, "float32"))
+    assert set(free.target_categories()) == {2}
+
+
+def test_balanced_targets_leave_out_classes_not_seen_yet():
+    layer = icnn.InterpretableFilters(num_classes=5)
+    layer.build((None, 2, 2, 8))
+    activation = np.random.default_rng(1).uniform(0.5, 2.0, (5, 8)).astype("float32")
+    activation[:, 3] = 0  # a filter that never fired
+    layer.class_activation.assign(activation)
+    layer.class_count.assign(np.array([0, 3, 0, 1, 0], "float32"))
+    assert sorted(layer.target_categories()) == [1] * 4 + [3] * 4
+
+
 def test_background_is_never_a_target():
     x = random_maps(2, 4, 4, 3)
     x[0] += 5
