@@ -76,7 +76,7 @@ def bare(axes):
 def lit(image, weight):
     """The image, RGB float 0 to 1, bright where `weight` `[height, width]` is 1, dark where 0."""
     weight = np.clip(np.asarray(weight, "float64"), 0, 1)[..., None]
-    return np.clip(as_picture(image) / 255 * (0.2 + 0.8 * weight), 0, 1)
+    return np.clip(as_picture(image) / 255 * (0.3 + 0.7 * weight), 0, 1)
 
 
 def mark(axes, center, radius, color=PEAK_COLOR):

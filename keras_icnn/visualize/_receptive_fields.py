@@ -101,9 +101,7 @@ def receptive_fields(
             row[0].text(0.5, 0.5, "fires on\nnone", ha="center", va="center")
             bare(row[0])
     figure.suptitle(
-        title
-        or f"Empirical receptive fields of layer '{reader.layer.name}' of {model.name}, "
-        "and what they cover",
+        title or f"Empirical receptive fields\nlayer '{reader.layer.name}' of {model.name}",
         fontsize=12,
     )
     return save(figure, path)
