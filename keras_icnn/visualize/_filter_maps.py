@@ -83,8 +83,10 @@ def filter_maps(
         if after.max() > 0:
             mark(row[0], maps.peak(0, f), radius)
         row[0].set_ylabel(f"filter {f}" if names is None else names[number], fontsize=11)
-        panels = [before] if masks is None else [before, masks[0, :, :, f], after]
-        top = max(float(before.max()), 1e-12)
+        fires = before.max() > 0
+        # A silent map has no peak, and so no place for its mask.
+        panels = [before] if masks is None else [before, masks[0, :, :, f] * fires, after]
+        top = float(before.max()) if fires else 1.0
         for panel, (axis, values) in enumerate(zip(row[1:-1], panels, strict=True)):
             limit = 1.0 if panel == 1 else top
             drawn = axis.imshow(
@@ -96,7 +98,7 @@ def filter_maps(
         bare(row[-1])
         # One scale for both maps of the row.
         bar = figure.colorbar(drawn, ax=list(row[:-1]), fraction=0.03, pad=0.01, ticks=[0, top])
-        bar.ax.set_yticklabels(["0", f"{top:.1f}"])
+        bar.ax.set_yticklabels(["0", f"{top:.2g}" if fires else "silent"])
     for axis, heading in zip(
         axes[0], _HEADINGS if maps.masked else _HEADINGS_UNMASKED, strict=True
     ):

@@ -180,6 +180,10 @@ def test_a_silent_filter_has_an_empty_gallery(data):
     layer.bias.assign(bias)
     figure = filter_gallery(model, data, 0)
     assert panels(figure) == [] and "none of these 10" in figure.get_suptitle()
+    maps = filter_maps(model, data.image(0), 0)
+    # No peak: no ring, and no place for a mask.
+    assert not maps.axes[0].patches and not panels(maps)[2].any()
+    assert [t.get_text() for t in maps.axes[-1].get_yticklabels()] == ["0", "silent"]
 
 
 def test_part_heatmap(data, tmp_path):
