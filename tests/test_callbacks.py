@@ -130,10 +130,27 @@ def test_pictures_in_a_folder_and_tensorboard(creatures, tmp_path):
 
 
 def test_pictures_leave_the_training_as_it_is(creatures, tmp_path):
-    with_pictures, _ = train(creatures, PartPictures(creatures.test, tmp_path, max_share=None))
-    without, _ = train(creatures)
+    pictures = PartPictures(creatures.test, tmp_path, filters=[0], max_share=None)
+    with_pictures, _ = train(creatures, pictures, epochs=2)
+    without, _ = train(creatures, epochs=2)
+    assert pictures.written == [0, 1, 2]
     for a, b in zip(with_pictures.get_weights(), without.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_pictures_of_a_run_that_goes_on(creatures, tmp_path):
+    pictures = PartPictures(creatures.test.take(2), tmp_path, every=3, filters=[0], max_share=None)
+    model, _ = train(creatures, epochs=1)
+    model.fit(
+        creatures.train.batches(8),
+        initial_epoch=4,
+        epochs=7,
+        shuffle=False,
+        verbose=0,
+        callbacks=[pictures],
+    )
+    assert pictures.written == [4, 6, 7]
+    assert not (tmp_path / "epoch_0000_maps.png").exists()
 
 
 def test_pictures_are_put_off_while_they_would_be_felt(creatures, tmp_path, monkeypatch):
@@ -148,6 +165,7 @@ def test_pictures_are_put_off_while_they_would_be_felt(creatures, tmp_path, monk
 
     monkeypatch.setattr(pictures, "_write", write)
     pictures.on_train_begin()
+    assert pictures.written == []
     # Epochs of 4 s: 1 s of pictures is a tenth after 10 s, 2 s after 20 s.
     for epoch in range(9):
         pictures.on_epoch_begin(epoch)

@@ -420,3 +420,27 @@ def test_images_and_models_that_do_not_fit(data, image):
         Explainer(model).batch(image[None], [0, 1])
     with pytest.raises(ValueError, match="`n`"):
         icnn.explain(model, image).table(-1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", icnn.zoo.list_models())
+def test_every_network_of_the_zoo(name):
+    size = 127 if name.startswith(("alexnet", "vgg_")) else 64
+    model = icnn.zoo.create_model(
+        name,
+        weights=None,
+        input_shape=(size, size, 3),
+        classes=3,
+        new_head=True,
+        include_preprocessing=True,
+    )
+    picture = np.random.default_rng(0).integers(0, 256, (size, size, 3), "uint8")
+    p = np.asarray(model.predict_on_batch(picture[None].astype("float32")), "float64")[0]
+    found = icnn.explain(model, picture, method="gradient")
+    np.testing.assert_allclose(found.probabilities, p, atol=1e-4)
+    assert sum(row["effect"] for row in found.table()) == pytest.approx(found.logit, abs=1e-5)
+    # Removing everything leaves the baseline: its effect is all that there is above it.
+    everything = icnn.explain(
+        model, picture, reference=FilterGroups([tuple(range(len(found.effects)))], [""])
+    )
+    assert everything.remainder == pytest.approx(0, abs=1e-4)
