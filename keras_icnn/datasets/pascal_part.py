@@ -42,7 +42,7 @@ def pascal_part(
     counted within the category of a picture's first animal; all animals of a picture are in one
     split.
 
-    Reading all 10,103 annotations takes about two minutes (a progress bar shows). In memory are
+    Reading all 10,103 annotations takes a few minutes (a progress bar shows). In memory are
     boxes and landmarks only; masks are read again from their file when they are asked for.
 
     Args:

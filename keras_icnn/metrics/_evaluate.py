@@ -1,5 +1,7 @@
 """Every measure of a network in one pass over a data set."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from keras_icnn.metrics import _check
@@ -300,12 +302,8 @@ def evaluate_maps(
     diversity = PeakDiversity(input_size)
     accuracy = Accuracy(from_logits=from_logits, background=background)
     outputs = _OutputAccuracy(from_logits)
-    images = 0
-    for batch, predicted in _batches(maps, predictions):
-        ids = np.arange(images, images + len(batch))
-        images += len(batch)
-        if images > len(labels):
-            break
+
+    def measure(batch, predicted, ids):
         for c in measured:
             mine = labels[ids] == c
             if mine.any():
@@ -314,6 +312,21 @@ def evaluate_maps(
             accuracy.update(predicted, labels[ids])
             if independent_outputs:
                 outputs.update(predicted, labels[ids])
+
+    images = 0
+    # A batch is measured while the network, in this thread, works on the next one.
+    with ThreadPoolExecutor(1) as worker:
+        pending = None
+        for batch, predicted in _batches(maps, predictions):
+            ids = np.arange(images, images + len(batch))
+            images += len(batch)
+            if images > len(labels):
+                break
+            if pending is not None:
+                pending.result()
+            pending = worker.submit(measure, batch, predicted, ids)
+        if pending is not None:
+            pending.result()
     if images != len(labels):
         raise ValueError(
             f"`maps` must have one map for each of the {len(labels)} `labels`. Received: "

@@ -1,5 +1,7 @@
 """The forward pass over a data set, batch by batch."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from keras_icnn.metrics._frames import resize_image
@@ -29,35 +31,45 @@ class Forward:
         self._features = features
         self._preprocess = preprocess
         self._what = what
+        self._loader = None
         self.sizes = None
         if dataset.image_size is None:
             self.sizes = np.zeros((len(dataset), 2), int)
 
     def __iter__(self):
         step = self._reader.batch_size
+        if self.sizes is None and self._features is None:
+            self._loader = self._dataset.batches(step)
         starts = range(0, len(self._dataset), step)
         if self._what:
             from tqdm import tqdm
 
             starts = tqdm(starts, desc=self._what, unit="batch")
-        for start in starts:
-            yield self._reader(self._batch(start, start + step))
+        # Files are decoded while the network works on the batch before, as `predict` has it. The
+        # network itself stays in the caller's thread.
+        with ThreadPoolExecutor(1) as pool:
+            coming = None
+            for start in starts:
+                batch = self._fed(start, step) if coming is None else coming.result()
+                coming = None
+                if start + step < len(self._dataset):
+                    coming = pool.submit(self._fed, start + step, step)
+                if self._features is None and self._preprocess is not None:
+                    batch = self._preprocess(batch)
+                yield self._reader(batch)
 
-    def _batch(self, start, stop):
+    def _fed(self, start, step):
+        """What the network is fed, before preprocessing."""
+        stop = start + step
         if self._features is not None:
             if self.sizes is not None:
                 self._own_pictures(start, stop)
             return np.asarray(self._features[start:stop])
         if self.sizes is None:
-            step = self._reader.batch_size
-            if start == 0:
-                self._loader = self._dataset.batches(step)
-            batch = self._loader[start // step][0]
-        else:
-            pictures = self._own_pictures(start, stop)
-            batch = np.stack([resize_image(p, self._input_size) for p in pictures])
-            batch = batch.astype("float32")
-        return batch if self._preprocess is None else self._preprocess(batch)
+            return self._loader[start // step][0]
+        pictures = self._own_pictures(start, stop)
+        batch = np.stack([resize_image(picture, self._input_size) for picture in pictures])
+        return batch.astype("float32")
 
     def _own_pictures(self, start, stop):
         """The pictures as they are, their sizes noted."""
