@@ -22,15 +22,14 @@ class Regions:
     """Regions that detectors are composed of, as bit masks.
 
     Args:
-        centers: [units, 2], (x, y) of the units' centres.
-        radius: of their discs in pixels, or None: no discs.
+        discs: the units' discs, as from `pack_discs`; None: no discs.
         image_size: (height, width).
         extra: list of bool [height, width], numbered after the units.
     """
 
-    def __init__(self, centers, radius, image_size, extra=()):
+    def __init__(self, discs, image_size, extra=()):
         self.image_size = tuple(int(n) for n in image_size)
-        packed = [] if radius is None else [_discs.pack_discs(centers, radius, image_size)]
+        packed = [] if discs is None else [discs]
         packed += [_discs.pack(mask)[None] for mask in extra]
         self.packed = np.concatenate(packed)
         self.area = _discs.popcount(self.packed)

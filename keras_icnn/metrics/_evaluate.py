@@ -8,6 +8,7 @@ from keras_icnn.metrics import _check
 from keras_icnn.metrics._accuracy import Accuracy
 from keras_icnn.metrics._association import association_rates
 from keras_icnn.metrics._category import CategoryMeasures
+from keras_icnn.metrics._discs import pack_discs
 from keras_icnn.metrics._diversity import PeakDiversity, part_diversity
 from keras_icnn.metrics._forward import Forward
 from keras_icnn.metrics._frames import resize_image, resize_masks
@@ -333,6 +334,8 @@ def evaluate_maps(
             f"{'more' if images > len(labels) else images}"
         )
     trivial, results = {}, []
+    if part_masks is not None:
+        discs = pack_discs(centers.reshape(-1, 2), radius, input_size)
     for c, ids in members.items():
         own = input_size if sizes is None else sizes[ids]
         trivial[c] = trivial_detectors(
@@ -345,7 +348,7 @@ def evaluate_maps(
         )
         rates = None
         if part_masks is not None:
-            fixed = TrivialRegions(landmarks[ids], landmark_names, centers, own, input_size, radius)
+            fixed = TrivialRegions(landmarks[ids], landmark_names, centers, own, input_size, discs)
             groups = [fixed.detectors(), measures[c].parts.detectors()]
             # The images came in the order of `ids`, so that a place means the same in both.
             trivial_rates, rates = association_rates(part_masks, ids, fixed.regions, groups, IOU)

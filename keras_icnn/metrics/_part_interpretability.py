@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_icnn.metrics import _check
+from keras_icnn.metrics import _check, _discs
 from keras_icnn.metrics._association import Regions, Rows, association_rates
 from keras_icnn.metrics._location_instability import mean_or_nan
 
@@ -177,7 +177,8 @@ class PartInterpretability:
     def result(self):
         """The `InterpretabilityResult` of all batches so far."""
         group = self.detectors()
-        regions = Regions(self.centers.reshape(-1, 2), self.radius, self.image_size)
+        discs = _discs.pack_discs(self.centers.reshape(-1, 2), self.radius, self.image_size)
+        regions = Regions(discs, self.image_size)
         (rates,) = association_rates(self.part_masks, self._ids, regions, [group], self.iou)
         return self.finish(rates)
 

@@ -118,7 +118,8 @@ def trivial_detectors(
                 )
     if part_masks is None:
         return table
-    fixed = TrivialRegions(landmarks, names, centers, size, frame, radius)
+    discs = _discs.pack_discs(centers.reshape(-1, 2), radius, frame) if radius else None
+    fixed = TrivialRegions(landmarks, names, centers, size, frame, discs)
     (rates,) = association_rates(part_masks, list(ids), fixed.regions, [fixed.detectors()], IOU)
     fixed.fill(table, rates)
     return table
@@ -127,15 +128,16 @@ def trivial_detectors(
 class TrivialRegions:
     """The detectors that answer with a region, as a group of `association_rates`.
 
-    `regions` are the discs of the units (where there is a radius), then the detectors' own.
+    `regions` are the discs of the units (where they are given), then the detectors' own.
 
     Args:
-        landmarks, centers, radius: as in `trivial_detectors`.
+        landmarks, centers: as in `trivial_detectors`.
         names: names of the landmarks.
         image_size, input_size: (height, width), or [images, 2] for the first.
+        discs: the units' discs, as from `pack_discs`; None leaves out `perfect NAME`.
     """
 
-    def __init__(self, landmarks, names, centers, image_size, input_size, radius):
+    def __init__(self, landmarks, names, centers, image_size, input_size, discs):
         landmarks = _check.as_landmarks(landmarks, len(landmarks))
         frame = np.asarray(input_size, "float64")
         own = np.broadcast_to(np.asarray(image_size, "float64"), (len(landmarks), 2))
@@ -143,10 +145,10 @@ class TrivialRegions:
         in_input = move(landmarks, own, frame)
         whole = np.ones(tuple(int(n) for n in frame), bool)
         centred = _discs.disc(image_centre(frame), _DISC * frame.min(), frame)
-        self.regions = Regions(centers.reshape(-1, 2), radius, frame, [whole, centred])
+        self.regions = Regions(discs, frame, [whole, centred])
         self._names = ["whole image", "centred disc"]
         self._fixed = len(self.regions.packed) - 2 + np.arange(2)
-        known = range(len(names)) if radius else ()
+        known = () if discs is None else range(len(names))
         self._landmarks = [k for k in known if self._present[:, k].any()]
         self._names += [f"perfect {names[k]}" for k in self._landmarks]
         self._units = [_nearest_unit(in_input[:, k], centers) for k in self._landmarks]
