@@ -43,10 +43,12 @@ class Network:
 
     `frozen_until` names the layer whose outputs are computed once and cached; the layers up to it
     are frozen. `head` is `"network"`, the network's own, or `"pooled"`: mean over the map, times
-    `head_scale`, one linear layer.
+    `head_scale`, one linear layer. With `top`, the network is cut at that map, which counts as
+    its top map from then on.
     """
 
     weights: str = ""
+    top: str = ""
     frozen_until: str = ""
     head: str = "network"
     head_scale: float = 1.0
@@ -167,6 +169,11 @@ def _recipe(content, path, sha256):
         )
     network = _section(Network, content.get("network", {}), "[network]")
     _one_of(network.head, ("network", "pooled"), "head", "[network]")
+    if network.top and network.head != "pooled":
+        raise ValueError(
+            "`top` in [network] leaves the network's own head out; it needs head = 'pooled'. "
+            f"Received: top={network.top!r}, head={network.head!r}"
+        )
     training = _section(Training, content.get("training", {}), "[training]")
     _one_of(training.schedule, SCHEDULES, "schedule", "[training]")
     _one_of(training.loss, LOSSES, "loss", "[training]")

@@ -333,7 +333,10 @@ class _Run:
         if recipe.network.head == "pooled":
             arguments.update(include_top=False, pooling="avg")
         with _mistakes_of(f"[[variant]] '{variant.name}'"):
-            model = zoo.create_model(variant.network, **arguments)
+            if recipe.network.top:
+                model = self._cut(variant, arguments)
+            else:
+                model = zoo.create_model(variant.network, **arguments)
         make = InterpretableModel if isinstance(model, InterpretableModel) else keras.Model
         if recipe.network.head == "pooled":
             pooled = keras.layers.Rescaling(recipe.network.head_scale, name="head_scale")
@@ -349,6 +352,39 @@ class _Run:
             layer.trainable = False
         upper = make(cut.output, model.output, name=variant.name)
         return model, upper, lower
+
+    def _cut(self, variant, arguments):
+        """The network up to `top`, made what the variant's name and arguments say, and pooled."""
+        import keras
+
+        from keras_icnn import zoo
+        from keras_icnn._convert import layer_arguments, transform
+
+        base = {k: arguments.pop(k) for k in ("input_shape", "weights", "include_preprocessing")}
+        for idle in ("include_top", "pooling", "classifier_activation"):
+            arguments.pop(idle, None)
+        classes = arguments.pop("classes")
+        ordinary = variant.network.removesuffix("_interpretable")
+        whole = zoo.create_model(ordinary, include_top=False, **base)
+        model = keras.Model(whole.inputs, self._layer(whole, self.recipe.network.top).output)
+        interpretable = None
+        if variant.network != ordinary:
+            names = ("background_class", "filter_loss", "mask")
+            given = {k: arguments.pop(k) for k in names if k in arguments}
+            interpretable = layer_arguments(classes, **given)
+        extra = arguments.pop("extra_layer", interpretable is not None)
+        layers = None if arguments.pop("interpret_top", True) else ()
+        model = transform(
+            model,
+            name=variant.name,
+            layers=layers,
+            extra_layer=extra,
+            interpretable=interpretable,
+            **arguments,
+        )
+        make = type(model)
+        pooled = keras.layers.GlobalAveragePooling2D(name="pool")(model.output)
+        return make(model.inputs, pooled, name=variant.name)
 
     @staticmethod
     def _layer(model, name):
