@@ -2,8 +2,6 @@
 
 import json
 import os
-import zipfile
-import zlib
 from pathlib import Path
 
 import keras
@@ -13,19 +11,6 @@ from keras_icnn import _training_state
 from keras_icnn._whole_file import replacing
 
 _FORMAT = 1
-# How an archive that is not whole makes its readers fail.
-_DAMAGED = (
-    OSError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    NotImplementedError,
-    RuntimeError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 class Backup(keras.callbacks.Callback):
@@ -89,7 +74,7 @@ class Backup(keras.callbacks.Callback):
                     raise ValueError(f"format {about['format']} instead of {_FORMAT}")
                 epochs, earlier = int(about["epochs"]), list(about["logs"])
                 arrays = [archive[f"v{k}"] for k in range(int(about["variables"]))]
-        except _DAMAGED as error:
+        except Exception as error:  # A broken file fails in as many ways as it can be broken.
             raise ValueError(
                 f"The backup '{self.path}' is damaged, or none of this package. Remove it to train "
                 f"from the beginning. Received: {type(error).__name__}: {error}"

@@ -40,7 +40,7 @@ class FeatureCache:
         """The features, or None where the file is missing or damaged: it is then made anew."""
         try:
             features = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+        except Exception:  # A broken file fails in as many ways as it can be broken.
             return None
         whole = isinstance(features, np.ndarray) and features.dtype in ("float16", "float32")
         return features if whole and features.ndim > 1 and len(features) == images else None
