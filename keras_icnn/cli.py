@@ -21,7 +21,10 @@ DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 # What tells the user of a mistake or of a missing file; anything else is a defect of the package.
 _EXPECTED = (ValueError, OSError, ImportError, FloatingPointError)
-_RESUME = "Run the same command again to resume: the runs that were finished are kept in '{out}'."
+_RESUME = (
+    "Run the same command again to resume: the runs that were finished, and the epochs of a "
+    "network that is trained whole, are kept in '{out}'."
+)
 
 
 def main(argv=None):
