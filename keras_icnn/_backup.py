@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_icnn import _training_state
-from keras_icnn._whole_file import replacing
+from keras_icnn._whole_file import remove_leftovers_of, replacing
 
 _FORMAT = 1
 
@@ -61,6 +61,7 @@ class Backup(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._logs = []
         self._earlier = []
+        remove_leftovers_of(self.path)
         if self.path.exists():
             self._restore()
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import os
 from pathlib import Path
@@ -64,6 +65,16 @@ def remove_leftovers(folder):
 
     Only for folders that no other process writes to.
     """
-    for file in Path(folder).rglob(".*.[0-9]*.tmp*"):
+    _remove(Path(folder).rglob(".*.[0-9]*.tmp*"))
+
+
+def remove_leftovers_of(path):
+    """Removes temporary files of one file; only where no other process writes to it."""
+    path = Path(path)
+    _remove(path.parent.glob(f".{glob.escape(path.stem)}.[0-9]*.tmp{glob.escape(path.suffix)}"))
+
+
+def _remove(files):
+    for file in files:
         if file.is_file():
             file.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_icnn._csv_file import write_csv
-from keras_icnn._whole_file import file_name, remove_leftovers, replacing
+from keras_icnn._whole_file import file_name, remove_leftovers, remove_leftovers_of, replacing
 
 
 def test_a_file_is_replaced_once_it_is_complete(tmp_path):
@@ -81,6 +81,9 @@ def test_a_killed_writer_leaves_a_whole_file_and_its_leftovers_go(tmp_path):
             writer.wait()
         assert len(path.read_text().splitlines()) == 20_001
     (path.parent / ".a.123.tmp.csv").write_text("left")
+    (path.parent / ".b.123.tmp.csv").write_text("left")
+    remove_leftovers_of(path)
+    assert sorted(os.listdir(path.parent)) == [".b.123.tmp.csv", "a.csv"]
     (path.parent / ".a.csv").write_text("the user's")
     remove_leftovers(tmp_path)
     assert sorted(os.listdir(path.parent)) == [".a.csv", "a.csv"]

@@ -240,22 +240,26 @@ class Child:
 
 
 def disturbed(kind, folder, longest, aim, rng, fork):
-    """Starts a process and kills it; False where it came to its end before."""
+    """Starts a process and kills it; None where it came to its end before.
+
+    Otherwise, whether it left a file half written.
+    """
+    earlier = set(folder.rglob(".*.tmp*"))
     child = Child(kind, folder, fork)
     after = rng.uniform(0, longest)
     writing = False
     while (code := child.ended()) is None:
         if aim:
             # The first file that is being written after that time.
-            writing = any(p.suffix in (".npz", ".csv", ".keras") for p in folder.rglob(".*.tmp*"))
+            writing = bool(set(folder.rglob(".*.tmp*")) - earlier)
         spent = child.processor_time()
         if spent >= after and (writing or not aim or spent > 2 * longest):
             child.kill()
-            return True
+            return bool(set(folder.rglob(".*.tmp*")) - earlier)
         time.sleep(0.0005 if aim else 0.005)
     if code:
         raise RuntimeError(f"{kind} failed with {code}: see {folder.parent / 'log.txt'}")
-    return False
+    return None
 
 
 def experiment(kind, kills, root, rng, fork):
@@ -285,10 +289,11 @@ def experiment(kind, kills, root, rng, fork):
             aim = left % 3 == 0
             # No kills left: the last run may come to its end.
             longest = spent if left else float("inf")
-            if not disturbed(kind, folder, longest, aim and left > 0, rng, fork):
+            half = disturbed(kind, folder, longest, aim and left > 0, rng, fork)
+            if half is None:
                 break
             result["kills"] += 1
-            result["while writing"] += any(folder.rglob(".*.tmp*"))
+            result["while writing"] += half
             result["files read"] += check_files(folder)
             print(f"{kind}: {result}", flush=True)
         result["runs"] += 1
