@@ -87,7 +87,8 @@ class StopOnNaN(keras.callbacks.Callback):
                     if not _training_state.finite(array)
                 ]
                 what = f"the gradient is not finite; '{wrong[-1]}' is the last weight it spoilt"
-            return f"{where}{what}. "
+            told = f"{where}{what}. "
+            return told[0].upper() + told[1:]
         return None
 
 

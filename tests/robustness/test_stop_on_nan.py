@@ -67,7 +67,7 @@ def exploding(gradient):
 
 def test_a_picture_that_is_not_finite():
     told = fit(small.network(), small.Batches(spoil=spoilt(3)))
-    assert "nan in epoch 1, batch 4 (step 4). the pictures are not finite, sample 3" in told
+    assert "nan in epoch 1, batch 4 (step 4). The pictures are not finite, sample 3" in told
 
 
 def test_without_the_data_the_interpretable_layer_is_named():
@@ -88,7 +88,7 @@ def test_the_layer_that_is_not_finite_first():
     calls.append(1)
     before = _training_state.read(_training_state.variables(model))
     told = fit(model, batches)
-    assert "epoch 1, batch 3 (step 8). the output of layer 'explode' (Explode) is not" in told
+    assert "epoch 1, batch 3 (step 8). The output of layer 'explode' (Explode) is not" in told
     for a, b in zip(before, _training_state.read(_training_state.variables(model)), strict=True):
         assert np.array_equal(a, b)
 
@@ -105,7 +105,7 @@ def test_a_loss_that_is_not_finite_where_all_layers_are():
     model = small.network()
     model.compile("sgd", lambda y, p: keras.ops.mean(p) / 0.0, run_eagerly=True)
     told = fit(model, small.Batches())
-    assert "every layer's output is finite, the loss itself is not" in told
+    assert "Every layer's output is finite, the loss itself is not" in told
 
 
 def test_an_ordinary_network():
