@@ -10,7 +10,9 @@ the end. Each complete run must have left the same weights and results as one th
 """
 
 import argparse
+import contextlib
 import csv
+import importlib
 import json
 import os
 import random
@@ -317,7 +319,12 @@ def main():
         WORK[arguments.work[0]](Path(arguments.work[1]))
         return 0
     if arguments.fork:
-        import keras_icnn.recipes  # noqa: F401
+        # What training would import, in each process anew.
+        for name in ("recipes", "callbacks", "datasets", "metrics", "zoo", "_optimizers"):
+            importlib.import_module(f"keras_icnn.{name}")
+        # Keras asks for it, to tell its data sets from others.
+        with contextlib.suppress(ImportError):
+            importlib.import_module("tensorflow").data.Dataset
 
     rng = random.Random(arguments.seed)
     started = time.monotonic()
