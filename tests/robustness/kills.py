@@ -324,7 +324,7 @@ def main():
             importlib.import_module(f"keras_icnn.{name}")
         # Keras asks for it, to tell its data sets from others.
         with contextlib.suppress(ImportError):
-            importlib.import_module("tensorflow").data.Dataset
+            _ = importlib.import_module("tensorflow").data.Dataset
 
     rng = random.Random(arguments.seed)
     started = time.monotonic()
