@@ -141,8 +141,11 @@ def test_statistics_of_a_layer_survive_a_batch_that_is_not_finite():
             assert np.array_equal(a, b)
         model.set_weights(kept)
     model.train_on_batch(*small.Batches()[1])
-    for a, b in zip(before, _training_state.read(states), strict=True):
-        assert not np.array_equal(a, b)
+    after = _training_state.read(states)
+    moved = {
+        v.name for v, a, b in zip(states, before, after, strict=True) if not np.array_equal(a, b)
+    }
+    assert {"moving_mean", "moving_variance", "log_z", "steps", "push_rms"} <= moved
 
 
 def test_arguments():
