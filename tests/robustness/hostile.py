@@ -191,6 +191,15 @@ def lambda_layer():
     return layer("Lambda", function=function, arguments={})
 
 
+def led_out(where):
+    path = where / "a.keras"
+    network().save(path)
+    with zipfile.ZipFile(path, "a") as file:
+        for name in ("assets/../../../escaped", "/tmp/escaped", "../escaped"):
+            file.writestr(name, "x")
+    return path
+
+
 def sparse_file(path, size):
     with open(path, "wb") as file:
         file.truncate(size)
@@ -380,7 +389,7 @@ CASES = {
             {
                 "module": "os",
                 "class_name": "system",
-                "config": "touch executed",
+                "config": {"command": "touch executed"},
                 "registered_name": None,
             },
         ),
@@ -409,14 +418,7 @@ CASES = {
         lambda where: keras_file(where / "a.keras", sequential(INPUT, layer("Dense", units=HUGE))),
         weights,
     ),
-    ".keras: members that lead out of the folder": (
-        lambda where: keras_file(
-            where / "a.keras",
-            sequential(INPUT),
-            **{"assets/../../../escaped": "x", "/tmp/escaped": "x"},
-        ),
-        weights,
-    ),
+    ".keras: members that lead out of the folder": (led_out, weights),
     ".keras: 400 MB of zeros in 400 kB": (
         lambda where: keras_file(
             where / "a.keras", sequential(INPUT), **{"model.weights.h5": (b"", 400 << 20)}

@@ -35,9 +35,12 @@ def test_hostile_files_are_refused(tmp_path):
     assert [case["name"] for case in found] == list(hostile.CASES)
     for case in found:
         kind, _, message = case["told"].partition(": ")
-        assert kind in ("ValueError", "RecipeError", "OSError"), case
-        # The file is named, and nothing came into being.
-        assert "PATH" in message or "FOLDER" in message, case
+        if "members that lead out" in case["name"]:
+            assert kind == "opened", case  # they are passed over
+        else:
+            assert kind in ("ValueError", "RecipeError", "OSError"), case
+            assert "PATH" in message or "FOLDER" in message, case
+        # Nothing came into being.
         assert case["new"] == [], case
         assert case["grown"] < 700, case
     assert not list(tmp_path.iterdir())
