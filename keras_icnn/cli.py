@@ -232,6 +232,44 @@ def _parser():
     )
     evaluate.add_argument("--out", metavar="DIR", help="folder for filters.csv and summary.csv")
 
+    report = verb("report", _report, "write a page that shows what a network's filters mean")
+    report.add_argument("model", metavar="MODEL", help="a .keras file")
+    report.add_argument(
+        "--data",
+        required=True,
+        metavar="DIR",
+        help="held-out pictures: a folder of class folders, or of the Animal-Part data set (its "
+        "test split)",
+    )
+    report.add_argument("-o", "--out", default="report.html", metavar="FILE", help="page to write")
+    report.add_argument(
+        "--compare", metavar="MODEL", help="a second network, such as the ordinary twin"
+    )
+    report.add_argument(
+        "--classes",
+        metavar="A,B,...",
+        help="the model's classes in its order, where the data have others too; for a model with "
+        "one output the background's first",
+    )
+    report.add_argument("--layer", metavar="NAME", help="layer; else the topmost interpretable one")
+    report.add_argument("--compare-layer", metavar="NAME", help="layer of the second network")
+    report.add_argument(
+        "--pictures", type=_count, default=1000, metavar="N", help="pictures on the page at most"
+    )
+    report.add_argument(
+        "--radius",
+        type=float,
+        metavar="PIXELS",
+        help="of the receptive fields; measured if not given, which takes most of the time",
+    )
+    report.add_argument(
+        "--preprocess",
+        metavar="NETWORK",
+        help="prepare pictures as this network of the zoo wants them, for models that do not do "
+        "so themselves",
+    )
+    report.add_argument("--title", metavar="TEXT", help="of the page")
+
     bench = verb("bench", _bench, "time the interpretable layer beside a plain convolution")
     from keras_icnn.bench import add_arguments
 
@@ -322,29 +360,20 @@ def _train(args):
 
 def _explain(args):
     _import_keras()
-    from keras_icnn import zoo
     from keras_icnn.datasets._files import read_image
     from keras_icnn.visualize import Explainer
 
     model = _load_model(args.model)
-    size = tuple(model.inputs[0].shape[1:3])
-    if None in size:
-        raise ValueError(
-            f"'{args.model}' takes images of any size, so none is known to resize to; build the "
-            "model with a fixed `input_shape`."
-        )
+    size = _input_size(model, args.model)
     image = read_image(args.image, size)
-    names = args.classes.split(",") if args.classes else None
-    preprocess = None
-    if args.preprocess:
-        preprocess = functools.partial(zoo.preprocess_input, args.preprocess)
+    names = _names(args.classes)
     explainer = Explainer(
         model,
         args.method,
         layer=args.layer,
         reference=_pictures(args.data, size, names) if args.data else None,
         class_names=names,
-        preprocess=preprocess,
+        preprocess=_preprocess(args.preprocess),
     )
     explanation = explainer(image, _class(args.target), _class(args.against))
     print(explanation.summary(args.top))
@@ -352,6 +381,52 @@ def _explain(args):
         explanation.plot(path=args.out)
         print(f"\nPicture: {args.out}")
     return DONE
+
+
+def _report(args):
+    _import_keras()
+    from keras_icnn import visualize
+
+    model = _load_model(args.model)
+    path = visualize.report(
+        model,
+        _pictures(args.data, _input_size(model, args.model), _names(args.classes), "test"),
+        args.out,
+        _load_model(args.compare) if args.compare else None,
+        layer=args.layer,
+        compare_layer=args.compare_layer,
+        n=args.pictures,
+        title=args.title,
+        radius=args.radius,
+        preprocess=_preprocess(args.preprocess),
+        verbose=1,
+    )
+    print(f"Page: {path} ({path.stat().st_size / 1e6:.1f} MB). Open it in a browser.")
+    return DONE
+
+
+def _input_size(model, path):
+    """(height, width) of a model's input."""
+    size = tuple(model.inputs[0].shape[1:3])
+    if None in size:
+        raise ValueError(
+            f"'{path}' takes images of any size, so none is known to resize to; build the model "
+            "with a fixed `input_shape`."
+        )
+    return size
+
+
+def _names(text):
+    return text.split(",") if text else None
+
+
+def _preprocess(network):
+    """The preprocessing of a network of the zoo, or None."""
+    if not network:
+        return None
+    from keras_icnn import zoo
+
+    return functools.partial(zoo.preprocess_input, network)
 
 
 def _class(text):
@@ -373,15 +448,15 @@ def _load_model(path):
     return keras.saving.load_model(path, compile=False)
 
 
-def _pictures(path, size, class_names=None):
-    """Held-out pictures: the Animal-Part data set's validation split, or all class folders.
+def _pictures(path, size, class_names=None, split="validation"):
+    """Held-out pictures: a split of the Animal-Part data set, or all class folders.
 
     Where `class_names` are among the data's, only those classes, in that order.
     """
     from keras_icnn import datasets
 
     if os.path.exists(os.path.join(path, "annotations.csv")):
-        data = datasets.animal_part(path).validation
+        data = getattr(datasets.animal_part(path), split)
         if data.image_size != size:
             raise ValueError(
                 f"The pictures of '{path}' are {data.image_size[0]} x {data.image_size[1]}, the "

@@ -197,6 +197,32 @@ def test_mistakes_of_explain_are_one_line(more, told, pictures, capsys):
     assert told in only_line(capsys.readouterr().err)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+def test_report(pictures, capsys):
+    model, out = str(pictures / "net.keras"), pictures / "page.html"
+    argv = ["report", model, "--data", str(pictures / "data"), "--pictures", "4", "-o", str(out)]
+    assert cli.main([*argv, "--compare", model, "--title", "Twice <b>"]) == cli.DONE
+    assert str(out) in capsys.readouterr().out
+    page = out.read_text(encoding="utf-8")
+    assert "Twice &lt;b&gt;" in page and "net (1)" in page and "net (2)" in page
+    assert "Measured on 6 held-out pictures; 4 of them" in page
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--classes", "cat"], "`dataset`"),
+        (["--layer", "nope"], "`layer`"),
+        (["--compare", "missing.keras"], "missing.keras"),
+        (["-o", "/no/such/folder/page.html"], "/no/such/folder"),
+    ],
+)
+def test_mistakes_of_report_are_one_line(more, told, pictures, capsys):
+    argv = ["report", str(pictures / "net.keras"), "--data", str(pictures / "data"), *more]
+    assert cli.main(argv) == cli.FAILED
+    assert told in only_line(capsys.readouterr().err)
+
+
 def test_explain_without_its_files(pictures, capsys):
     assert cli.main(["explain", "missing.keras", "missing.png"]) == cli.FAILED
     assert "missing.keras" in only_line(capsys.readouterr().err)

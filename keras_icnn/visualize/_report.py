@@ -1,0 +1,221 @@
+"""The HTML report: a network's filters, measures and decisions on one page."""
+
+from pathlib import Path
+
+import numpy as np
+
+from keras_icnn.metrics import (
+    MapReader,
+    evaluate,
+    find_background,
+    occlusion_images,
+    occlusion_radius,
+    receptive_field,
+)
+from keras_icnn.visualize import _report_data as data
+from keras_icnn.visualize import _report_page as page
+from keras_icnn.visualize._explain import Explainer
+from keras_icnn.visualize._maps import region_radius
+
+# Pictures that say which filters fire on the same place; more change the groups little.
+_REFERENCE = 200
+
+
+def report(
+    model,
+    dataset,
+    path,
+    compare=None,
+    *,
+    layer=None,
+    compare_layer=None,
+    n=1000,
+    top=12,
+    thumbnail=160,
+    title=None,
+    radius=None,
+    preprocess=None,
+    batch_size=32,
+    verbose=0,
+):
+    """Writes a page that shows what a network's filters stand for and why it decides as it does.
+
+    One HTML file that opens from disk in any browser of the last years and loads nothing: the
+    measures with the trivial detectors beside them, every filter with its strongest pictures, every
+    picture with the explanation of its decision (`icnn.explain`, by gradient). With `compare` both
+    networks stand side by side, each filter beside the one that has the same rank in the other.
+
+    Args:
+        model: functional or sequential Keras model, channels last.
+        dataset: `PartDataset` of held-out images of one size. Landmarks and parts are used where it
+            has them; without, filters are listed but not measured.
+        path: file to write, in a folder that exists.
+        compare: another network for the same classes and images, such as the ordinary twin.
+        layer, compare_layer: layer or name in either network; None: the topmost interpretable
+            layer, else the topmost map.
+        n: how many pictures are on the page at most, spread over the classes. Measures are always
+            of the whole data set.
+        top: how many of its strongest pictures each filter shows.
+        thumbnail: longer side of a picture on the page in pixels; smaller pictures stay as they
+            are. The file takes about `n * 7` kB for pictures of 160 pixels.
+        title: of the page; None: the networks' names.
+        radius: of the round receptive fields in pixels; None measures it by occlusion where the
+            data set has parts, else it is a quarter of the theoretical field. `compare` is drawn
+            and measured with the same radius: the one of `compare` where it is given, since an
+            interpretable network should be measured with its ordinary twin's.
+        preprocess: function applied to each batch of images (float32, 0 to 255), where the networks
+            do not do it themselves.
+        batch_size: images per forward pass.
+        verbose: 1 shows progress bars.
+
+    Returns:
+        The `pathlib.Path` that was written.
+
+    Raises:
+        ImportError: without Jinja2, which comes with the extra `report`.
+        ValueError: for networks, layers and data that do not fit together, or a path whose folder
+            does not exist.
+    """
+    environment = page.environment()
+    path = page.checked_path(path)
+    _check(model, dataset, compare, n, top, thumbnail)
+    rows = _spread(dataset.labels, n)
+    shown = dataset.subset(rows)
+    networks = [(model, layer), (compare, compare_layer)][: 1 if compare is None else 2]
+    names = _names([network.name for network, _ in networks])
+    readers = [MapReader(network, chosen, batch_size) for network, chosen in networks]
+    size = dataset.image_size
+    fields = [receptive_field(r.model, r.layer, input_size=size) for r in readers]
+    if radius is None and dataset.part_names:
+        images = occlusion_images(dataset)
+        radius = occlusion_radius(
+            readers[-1].model,
+            readers[-1].layer,
+            images if preprocess is None else np.asarray(preprocess(images)),
+            receptive_field=fields[-1],
+            verbose=verbose,
+            reader=readers[-1],
+        )
+    reports, packed = [], []
+    for reader, field, name in zip(readers, fields, names, strict=True):
+        recorder = data.Recorder(reader, rows, top)
+        measured = evaluate(
+            reader.model,
+            dataset,
+            reader.layer,
+            radius=radius,
+            receptive_field=field,
+            preprocess=preprocess,
+            batch_size=batch_size,
+            name=name,
+            verbose=verbose,
+            reader=recorder,
+        )
+        explainer = Explainer(
+            reader.model,
+            method="gradient",
+            layer=reader.layer,
+            reference=shown.subset(_spread(shown.labels, _REFERENCE)),
+            parts=measured if dataset.landmark_names else None,
+            class_names=dataset.class_names,
+            preprocess=preprocess,
+            batch_size=batch_size,
+        )
+        reports.append(measured)
+        packed.append(
+            {
+                "name": name,
+                "layer": reader.layer.name,
+                "interpretable": hasattr(reader.layer, "target_categories"),
+                "radius": region_radius(radius, field) / max(size),
+                **recorder.packed(field),
+                "columns": data.filter_columns(measured),
+                "groups": _groups(explainer, recorder.units.shape[1]),
+                "decisions": data.explanations(
+                    explainer, shown, size, batch_size, _progress(verbose, f"explain {name}")
+                ),
+            }
+        )
+    content = {
+        "size": {"width": size[1], "height": size[0]},
+        "classes": [str(name) for name in dataset.class_names],
+        "background": find_background(dataset.class_names),
+        "landmarks": list(dataset.landmark_names),
+        "labels": shown.labels.tolist(),
+        "files": [_short_name(name) for name in shown.files],
+        "pictures": page.thumbnails(shown, thumbnail),
+        "networks": packed,
+    }
+    return page.write(environment, path, content, reports, title or " beside ".join(names), dataset)
+
+
+def _check(model, dataset, compare, n, top, thumbnail):
+    for name, value, least in (("n", n, 1), ("top", top, 1), ("thumbnail", thumbnail, 16)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise ValueError(
+                f"`{name}` must be a whole number of at least {least}. Received: {name}={value!r}"
+            )
+    if not len(dataset):
+        raise ValueError("`dataset` must hold at least one image. Received: none")
+    if dataset.image_size is None:
+        raise ValueError(
+            "`dataset` must have images of one size. Received: images that differ; read the data "
+            "set with an `image_size`."
+        )
+    classes = int(model.outputs[0].shape[-1])
+    if max(classes, 2) != len(dataset.class_names):
+        raise ValueError(
+            f"`dataset` must have the classes of the model's {classes} output(s)"
+            f"{', the background first' if classes == 1 else ''}. Received: "
+            f"{len(dataset.class_names)} classes, {list(dataset.class_names)[:6]}. Choose them "
+            "with `dataset.select(classes=[...])`, in the order the model was trained with "
+            "(`--classes` on the command line)."
+        )
+    if compare is None:
+        return
+    outputs = [tuple(network.outputs[0].shape[1:]) for network in (model, compare)]
+    if outputs[0] != outputs[1]:
+        raise ValueError(
+            "`compare` must answer the same question as `model`: outputs of the same shape, "
+            f"{outputs[0]}. Received: {outputs[1]}"
+        )
+
+
+def _spread(labels, n):
+    """Positions of at most `n` images, each class with its share, ascending."""
+    if len(labels) <= n:
+        return np.arange(len(labels))
+    by_class = np.argsort(labels, kind="stable")
+    return np.sort(by_class[np.linspace(0, len(labels) - 1, n).round().astype(int)])
+
+
+def _names(names):
+    """Names of the networks that differ."""
+    if len(set(names)) == len(names):
+        return names
+    return [f"{name} ({number})" for number, name in enumerate(names, 1)]
+
+
+def _short_name(file):
+    """A file's name and its folder: enough to find it, and no path of somebody's machine."""
+    return "/".join(Path(str(file).replace("\\", "/")).parts[-2:])
+
+
+def _groups(explainer, filters):
+    """Number of each filter's group, and the groups' names."""
+    groups = explainer.groups
+    number = [-1] * filters
+    if groups is None:
+        return {"of": number, "names": []}
+    for place, members in enumerate(groups.groups):
+        for f in members:
+            number[int(f)] = place
+    return {"of": number, "names": [str(name or "") for name in groups.names]}
+
+
+def _progress(verbose, what):
+    if not verbose:
+        return iter
+    from tqdm import tqdm
+
+    return lambda batches: tqdm(batches, desc=what, unit="batch")

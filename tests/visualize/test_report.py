@@ -1,0 +1,263 @@
+"""The HTML report without a browser: what it holds, that it is safe, and its errors."""
+
+import base64
+import builtins
+import json
+import re
+
+import keras
+import numpy as np
+import pytest
+from report_data import MARKUP, SCRIPT, SIZE, network, pictures
+
+from keras_icnn import datasets, metrics
+from keras_icnn.visualize import _report, _report_data, _report_page, report
+from keras_icnn.visualize._maps import MapsReader
+
+# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return pictures()
+
+
+@pytest.fixture(scope="module")
+def models():
+    return network(), network(interpretable=False)
+
+
+@pytest.fixture(scope="module")
+def page(data, models, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    assert report(models[0], data, path, models[1], radius=6.0, batch_size=8) == path
+    return path.read_text(encoding="utf-8")
+
+
+def content_of(page):
+    return json.loads(re.search(r'id="content">(.*?)</script>', page, re.S).group(1))
+
+
+def array(text, dtype, shape):
+    return np.frombuffer(base64.b64decode(text), dtype).reshape(shape)
+
+
+def maps_of(model, data):
+    return MapsReader(model, None, len(data))(np.stack([data.image(i) for i in range(len(data))]))
+
+
+def test_peaks_and_strengths_of_every_picture_and_filter(page, data, models):
+    for packed, model in zip(content_of(page)["networks"], models, strict=True):
+        maps = maps_of(model, data)
+        peaks, strengths = metrics.peaks_of(maps.after, maps.field.centers)
+        shape = (len(data), packed["filters"])
+        units = array(packed["units"], "<u2", shape)
+        width = len(packed["x"])
+        np.testing.assert_allclose(
+            np.array(packed["x"])[units % width] * SIZE[1] - 0.5, peaks[..., 0], atol=1e-3
+        )
+        np.testing.assert_allclose(
+            np.array(packed["y"])[units // width] * SIZE[0] - 0.5, peaks[..., 1], atol=1e-3
+        )
+        share = array(packed["strengths"], "u1", shape) / 255
+        highest = strengths.max(axis=0)
+        np.testing.assert_allclose(packed["highest"], highest, rtol=1e-3)
+        np.testing.assert_allclose(share * highest, strengths, atol=highest.max() / 254)
+        assert ((share == 0) == (strengths == 0)).all()
+
+
+def test_strongest_pictures_with_their_maps(page, data, models):
+    packed = content_of(page)["networks"][0]
+    maps = maps_of(models[0], data)
+    rows, columns = packed["cells"]["rows"], packed["cells"]["columns"]
+    top = np.array(packed["top"])
+    stored = array(packed["maps"], "u1", (*top.shape, -1))
+    cells = np.stack([stored >> 4, stored & 15], axis=-1).reshape(*top.shape, -1)
+    strengths = maps.after.max(axis=(1, 2))
+    for f in range(packed["filters"]):
+        order = np.argsort(-strengths[:, f], kind="stable")[: top.shape[1]]
+        assert top[f].tolist() == [i if strengths[i, f] > 0 else -1 for i in order]
+        for place, i in enumerate(order):
+            if strengths[i, f] > 0:
+                expected = np.round(maps.after[i, :, :, f] / strengths[i, f] * 15)
+                got = cells[f, place, : rows * columns].reshape(rows, columns)
+                assert np.abs(got - expected).max() <= 1 and got.max() == 15
+
+
+def test_figures_are_those_of_evaluate(page, data, models):
+    own = metrics.evaluate(models[0], data, radius=6.0, batch_size=8)
+    columns = content_of(page)["networks"][0]["columns"]
+    np.testing.assert_allclose(
+        np.array(columns["r2"], float), own.filters["r2"], rtol=2e-3, atol=1e-4
+    )
+    row = re.search(r'<tr class="network network-0">(.*?)</tr>', page, re.S).group(1)
+    assert f"<td>{own.values['accuracy']:.3f}</td>" in row
+    assert f"<td>{own.values['instability']:.3f}</td>" in row
+    for name in own.trivial:
+        assert f'<th scope="row">{name}<' in page
+
+
+def test_parts_add_up_to_the_score(page):
+    for packed in content_of(page)["networks"]:
+        for d in packed["decisions"]:
+            total = d["baseline"] + d["remainder"] + d["others"]["effect"]
+            total += sum(part["effect"] for part in d["parts"])
+            assert total == pytest.approx(d["score"], abs=1e-2)
+            assert all(0 <= p["x"] <= 1 and 0 <= p["y"] <= 1 for p in d["parts"])
+
+
+def test_decisions_are_the_networks_own(page, data, models):
+    images = np.stack([data.image(i) for i in range(len(data))]).astype("float32")
+    for packed, model in zip(content_of(page)["networks"], models, strict=True):
+        predicted = keras.ops.convert_to_numpy(model.predict_on_batch(images))
+        assert [d["predicted"] for d in packed["decisions"]] == predicted.argmax(-1).tolist()
+        np.testing.assert_allclose(
+            [d["probability"] for d in packed["decisions"]], predicted.max(-1), rtol=1e-3
+        )
+
+
+def test_groups_hold_every_filter_once(page):
+    for packed in content_of(page)["networks"]:
+        of = packed["groups"]["of"]
+        assert len(of) == packed["filters"] and set(of) == set(
+            range(len(packed["groups"]["names"]))
+        )
+
+
+def test_fewer_pictures_than_the_data_set(data, models, tmp_path):
+    path = report(models[1], data, tmp_path / "few.html", n=7, radius=6.0, batch_size=8, top=3)
+    content = content_of(path.read_text(encoding="utf-8"))
+    rows = _report._spread(data.labels, 7)
+    assert content["labels"] == data.labels[rows].tolist() and len(content["pictures"]) == 7
+    packed = content["networks"][0]
+    strengths = maps_of(models[1], data.subset(rows)).after.max(axis=(1, 2))
+    share = array(packed["strengths"], "u1", (7, -1)) / 255
+    highest = strengths.max(axis=0)
+    np.testing.assert_allclose(share * highest, strengths, atol=highest.max() / 254)
+    # Measures are of all pictures all the same.
+    measured = metrics.evaluate(models[1], data, radius=6.0)
+    np.testing.assert_allclose(packed["columns"]["fired"], measured.filters["fired"], rtol=1e-3)
+    assert "Measured on 30 held-out pictures; 7 of them" in path.read_text(encoding="utf-8")
+
+
+def test_spread_takes_every_class_by_its_share():
+    labels = np.array([0, 1] * 50 + [1] * 100)
+    rows = _report._spread(labels, 40)
+    assert len(rows) == 40 and (np.diff(rows) > 0).all()
+    assert (labels[rows] == 0).sum() == 10
+    assert _report._spread(labels, 500).tolist() == list(range(200))
+
+
+def test_large_maps_are_pooled():
+    maps = np.zeros((1, 40, 33, 2), "float32")
+    maps[0, 39, 32, 1] = 2.0
+    pooled = _report_data._pooled(maps)
+    assert pooled.shape == (1, 14, 11, 2)
+    assert pooled[0, 13, 10, 1] == 2.0 and pooled.sum() == 2.0
+
+
+def test_pictures_are_kept_once_and_small(page, data):
+    content = content_of(page)
+    assert len(content["pictures"]) == len(data)
+    assert all(page.count(picture) == 1 for picture in content["pictures"][:5])
+    one = base64.b64decode(content["pictures"][0])
+    assert one[:2] == b"\xff\xd8"
+
+
+def test_hostile_names_are_text(models, tmp_path):
+    hostile = pictures(hostile=True)
+    path = report(models[0], hostile, tmp_path / "h.html", models[1], title=SCRIPT, radius=6.0)
+    page = path.read_text(encoding="utf-8")
+    assert MARKUP not in page and SCRIPT not in page
+    # One for the data and one for the page's own code.
+    assert page.count("<script") == page.count("</script>") == 2
+    content = content_of(page)
+    assert content["classes"][1] == MARKUP and content["landmarks"][0] == SCRIPT
+    assert "somebody" not in page
+
+
+def test_json_survives_and_cannot_end_the_element():
+    value = {"a": "</script><!-- & '\u2028", "b": [1, None]}
+    text = _report_page.as_json(value)
+    assert json.loads(text) == value and not set("<>&") & set(text)
+
+
+def test_loads_nothing_from_anywhere(page):
+    assert "default-src 'none'" in page and "unsafe-inline" not in page
+    assert not re.findall(r"(?:src|href)=[\"'](?!#|data:)", page)
+
+
+def test_without_annotations_filters_are_still_shown(tmp_path):
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for name in ("one", "two", "three"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(3):
+            picture = Image.fromarray(rng.integers(0, 255, (50, 70, 3), "uint8"))
+            picture.save(tmp_path / "photos" / name / f"{i}.png")
+    data = datasets.folder(tmp_path / "photos", SIZE, validation_split=0).train
+    path = report(network(), data, tmp_path / "plain.html")
+    page = path.read_text(encoding="utf-8")
+    assert "no annotated parts" in page and ">Accuracy" in page
+    packed = content_of(page)["networks"][0]
+    assert packed["columns"]["r2"] == [None] * packed["filters"]
+    assert content_of(page)["files"][0] == "one/0.png"
+
+
+def test_words_follow_the_figures(data, models):
+    reports = [metrics.evaluate(m, data, parts=False, name=m.name) for m in models]
+    text = " ".join(_report_page.words(reports))
+    assert f"{reports[0].values['accuracy']:.1%}" in text
+    assert _report_page._explained(0.9) == "90%"
+    assert _report_page._explained(-0.5).startswith("nothing")
+
+
+@pytest.mark.parametrize("options", [{"n": 0}, {"top": True}, {"thumbnail": 3}])
+def test_wrong_numbers(options, data, models, tmp_path):
+    with pytest.raises(ValueError, match=f"`{next(iter(options))}` must be a whole number"):
+        report(models[0], data, tmp_path / "r.html", **options)
+
+
+def test_wrong_arguments(data, models, tmp_path):
+    with pytest.raises(ValueError, match="folder that exists"):
+        report(models[0], data, tmp_path / "no" / "r.html")
+    with pytest.raises(ValueError, match="must be a file"):
+        report(models[0], data, tmp_path)
+    with pytest.raises(ValueError, match="at least one image"):
+        report(models[0], data.take(0), tmp_path / "r.html")
+    with pytest.raises(ValueError, match="same question"):
+        report(models[0], data, tmp_path / "r.html", network(outputs=2))
+    with pytest.raises(ValueError, match=r"`dataset` must have the classes .*Received: 3 classes"):
+        report(network(False, outputs=1), data, tmp_path / "r.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_earlier_page_survives_a_failure(data, models, tmp_path, monkeypatch):
+    path = tmp_path / "r.html"
+    path.write_text("before", encoding="utf-8")
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_report_page.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        report(models[1], data.take(8), path, radius=6.0)
+    assert path.read_text(encoding="utf-8") == "before"
+    assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
+
+
+def test_a_missing_jinja2_names_the_extra(data, models, tmp_path, monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name.startswith("jinja2"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError, match=r'pip install "keras-icnn\[report\]"'):
+        report(models[0], data, tmp_path / "r.html")

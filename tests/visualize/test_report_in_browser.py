@@ -1,0 +1,312 @@
+"""The HTML report in a real browser: Chromium, driven by Playwright, checked by axe-core.
+
+Screenshots go to `build/screenshots`.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from report_data import SIZE, grey_pictures, network, pictures
+
+from keras_icnn.visualize import report
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="needs Playwright: pip install playwright"
+)
+axe = pytest.importorskip(
+    "axe_playwright_python.sync_playwright", reason="needs pip install axe-playwright-python"
+)
+
+SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+DESKTOP = {"viewport": {"width": 1360, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+VIEWS = {
+    "desktop": DESKTOP,
+    "dark": {**DESKTOP, "color_scheme": "dark"},
+    "phone": PHONE,
+    "phone_dark": {**PHONE, "color_scheme": "dark"},
+}
+
+
+def _chromium():
+    """The system's Chromium, or Playwright's own where that is installed; None: neither."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if shutil.which(name):
+            return shutil.which(name)
+    with playwright.sync_playwright() as p:
+        return p.chromium.executable_path if os.path.exists(p.chromium.executable_path) else None
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = _chromium()
+    if path is None:
+        pytest.skip("needs a Chromium: apt-get install chromium, or playwright install chromium")
+    with playwright.sync_playwright() as p:
+        # A container's root user has no sandbox to run in; the page is our own file.
+        opened = p.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    return report(network(), pictures(), folder / "r.html", network(False), radius=8.0)
+
+
+class Opened:
+    """A page that was opened from disk, and all that it complained about or asked for."""
+
+    def __init__(self, browser, path, **options):
+        self.context = browser.new_context(**options)
+        # A busy machine is no failure.
+        self.context.set_default_timeout(180_000)
+        self.page = self.context.new_page()
+        self.complaints, self.requests = [], []
+        self.page.on("console", lambda m: self.complaints.append(f"{m.type}: {m.text}"))
+        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        self.page.on("request", lambda r: self.requests.append(r.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-ready]")
+
+    def __enter__(self):
+        return self.page
+
+    def __exit__(self, *exception):
+        self.context.close()
+        if exception[0] is None:
+            assert self.complaints == []
+            foreign = [u for u in self.requests if not u.startswith(("data:", "file:"))]
+            assert foreign == [] and sum(u.startswith("file:") for u in self.requests) == 1
+
+
+def drawn(page, within):
+    """Waits until every canvas that is on the screen is painted."""
+    page.wait_for_function(
+        """(within) => [...document.querySelectorAll(within + " canvas")].every((c) => {
+            const box = c.getBoundingClientRect();
+            const seen = box.width && box.top <= innerHeight && box.bottom >= 0;
+            return !seen || c.hasAttribute("data-drawn");
+        })""",
+        arg=within,
+    )
+
+
+def accessible(page):
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def shoot(page, name):
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def value(text):
+    """A number as the page writes it, with the mathematical minus."""
+    return float(text.replace("\N{MINUS SIGN}", "-"))
+
+
+def scores(page, column=0):
+    cards = page.locator(f"#filter-columns .column >> nth={column}").locator(".filter")
+    return [value(t.split()[-1]) for t in cards.locator(".score").all_inner_texts()]
+
+
+def numbers(page, column=0):
+    cards = page.locator(f"#filter-columns .column >> nth={column}").locator(".filter")
+    return [int(t.split()[-1]) for t in cards.locator("strong").all_inner_texts()]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_is_accessible_and_fits(view, browser, path):
+    with Opened(browser, path, **VIEWS[view]) as page:
+        drawn(page, "#glance")
+        shoot(page, f"{view}_glance")
+        accessible(page)
+        for section in ("figures", "filters", "pictures"):
+            page.locator(f"#{section}").evaluate("e => e.scrollIntoView({behavior: 'instant'})")
+            drawn(page, f"#{section}")
+            shoot(page, f"{view}_{section}")
+        # Only the table scrolls sideways, in its own frame.
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.locator("#filter-columns .filter").first.click()
+        drawn(page, "#dialog")
+        shoot(page, f"{view}_filter")
+        accessible(page)
+        page.locator("#dialog .picture").first.click()
+        drawn(page, "#dialog")
+        shoot(page, f"{view}_decision")
+        accessible(page)
+        assert page.evaluate("dialog.scrollWidth <= dialog.clientWidth")
+
+
+def test_sorting(browser, path):
+    with Opened(browser, path, **DESKTOP) as page:
+        by_r2 = scores(page)
+        assert len(by_r2) == 24 and by_r2 == sorted(by_r2, reverse=True)
+        page.select_option("#sort", "number")
+        assert numbers(page) == list(range(24)) == numbers(page, 1)
+        page.get_by_role("button", name="More filters of interpretable").click()
+        assert numbers(page) == list(range(30)) and numbers(page, 1) == list(range(24))
+        # The first of the new ones has the focus, so that a keyboard goes on there.
+        assert page.evaluate("document.activeElement.dataset.filter") == "24"
+
+
+def test_search_and_choice(browser, path):
+    with Opened(browser, path, **DESKTOP) as page:
+        page.fill("#search", "7")
+        assert numbers(page) == [7] == numbers(page, 1)
+        page.fill("#search", "no such filter")
+        assert numbers(page) == [] and "0 of 30 in interpretable" in page.inner_text("#count")
+        page.fill("#search", "")
+        page.select_option("#part", "no part")
+        texts = page.locator("#filter-columns .filter .head").all_inner_texts()
+        assert texts and all("follows no part" in text for text in texts)
+        page.select_option("#part", "")
+        page.select_option("#category", "hare")
+        texts = page.locator("#filter-columns .filter .head").all_inner_texts()
+        assert texts and all("hare" in text for text in texts)
+        page.select_option("#category", "")
+        page.check("#once")
+        page.select_option("#sort", "number")
+        content = page.evaluate("networks.map(n => [new Set(n.groups.of).size, n.filters])")
+        for column, (groups, _) in enumerate(content):
+            assert len(numbers(page, column)) == min(groups, 24)
+
+
+def test_a_filter_opens_by_keyboard_and_the_focus_comes_back(browser, path):
+    with Opened(browser, path, **DESKTOP) as page:
+        card = page.locator("#filter-columns .filter").nth(1)
+        number = card.locator("strong").inner_text()
+        card.focus()
+        page.keyboard.press("Enter")
+        assert page.locator("#dialog-title").inner_text().startswith(number)
+        assert page.evaluate("document.activeElement.id") == "dialog-title"
+        page.get_by_role("button", name="Next", exact=True).click()
+        third = page.locator("#filter-columns .filter strong").nth(2).inner_text()
+        assert page.locator("#dialog-title").inner_text().startswith(third)
+        page.keyboard.press("Escape")
+        assert not page.locator("#dialog").is_visible()
+        assert page.evaluate("document.activeElement.className") == "filter"
+
+
+def test_from_a_filter_to_a_decision_and_back(browser, path):
+    with Opened(browser, path, **DESKTOP) as page:
+        page.locator("#filter-columns .filter").first.click()
+        title = page.locator("#dialog-title").inner_text()
+        page.locator("#dialog .picture").first.click()
+        assert page.locator("#dialog-title").inner_text().startswith("The decision")
+        # Both networks, and in each the shown lines make up the score.
+        columns = page.locator("#dialog .column")
+        assert columns.count() == 2
+        for column in columns.all():
+            lines = column.locator(".effects .value").all_inner_texts()
+            values = [value(line) for line in lines]
+            assert sum(values[:-1]) == pytest.approx(values[-1], abs=0.005 * len(values) + 0.005)
+        columns.nth(1).locator(".effects button").first.click()
+        assert "ordinary" in page.locator("#dialog .facts").inner_text()
+        page.click("#back")
+        page.click("#back")
+        assert page.locator("#dialog-title").inner_text() == title
+
+
+def test_pictures_are_chosen_by_name_and_class(browser, path):
+    with Opened(browser, path, **DESKTOP) as page:
+        labels = page.evaluate("content.labels")
+        assert page.locator("#picture-grid .picture").count() == len(labels)
+        page.select_option("#picture-show", "class:1")
+        assert page.locator("#picture-grid .picture").count() == labels.count(1)
+        page.select_option("#picture-show", "wrong:1")
+        wrong = page.evaluate(
+            "content.labels.filter((l, i) => networks[1].decisions[i].predicted !== l)"
+        )
+        assert page.locator("#picture-grid .picture").count() == len(wrong)
+        page.select_option("#picture-show", "all")
+        page.fill("#picture-search", page.evaluate("content.files[3]"))
+        assert page.locator("#picture-grid .picture").first.get_attribute("data-picture") == "3"
+
+
+def test_the_ring_is_where_the_peak_is(browser, tmp_path):
+    model = network(False, filters=4, outputs=2)
+    path = report(model, grey_pictures(), tmp_path / "grey.html", radius=8.0)
+    with Opened(browser, path, **DESKTOP) as page:
+        f = page.evaluate("networks[0].top.findIndex(t => t[0] >= 0)")
+        found = page.evaluate(
+            """async (f) => {
+                const [w, h] = [640, 640 * aspect];
+                const c = Object.assign(document.createElement("canvas"), { width: w, height: h });
+                const context = c.getContext("2d");
+                const i = networks[0].top[f][0];
+                await drawTile(context, { x: 0, y: 0, width: w, height: h }, networks[0], f, i, 0);
+                const data = context.getImageData(0, 0, w, h).data;
+                const x = [], y = [];
+                for (let p = 0; p < data.length; p += 4)
+                    if (data[p] - data[p + 1] > 150) {
+                        x.push((p / 4) % w);
+                        y.push(Math.floor(p / 4 / w));
+                    }
+                const middle = (v) => (Math.min(...v) + Math.max(...v)) / 2;
+                return [middle(x) / w, middle(y) / h, networks[0].peak(i, f)];
+            }""",
+            f,
+        )
+        assert found[0] == pytest.approx(found[2][0], abs=0.01)
+        assert found[1] == pytest.approx(found[2][1], abs=0.01)
+
+
+def test_names_cannot_inject_markup(browser, tmp_path):
+    hostile = pictures(hostile=True)
+    path = report(network(), hostile, tmp_path / "h.html", network(False), radius=8.0)
+    with Opened(browser, path, **DESKTOP) as page:
+        page.locator("#filter-columns .filter").first.click()
+        page.locator("#dialog .picture").first.click()
+        page.locator("#dialog .effects button").first.click()
+        page.click("#close")
+        page.locator("#picture-grid .picture").first.click()
+        drawn(page, "#dialog")
+        assert page.title().startswith("What the filters mean")
+        assert page.locator("[onerror]").count() == page.locator("img[src=x]").count() == 0
+        assert "onerror" in page.locator("#category").inner_text()
+        # Nor could a script that got in: the policy lets only the page's own run.
+        page.evaluate("""() => {
+            const script = document.createElement("script");
+            script.textContent = "document.title = 'owned'";
+            document.body.append(script);
+        }""")
+        assert page.title() != "owned"
+        shoot(page, "hostile_names")
+
+
+def test_light_and_dark_by_button(browser, path):
+    with Opened(browser, path, **DESKTOP) as page:
+        light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.click("#theme")
+        dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert light == "rgb(255, 255, 255)" and dark != light
+        assert page.inner_text("#theme") == "Light"
+
+
+def test_one_network_alone(browser, tmp_path):
+    path = report(network(), pictures(), tmp_path / "one.html", radius=8.0, title="Alone")
+    with Opened(browser, path, **PHONE) as page:
+        drawn(page, "#glance")
+        assert page.locator("#filter-columns .column").count() == 1
+        assert not page.locator("#switch").is_visible()
+        accessible(page)
+        shoot(page, "phone_one_network")
+
+
+def test_on_a_phone_one_network_at_a_time(browser, path):
+    with Opened(browser, path, **PHONE) as page:
+        columns = page.locator("#filter-columns .column")
+        assert columns.nth(0).is_visible() and not columns.nth(1).is_visible()
+        page.locator("#switch").get_by_text("ordinary", exact=True).click()
+        assert columns.nth(1).is_visible() and not columns.nth(0).is_visible()
+
+
+def test_size_of_the_fixture():
+    # What the tests above count on.
+    assert SIZE == (48, 64) and len(pictures()) == 30
