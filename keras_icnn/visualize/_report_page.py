@@ -5,12 +5,12 @@ import hashlib
 import io
 import json
 import math
-import os
 from pathlib import Path
 
 import numpy as np
 
 from keras_icnn import __version__
+from keras_icnn._whole_file import replacing
 
 _FOLDER = Path(__file__).parent / "page"
 _QUALITY = 80
@@ -149,15 +149,8 @@ def write(environment, path, content, reports, title, dataset):
         size=content["size"],
         version=__version__,
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return path
 
 

@@ -3,6 +3,7 @@
 import base64
 import builtins
 import json
+import os
 import re
 
 import keras
@@ -243,7 +244,7 @@ def test_an_earlier_page_survives_a_failure(data, models, tmp_path, monkeypatch)
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_report_page.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         report(models[1], data.take(8), path, radius=6.0)
     assert path.read_text(encoding="utf-8") == "before"

@@ -1,0 +1,114 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Exporting and serving
+#
+# An interpretable network is a Keras model: it is exported with `model.export`, and what is exported runs where
+# `keras_icnn` is not installed.
+
+# %%
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_icnn as icnn
+
+keras.utils.set_random_seed(0)
+folder = tempfile.TemporaryDirectory()
+out = Path(folder.name)
+
+# %% [markdown]
+# A network with its preprocessing inside, so that who calls it sends pictures as they are, 0 to 255. (Untrained
+# here: only the way out is shown.)
+
+# %%
+model = icnn.zoo.squeezenet_interpretable(
+    weights=None, input_shape=(96, 96, 3), classes=3, new_filters=32, include_preprocessing=True
+)
+images = icnn.datasets.creatures(0, 0, 8, (96, 96)).test.batches(8)[0][0]
+expected = model.predict_on_batch(images)
+
+# %% [markdown]
+# ## SavedModel
+#
+# What TensorFlow Serving and most other servers take.
+
+# %%
+model.export(out / "saved", verbose=False)
+loaded = tf.saved_model.load(str(out / "saved"))
+np.abs(loaded.serve(images).numpy() - expected).max()
+
+# %% [markdown]
+# The same in a process that knows neither Keras nor this package:
+
+# %%
+np.savez(out / "images.npz", images=images)
+code = f"""
+import sys
+import numpy as np, tensorflow as tf
+images = np.load({str(out / "images.npz")!r})["images"]
+predicted = tf.saved_model.load({str(out / "saved")!r}).serve(images).numpy()
+np.save({str(out / "predicted.npy")!r}, predicted)
+print("keras_icnn" in sys.modules)
+"""
+print(
+    subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+)
+predicted = np.load(out / "predicted.npy")
+np.testing.assert_allclose(predicted, expected, atol=1e-5)
+
+# %% [markdown]
+# With TensorFlow Serving in its container the folder is served as version 1 of a model:
+#
+# ```bash
+# docker run -p 8501:8501 -v "$PWD/saved:/models/parts/1" -e MODEL_NAME=parts tensorflow/serving
+# curl -d '{"instances": [...]}' http://localhost:8501/v1/models/parts:predict
+# ```
+
+# %% [markdown]
+# ## ONNX
+#
+# Needs `pip install "keras-icnn[export]"`.
+
+# %%
+try:
+    import onnxruntime
+    import tf2onnx
+except ImportError:
+    print('ONNX needs: pip install "keras-icnn[export]"')
+else:
+    model.export(out / "parts.onnx", format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(out / "parts.onnx")
+    (name,) = (i.name for i in session.get_inputs())
+    print(np.abs(session.run(None, {name: images})[0] - expected).max())
+
+# %% [markdown]
+# ## Where the filters look, too
+#
+# The maps of the interpretable layer as a second output, for a client that shows what decided:
+
+# %%
+layer = model.get_layer("interpretable_conv")
+both = keras.Model(model.inputs, {"classes": model.output, "maps": layer.output})
+both.export(out / "both", verbose=False)
+answer = tf.saved_model.load(str(out / "both")).serve(images)
+{name: tuple(value.shape) for name, value in answer.items()}
+
+# %%
+folder.cleanup()
