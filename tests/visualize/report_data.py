@@ -49,10 +49,17 @@ def pictures(n=30, hostile=False):
     )
 
 
-def grey_pictures(n=4):
-    """Grey pictures without annotations, all of one class."""
+def grey_pictures(n=12):
+    """Grey pictures with a white square somewhere in the middle; no annotations."""
+
+    def image(i):
+        picture = np.full((*SIZE, 3), 40, "uint8")
+        y, x = 12 + 5 * (i % 4), 14 + 9 * (i % 3)
+        picture[y : y + 11, x : x + 11] = 255
+        return picture
+
     return PartDataset(
-        image=lambda i: np.full((*SIZE, 3), 60 + 40 * i, "uint8"),
+        image=image,
         labels=np.ones(n, int),
         files=[f"{i}.png" for i in range(n)],
         class_names=["background", "grey"],
