@@ -246,7 +246,8 @@ def test_the_ring_is_where_the_peak_is(browser, tmp_path):
                 const c = Object.assign(document.createElement("canvas"), { width: w, height: h });
                 const context = c.getContext("2d");
                 const i = networks[0].top[f][place];
-                await drawTile(context, { x: 0, y: 0, width: w, height: h }, networks[0], f, i, place);
+                const box = { x: 0, y: 0, width: w, height: h };
+                await drawTile(context, box, networks[0], f, i, place);
                 const data = context.getImageData(0, 0, w, h).data;
                 const x = [], y = [];
                 for (let p = 0; p < data.length; p += 4)
