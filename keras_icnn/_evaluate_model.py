@@ -35,7 +35,7 @@ def evaluate_model(
             authors' code measures, training images included; None: `test`, or `validation` where
             there is no `test`.
         categories: class names in the order of the model's outputs; None: all. A background class
-            0 of the data set comes first by itself.
+            0 of the data set comes first by itself, unless there is an output for each category.
         layer: name of the layer to measure; None: the topmost interpretable one, else the topmost
             map.
         radius: of the receptive fields in pixels; None measures it by occlusion.
@@ -57,12 +57,10 @@ def evaluate_model(
     """
     from keras_icnn import metrics
 
-    size = tuple(model.inputs[0].shape[1:3])
-    splits = _read(data, reader, size, negatives, truth)
-    split = split or ("test" if "test" in dict(splits.items()) else "validation")
-    chosen = functools.partial(_select, categories=categories)
-    dataset = chosen(_all(splits) if split == "all" else getattr(splits, split))
-    _require_outputs(model, dataset)
+    splits = _read(data, reader, tuple(model.inputs[0].shape[1:3]), negatives, truth)
+    split = split or _held_out(splits)
+    outputs = _outputs(model)
+    dataset = _chosen(splits, split, outputs, categories)
     name = name or model.name
     if split == "all":
         name += " (all images, training ones included)"
@@ -70,13 +68,44 @@ def evaluate_model(
     report = metrics.evaluate(model, dataset, layer, radius=radius, name=name, **options)
     found = None
     if keypoints:
-        found = metrics.evaluate_keypoints(model, chosen(splits.train), dataset, layer, **options)
+        train = _chosen(splits, "train", outputs, categories)
+        found = metrics.evaluate_keypoints(model, train, dataset, layer, **options)
     if out is not None:
         out = Path(out)
         out.mkdir(parents=True, exist_ok=True)
         report.to_csv(out / "filters.csv")
         report.to_csv(out / "summary.csv", table="summary")
     return report, found
+
+
+def held_out_data(model, data, *, reader=None, split=None, categories=None):
+    """The pictures of a data set that fit a model, as `evaluate_model` takes them.
+
+    Args:
+        model, data, reader, split, categories: as in `evaluate_model`.
+
+    Returns:
+        A `PartDataset`.
+    """
+    splits = _read(data, reader, tuple(model.inputs[0].shape[1:3]), None, None)
+    return _chosen(splits, split or _held_out(splits), _outputs(model), categories)
+
+
+def _held_out(splits):
+    return "test" if "test" in dict(splits.items()) else "validation"
+
+
+def _outputs(model):
+    """How many classes the model tells apart by outputs of their own; None: not a classifier."""
+    shape = model.outputs[0].shape
+    return shape[-1] if len(shape) == 2 else None
+
+
+def _chosen(splits, split, outputs, categories):
+    dataset = _all(splits) if split == "all" else getattr(splits, split)
+    dataset = _select(dataset, categories, outputs)
+    _require_outputs(outputs, dataset)
+    return dataset
 
 
 def _read(path, name, size, negatives, truth):
@@ -104,20 +133,21 @@ def _all(splits):
     return functools.reduce(lambda a, b: a.concatenate(b), parts)
 
 
-def _select(dataset, categories):
+def _select(dataset, categories, outputs):
     from keras_icnn.metrics import find_background
 
     if not categories:
         return dataset
     names = list(categories)
-    if find_background(dataset.class_names) == 0 and dataset.class_names[0] not in names:
+    background = find_background(dataset.class_names) == 0 and dataset.class_names[0] not in names
+    # A model with an output for each category was trained without the background.
+    if background and not outputs == len(names) > 1:
         names = [dataset.class_names[0], *names]
     return dataset.select(names)
 
 
-def _require_outputs(model, dataset):
-    outputs = model.outputs[0].shape[-1]
-    if len(model.outputs[0].shape) != 2 or outputs in (1, len(dataset.class_names)):
+def _require_outputs(outputs, dataset):
+    if outputs in (None, 1, len(dataset.class_names)):
         return
     present = [dataset.class_names[c] for c in sorted(set(dataset.labels.tolist()))]
     raise ValueError(

@@ -234,22 +234,24 @@ def _parser():
 
     report = verb("report", _report, "write a page that shows what a network's filters mean")
     report.add_argument("model", metavar="MODEL", help="a .keras file")
-    report.add_argument(
-        "--data",
-        required=True,
-        metavar="DIR",
-        help="held-out pictures: a folder of class folders, or of the Animal-Part data set (its "
-        "test split)",
-    )
+    report.add_argument("--data", required=True, metavar="DIR", help="folder of the data set")
     report.add_argument("-o", "--out", default="report.html", metavar="FILE", help="page to write")
     report.add_argument(
         "--compare", metavar="MODEL", help="a second network, such as the ordinary twin"
     )
     report.add_argument(
-        "--classes",
-        metavar="A,B,...",
-        help="the model's classes in its order, where the data have others too; for a model with "
-        "one output the background's first",
+        "--reader", choices=READERS, help="format of the data; told by its files if not given"
+    )
+    report.add_argument(
+        "--split",
+        choices=SPLITS,
+        help="pictures to use: test (or validation where there is none) if not given",
+    )
+    report.add_argument(
+        "--category",
+        action="append",
+        metavar="NAME",
+        help="a class of the model, in the order of its outputs, background left out; repeated",
     )
     report.add_argument("--layer", metavar="NAME", help="layer; else the topmost interpretable one")
     report.add_argument("--compare-layer", metavar="NAME", help="layer of the second network")
@@ -260,7 +262,7 @@ def _parser():
         "--radius",
         type=float,
         metavar="PIXELS",
-        help="of the receptive fields; measured if not given, which takes most of the time",
+        help="of the round receptive fields; measured by occlusion if not given (slow)",
     )
     report.add_argument(
         "--preprocess",
@@ -386,11 +388,14 @@ def _explain(args):
 def _report(args):
     _import_keras()
     from keras_icnn import visualize
+    from keras_icnn._evaluate_model import held_out_data
 
     model = _load_model(args.model)
     path = visualize.report(
         model,
-        _pictures(args.data, _input_size(model, args.model), _names(args.classes), "test"),
+        held_out_data(
+            model, args.data, reader=args.reader, split=args.split, categories=args.category
+        ),
         args.out,
         _load_model(args.compare) if args.compare else None,
         layer=args.layer,
@@ -399,7 +404,7 @@ def _report(args):
         title=args.title,
         radius=args.radius,
         preprocess=_preprocess(args.preprocess),
-        verbose=1,
+        verbose=int(sys.stderr.isatty()),
     )
     print(f"Page: {path} ({path.stat().st_size / 1e6:.1f} MB). Open it in a browser.")
     return DONE
@@ -448,15 +453,15 @@ def _load_model(path):
     return keras.saving.load_model(path, compile=False)
 
 
-def _pictures(path, size, class_names=None, split="validation"):
-    """Held-out pictures: a split of the Animal-Part data set, or all class folders.
+def _pictures(path, size, class_names=None):
+    """Held-out pictures: the Animal-Part data set's validation split, or all class folders.
 
     Where `class_names` are among the data's, only those classes, in that order.
     """
     from keras_icnn import datasets
 
     if os.path.exists(os.path.join(path, "annotations.csv")):
-        data = getattr(datasets.animal_part(path), split)
+        data = datasets.animal_part(path).validation
         if data.image_size != size:
             raise ValueError(
                 f"The pictures of '{path}' are {data.image_size[0]} x {data.image_size[1]}, the "
@@ -471,17 +476,13 @@ def _pictures(path, size, class_names=None, split="validation"):
 
 def _evaluate(args):
     _import_keras()
-    from keras_icnn import zoo
     from keras_icnn._evaluate_model import evaluate_model
 
-    preprocess = None
-    if args.preprocess:
-        preprocess = functools.partial(zoo.preprocess_input, args.preprocess)
     report, keypoints = evaluate_model(
         _load_model(args.model),
         args.data,
         name=Path(args.model).stem,
-        preprocess=preprocess,
+        preprocess=_preprocess(args.preprocess),
         reader=args.reader,
         split=args.split,
         categories=args.category,

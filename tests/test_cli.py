@@ -211,7 +211,7 @@ def test_report(pictures, capsys):
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--classes", "cat"], "`dataset`"),
+        (["--category", "pig"], "pig"),
         (["--layer", "nope"], "`layer`"),
         (["--compare", "missing.keras"], "missing.keras"),
         (["-o", "/no/such/folder/page.html"], "/no/such/folder"),

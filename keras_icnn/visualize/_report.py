@@ -169,7 +169,7 @@ def _check(model, dataset, compare, n, top, thumbnail):
             f"{', the background first' if classes == 1 else ''}. Received: "
             f"{len(dataset.class_names)} classes, {list(dataset.class_names)[:6]}. Choose them "
             "with `dataset.select(classes=[...])`, in the order the model was trained with "
-            "(`--classes` on the command line)."
+            "(`--category` on the command line)."
         )
     if compare is None:
         return
