@@ -130,6 +130,8 @@ def run_demo(out, *, seed=0, quick=False, setting=None, verbose=True):
     reports = measure(models, data.test, seed)
     paths = [*write_tables(out, reports), *write_models(out, models)]
     paths += draw(out, models, reports, data.test, setting)
+    page = write_page(out, models, reports, data.test)
+    paths += page
     seconds = time.monotonic() - started
     say("\n" + reports["interpretable"].summary(reports["ordinary"]) + "\n")
     say(_wrapped(reading(reports)))
@@ -138,6 +140,11 @@ def run_demo(out, *, seed=0, quick=False, setting=None, verbose=True):
     say("\nWritten:")
     for path in paths:
         say(f"  {path}")
+    say(
+        f"\nOpen {page[0]} in a browser: what every filter looks at, in both networks."
+        if page
+        else '\npip install "keras-icnn[report]" and the demo writes a page of all filters, too.'
+    )
     say(f"Done in {seconds:.0f} s.")
     return DemoResult(reports, models, paths, seconds)
 
@@ -488,3 +495,26 @@ def draw(out, models, reports, data, setting):
             "filters fire",
         )
     return paths
+
+
+def write_page(out, models, reports, data):
+    """The HTML report of both networks.
+
+    Returns:
+        List of its path; empty where Jinja2 is not installed.
+    """
+    from keras_icnn import visualize
+
+    radius = reports["ordinary"].values["radius"]
+    try:
+        page = visualize.report(
+            models["interpretable"],
+            data,
+            out / "report.html",
+            models["ordinary"],
+            compare_layer=_ORDINARY_LAYER,
+            radius=radius if np.isfinite(radius) else None,
+        )
+    except ImportError:
+        return []
+    return [page]

@@ -25,6 +25,7 @@ def test_writes_what_it_names(quick):
             f"gallery_{network}_median.png",
             f"heatmap_{network}.png",
         } <= names
+    assert "report.html" in names
 
 
 def test_table_has_both_networks_and_every_trivial_detector(quick):
