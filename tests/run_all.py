@@ -1,7 +1,8 @@
-"""Runs every check: style, import order, all tests on TensorFlow, the core on JAX and PyTorch.
+"""Runs every check: style, import order, all tests on TensorFlow, the core on JAX and PyTorch,
+the notebooks, the documentation.
 
 Tests print in the order they run; the last line says how many passed and failed over all runs.
-`--fast` leaves out the tests marked slow and the other backends.
+`--fast` leaves out the tests marked slow, the other backends, the notebooks and the documentation.
 """
 
 import argparse
@@ -75,6 +76,19 @@ def main():
                 {"KERAS_BACKEND": backend, **threads},
             )
             for backend, name in (("jax", "JAX"), ("torch", "PyTorch"))
+        ]
+        steps += [
+            (
+                "notebooks",
+                [*pytest, *parallel, "--nbmake", "--nbmake-timeout=900", "notebooks"],
+                {"KERAS_ICNN_SMALL": "1", "KERAS_BACKEND": "tensorflow", **threads},
+            ),
+            (
+                "documentation",
+                [BIN / "mkdocs", "build", "--strict", "--quiet"],
+                # What the theme's authors say of another program's next version.
+                {"NO_MKDOCS_2_WARNING": "1"},
+            ),
         ]
     failures, total = [], [0, 0, 0]
     for title, command, environment in steps:
