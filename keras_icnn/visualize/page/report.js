@@ -59,8 +59,8 @@ function number(value, digits = 2) {
   return value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", MINUS);
 }
 
-function signed(value) {
-  return (value > 0 ? "+" : "") + number(value);
+function signed(value, digits = 2) {
+  return (value > 0 ? "+" : "") + number(value, digits);
 }
 
 function percent(value) {
@@ -708,22 +708,25 @@ function decisionView(network, i) {
   const side = 480;
   const isRight = d.predicted === content.labels[i];
   const sure = d.probability === null ? "" : ` (${percent(d.probability)})`;
-  const label = d.parts.slice(0, MARKED).map((p, k) => `${k + 1}: ${partName(p)}, ${where(p.x, p.y)}, ${signed(p.effect)}`);
   const largest = Math.max(...d.parts.map((p) => Math.abs(p.effect)), 1e-12);
+  // Two digits of the largest effect, at least.
+  const digits = Math.min(Math.max(1 - Math.floor(Math.log10(largest)), 2), 6);
+  const added = (value) => signed(value, digits);
+  const label = d.parts.slice(0, MARKED).map((p, k) => `${k + 1}: ${partName(p)}, ${where(p.x, p.y)}, ${added(p.effect)}`);
   const items = d.parts.map((p, place) => {
     const against = p.effect <= 0;
     const mark = element("span", { className: `number${against ? " against" : ""}`, textContent: place < MARKED ? String(place + 1) : "·" });
     const bar = element("progress", { max: 1, value: Math.abs(p.effect) / largest, className: against ? "against" : "" , "aria-hidden": "true" });
-    const button = element("button", { type: "button" }, effectLine(mark, partName(p), signed(p.effect)), bar);
-    button.setAttribute("aria-label", `${partName(p)}: ${signed(p.effect)}, speaks ${against ? "against" : "for"} ${className(d.predicted)}. Show filter ${p.lead}.`);
+    const button = element("button", { type: "button" }, effectLine(mark, partName(p), added(p.effect)), bar);
+    button.setAttribute("aria-label", `${partName(p)}: ${added(p.effect)}, speaks ${against ? "against" : "for"} ${className(d.predicted)}. Show filter ${p.lead}.`);
     button.addEventListener("click", () => show({ kind: "filter", network: network.number, f: p.lead }));
     return element("li", {}, button);
   });
   const plain = (text, value, className = "plain") => element("li", { className }, effectLine(null, text, value));
-  if (d.others.count) items.push(plain(plural(d.others.count, "other part", "other parts"), signed(d.others.effect)));
-  items.push(plain("without any filter", signed(d.baseline)));
-  if (Math.abs(d.remainder) >= 0.005) items.push(plain("remainder (parts acting together)", signed(d.remainder)));
-  items.push(plain(`score for “${className(d.predicted)}”`, number(d.score), "plain total"));
+  if (d.others.count) items.push(plain(plural(d.others.count, "other part", "other parts"), added(d.others.effect)));
+  items.push(plain("without any filter", added(d.baseline)));
+  if (Math.abs(d.remainder) >= 0.5 * 10 ** -digits) items.push(plain("remainder (parts acting together)", added(d.remainder)));
+  items.push(plain(`score for “${className(d.predicted)}”`, number(d.score, digits), "plain total"));
   const made = column(
     network,
     element("p", { className: `verdict${isRight ? "" : " wrong"}`, textContent: `Says ${className(d.predicted)}${sure}: ${isRight ? "right" : "wrong"}` }),
