@@ -18,6 +18,7 @@ _PUBLIC = {
     "make_interpretable": "_convert",
     "callbacks": None,
     "datasets": None,
+    "export": None,
     "metrics": None,
     "recipes": None,
     "visualize": None,

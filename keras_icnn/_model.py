@@ -101,6 +101,57 @@ class InterpretableModel(keras.Model):
             results.pop(self.filter_loss_tracker.name, None)
         return results
 
+    def export(
+        self,
+        filepath,
+        format="tf_saved_model",
+        verbose=None,
+        input_signature=None,
+        *,
+        endpoint=None,
+        layer=None,
+        preprocessing=None,
+        top_filters=8,
+        **kwargs,
+    ):
+        """Writes the network for use without Keras and without this package.
+
+        A SavedModel has two end points: `serve`, the predictions, as Keras's own export has it,
+        and `explain`, which also tells where and how strongly each filter fired, the category
+        that it stands for, and the filters that decided. The other formats hold one of them.
+
+        Args:
+            filepath, format, verbose, input_signature: as in `keras.Model.export`.
+            endpoint: `"serve"`, `"explain"` or None: both in a SavedModel, `serve` otherwise.
+            layer: whose filters `explain` speaks of; None: the topmost interpretable layer.
+            preprocessing: applied to the pixels first: the name of a network of the zoo, or a
+                Keras layer or function of a batch of images.
+            top_filters: how many filters `explain` names.
+            **kwargs: of the format, as in `keras.Model.export`.
+
+        Raises:
+            ValueError, ImportError: as `keras_icnn.export.export_model`; compare the artefact
+                with the network by `keras_icnn.export.verify(model, filepath)`.
+        """
+        if format == "torch":
+            super().export(filepath, format, verbose, input_signature, **kwargs)
+            return
+        # Higher up in the order of modules, so imported when it is needed.
+        from keras_icnn.export import export_model
+
+        export_model(
+            self,
+            filepath,
+            format,
+            verbose,
+            input_signature,
+            endpoint=endpoint,
+            layer=layer,
+            preprocessing=preprocessing,
+            top_filters=top_filters,
+            **kwargs,
+        )
+
     def _random_states(self):
         weights = {id(v) for v in self.weights}
         return [

@@ -272,6 +272,49 @@ def _parser():
     )
     report.add_argument("--title", metavar="TEXT", help="of the page")
 
+    export = verb(
+        "export", _export, "write a trained network for other runtimes, and compare it there"
+    )
+    export.add_argument("model", metavar="MODEL", help="a .keras file")
+    export.add_argument(
+        "--format",
+        choices=["tf_saved_model", "onnx", "litert", "openvino"],
+        default="tf_saved_model",
+        help="as in keras.Model.export",
+    )
+    export.add_argument(
+        "--out", metavar="PATH", help="what to write; MODEL with the format's ending if not given"
+    )
+    export.add_argument(
+        "--endpoint",
+        choices=["serve", "explain"],
+        help="predictions, or what the filters did besides; both in a SavedModel if not given, "
+        "else serve",
+    )
+    export.add_argument(
+        "--layer",
+        metavar="NAME",
+        help="whose filters `explain` speaks of; the topmost if not given",
+    )
+    export.add_argument(
+        "--preprocess",
+        metavar="NETWORK",
+        help="prepare pixels as this network of the zoo takes them, inside what is written",
+    )
+    export.add_argument(
+        "--bytes", action="store_true", help="take pixels as bytes (uint8) instead of floats"
+    )
+    export.add_argument(
+        "--top", type=_count, default=8, metavar="N", help="how many filters `explain` names"
+    )
+    export.add_argument(
+        "--tolerance",
+        type=float,
+        default=1e-4,
+        metavar="SHARE",
+        help="how far apart the two may be, as a share of each output's scale",
+    )
+
     bench = verb("bench", _bench, "time the interpretable layer beside a plain convolution")
     from keras_icnn.bench import add_arguments
 
@@ -501,6 +544,47 @@ def _evaluate(args):
     if args.out:
         print(f"\nFilter by filter:   {Path(args.out) / 'filters.csv'}")
         print(f"This table:         {Path(args.out) / 'summary.csv'}")
+
+
+def _export(args):
+    _import_keras()
+    import keras
+
+    from keras_icnn.export import FORMATS, export_model, verify
+
+    source = Path(args.model)
+    if not source.is_file():
+        raise FileNotFoundError(2, "No such file", args.model)
+    out = Path(args.out) if args.out else source.with_suffix(FORMATS[args.format])
+    model = keras.saving.load_model(source, compile=False)
+    signature = None
+    if args.bytes:
+        signature = [keras.InputSpec(shape=(None, *model.inputs[0].shape[1:]), dtype="uint8")]
+    found = []
+
+    def check(written):
+        found.append(
+            verify(
+                model,
+                written,
+                tolerance=args.tolerance,
+                layer=args.layer,
+                preprocessing=args.preprocess,
+            )
+        )
+
+    export_model(
+        model,
+        out,
+        args.format,
+        input_signature=signature,
+        endpoint=args.endpoint,
+        layer=args.layer,
+        preprocessing=args.preprocess,
+        top_filters=args.top,
+        check=check,
+    )
+    print(found[0].summary())
     return DONE
 
 

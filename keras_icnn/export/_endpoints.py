@@ -1,0 +1,231 @@
+"""What an artefact answers: `serve` the predictions, `explain` also which filters made them.
+
+Only operations that SavedModel, ONNX, LiteRT and OpenVINO all can express: no gradients (that of
+pooling has no counterpart), no gathering by batch, no `argmax` (see `_ops.peak_position`).
+"""
+
+import contextlib
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_icnn import _ops
+from keras_icnn.export._head import Head
+from keras_icnn.metrics import measured_layer, receptive_field
+from keras_icnn.metrics._graph import output_of, produced_by
+from keras_icnn.zoo._manifest import MANIFEST
+from keras_icnn.zoo._preprocessing import ImagePreprocessing
+
+
+def preprocessing_layer(preprocessing):
+    """A callable on batches of pixels, or None.
+
+    Args:
+        preprocessing: None, the name of a network of the zoo, or a Keras layer or function.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if preprocessing is None or callable(preprocessing):
+        return preprocessing
+    name = str(preprocessing).removesuffix("_interpretable")
+    if name not in MANIFEST:
+        raise ValueError(
+            "`preprocessing` must be None, a Keras layer or function of a batch of images, or a "
+            f"network of the zoo, one of {sorted(MANIFEST)}. Received: {preprocessing!r}"
+        )
+    return ImagePreprocessing(MANIFEST[name].preprocessing)
+
+
+class Serve(keras.Model):
+    """Predictions alone: images `[batch, height, width, channels]` to `{"predictions"}`."""
+
+    def __init__(self, model, preprocessing=None, name="serve"):
+        super().__init__(name=name)
+        self.model = model
+        self.preprocessing = preprocessing_layer(preprocessing)
+        self.built = True
+
+    def call(self, images, training=False):
+        return {"predictions": self.model(self._prepared(images), training=False)}
+
+    def _prepared(self, images):
+        x = ops.cast(images, self.model.inputs[0].dtype)
+        return x if self.preprocessing is None else self.preprocessing(x)
+
+
+class Explain(Serve):
+    """Predictions, and for each image where and how strongly filters fired, and what that did.
+
+    Gives a dict; `F` filters, `k` the strongest ones:
+
+    - `predictions` `[batch, outputs]`;
+    - `peaks` float `[batch, F, 2]`, (x, y) in pixels of the network's input: the centre of the
+      receptive field of each map's strongest unit, the first one of several in reading order;
+    - `strengths` float `[batch, F]`, the map there;
+    - `target_categories` int `[batch, F]`, the same in every row; -1 where none is known;
+    - `top_filters` int `[batch, k]`, the filters with the largest effect on the decision, whatever
+      its sign, the largest first;
+    - `top_effects` float `[batch, k]`, those effects: what the logit of the predicted class loses
+      when the filter's map is set to zero, exactly. With one output: of that one logit.
+
+    Args:
+        model: a functional Keras model with one image input and one output `[batch, outputs]`.
+        layer: as in `keras_icnn.metrics.measured_layer`.
+        preprocessing: as in `preprocessing_layer`.
+        top_filters: k; at most F.
+
+    Raises:
+        ValueError: for a model that this cannot be computed for.
+    """
+
+    def __init__(self, model, layer=None, preprocessing=None, top_filters=8):
+        super().__init__(model, preprocessing, name="explain")
+        self.layer = measured_layer(model, layer)
+        if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
+            raise ValueError(
+                "`explain` needs a model with one output of shape (batch, outputs); pass "
+                "`endpoint='serve'` to export predictions alone. Received: outputs of shapes "
+                f"{[tuple(t.shape) for t in model.outputs]}"
+            )
+        maps = output_of(model, self.layer)
+        field = receptive_field(model, self.layer)
+        self.filters = int(maps.shape[-1])
+        if (
+            isinstance(top_filters, bool)
+            or not isinstance(top_filters, int | np.integer)
+            or top_filters < 1
+        ):
+            raise ValueError(
+                "`top_filters` must be a whole number of at least 1. "
+                f"Received: top_filters={top_filters!r}"
+            )
+        self.top_filters = min(int(top_filters), self.filters)
+        self._first = field.centers[0, 0]
+        self._step = (field.stride[1], field.stride[0])
+        self._size = field.centers.shape[:2]
+        categories = getattr(self.layer, "target_categories", None)
+        categories = np.full(self.filters, -1) if categories is None else categories()
+        self._categories = categories.astype("int32")
+        logits = _logits(model)
+        self._head = Head(model, self.layer, logits)
+        self._body = keras.Model(
+            model.inputs[0], [maps, self._head.entry, logits, model.outputs[0]]
+        )
+
+    def call(self, images, training=False):
+        return self.explained(images)[0]
+
+    def explained(self, images):
+        """The dict of `call`, the maps `[batch, h, w, F]`, all effects `[batch, F]`, the logits."""
+        maps, entry, logits, predictions = self._body(self._prepared(images), training=False)
+        maps, logits = ops.cast(maps, "float32"), ops.cast(logits, "float32")
+        row, column = _ops.peak_position(maps)
+        x = float(self._first[0]) + float(self._step[0]) * column
+        y = float(self._first[1]) + float(self._step[1]) * row
+        strengths = ops.max(maps, axis=(1, 2))
+        effects = self._head.effects(entry, logits)
+        _, top = ops.top_k(ops.abs(effects), self.top_filters)
+        chosen = ops.one_hot(top, self.filters, dtype="float32")
+        return (
+            {
+                "predictions": ops.cast(predictions, "float32"),
+                "peaks": ops.stack([x, y], axis=-1),
+                "strengths": strengths,
+                "target_categories": ops.zeros_like(column, dtype="int32") + self._categories,
+                "top_filters": ops.cast(top, "int32"),
+                "top_effects": ops.sum(chosen * ops.expand_dims(effects, 1), axis=-1),
+            },
+            maps,
+            effects,
+            logits,
+        )
+
+    def units_of(self, peaks):
+        """Index of the unit `[batch, F]` of each of `peaks`; None where one is not a centre."""
+        place = (np.asarray(peaks, "float64") - self._first) / self._step
+        if not np.isfinite(place).all():
+            return None
+        column, row = np.moveaxis(np.rint(place), -1, 0).astype(int)
+        height, width = self._size
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        if not inside.all() or np.abs(place - np.rint(place)).max(initial=0.0) > 1e-3:
+            return None
+        return row * width + column
+
+    @contextlib.contextmanager
+    def mask_off(self):
+        """The layer without its mask, while the block runs; gives whether it has one."""
+        inner = self._filters_layer()
+        masked = inner is not None and inner.mask
+        if masked:
+            inner.mask = False
+        try:
+            yield masked
+        finally:
+            if masked:
+                inner.mask = True
+
+    @contextlib.contextmanager
+    def peaks_at(self, units):
+        """The layer with its masks around given units `[batch, F]`, while the block runs."""
+        inner = self._filters_layer()
+        # A mask around the centre of mass does not depend on the strongest unit.
+        if inner is None or not inner.mask or inner._rule.peak != "argmax":
+            yield
+            return
+        row, column = (ops.cast(given, "float32") for given in np.divmod(units, self._size[1]))
+        # Shadows the method of the class, in this object alone.
+        inner.__dict__["_peak"] = lambda maps: (row, column)
+        try:
+            yield
+        finally:
+            del inner.__dict__["_peak"]
+
+    def _filters_layer(self):
+        inner = getattr(self.layer, "interpretable", self.layer)
+        return inner if hasattr(inner, "target_categories") else None
+
+
+def _logits(model):
+    """The model's output before its softmax or sigmoid, where it ends in one."""
+    output = model.outputs[0]
+    operation, inputs, _ = produced_by(output)
+    if isinstance(operation, keras.layers.Softmax):
+        return inputs[0]
+    if not _squashes(operation):
+        return output
+    if isinstance(operation, keras.layers.Activation):
+        return inputs[0]
+    return _WithoutActivation(operation)(inputs[0])
+
+
+def _squashes(operation):
+    name = getattr(getattr(operation, "activation", None), "__name__", "")
+    return name in ("softmax", "sigmoid")
+
+
+class _WithoutActivation(keras.layers.Layer):
+    """A layer's own linear part, on its own weights."""
+
+    def __init__(self, layer):
+        super().__init__(name=f"{layer.name}_logits", dtype=layer.dtype_policy)
+        self.layer = layer
+        self.built = True
+
+    def call(self, inputs):
+        with _linear(self.layer):
+            return self.layer.call(inputs)
+
+    def compute_output_spec(self, inputs):
+        return self.layer.compute_output_spec(inputs)
+
+
+@contextlib.contextmanager
+def _linear(layer):
+    kept, layer.activation = layer.activation, keras.activations.linear
+    try:
+        yield
+    finally:
+        layer.activation = kept

@@ -1,0 +1,178 @@
+"""Writing a network in an exchange format."""
+
+import tempfile
+import warnings
+from pathlib import Path
+
+import keras
+
+from keras_icnn.export._artifact import ENDPOINTS, FORMATS, check_format, require
+from keras_icnn.export._endpoints import Explain, Serve
+
+_INPUT = "images"
+# What writing takes besides TensorFlow.
+_WRITERS = {"onnx": "tf2onnx", "openvino": "openvino"}
+
+
+def export_model(
+    model,
+    path,
+    format="tf_saved_model",
+    verbose=None,
+    input_signature=None,
+    *,
+    endpoint=None,
+    layer=None,
+    preprocessing=None,
+    top_filters=8,
+    check=None,
+    **kwargs,
+):
+    """Writes a network for use without Keras and without this package.
+
+    Nothing is left at `path` when writing fails, and what was there before stays.
+
+    Args:
+        model: a functional Keras model with one image input, interpretable or ordinary.
+        path: a folder for `"tf_saved_model"`; a file ending in `.onnx`, `.tflite` or `.xml` (with
+            a `.bin` beside it) for the others. An artefact that is there is replaced.
+        format: `"tf_saved_model"`, `"onnx"`, `"litert"` or `"openvino"`, as in
+            `keras.Model.export`.
+        verbose: whether a line says what was written; Keras's default, yes.
+        input_signature: as in `keras.Model.export`; None: the model's input, of any batch size.
+            `[keras.InputSpec((None, 224, 224, 3), "uint8")]` takes bytes.
+        endpoint: `"serve"`, `"explain"` or None: both in a SavedModel, `serve` in the others,
+            which hold one. What they answer: `keras_icnn.export._endpoints.Explain`.
+        layer: whose filters `explain` speaks of; None: the topmost interpretable layer.
+        preprocessing: applied to the pixels first: the name of a network of the zoo, or a Keras
+            layer or function of a batch. None: the model as it is (networks built with
+            `include_preprocessing=True` have it inside).
+        top_filters: how many filters `explain` names.
+        check: None, or a function called with the path of what was written before that is put in
+            its place, for example to compare it by `verify`; when it raises, nothing is put there.
+        **kwargs: of the format, as in `keras.Model.export` (`opset_version`, `optimizations`, ...).
+
+    Raises:
+        ValueError: for arguments that do not fit, or a model that `explain` cannot be computed
+            for.
+        ImportError: where the format needs a package, naming the extra.
+    """
+    check_format(format)
+    path = Path(path)
+    _check_target(path, format)
+    if endpoint not in (None, *ENDPOINTS):
+        raise ValueError(
+            f"`endpoint` must be None or one of {list(ENDPOINTS)}. Received: endpoint={endpoint!r}"
+        )
+    if len(model.inputs) != 1:
+        raise ValueError(
+            "`model` must have one input, the images. Received: inputs "
+            f"{[tensor.name for tensor in model.inputs]}"
+        )
+    if format in _WRITERS:
+        with warnings.catch_warnings():
+            # tf2onnx asks NumPy for a name it no longer has.
+            warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+            require(_WRITERS[format], format)
+    signature = _named(input_signature or [_spec(model.inputs[0])])
+    chosen = (endpoint,) if endpoint else ENDPOINTS if format == "tf_saved_model" else ("serve",)
+    parts = {"serve": Serve(model, preprocessing)} if "serve" in chosen else {}
+    if "explain" in chosen:
+        parts["explain"] = Explain(model, layer, preprocessing, top_filters)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # On the same file system, so that it can be renamed.
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        written = Path(folder) / path.name
+        if format == "tf_saved_model":
+            _write_saved_model(model, written, parts, signature, kwargs)
+        else:
+            (part,) = parts.values()
+            _write_file(part, written, format, signature, kwargs)
+        if check is not None:
+            check(written)
+        _replace(written, path, Path(folder))
+    if verbose is None or verbose:
+        print(f"Saved '{path}' ({format}), end points: {', '.join(parts)}.")
+
+
+def _spec(tensor):
+    return keras.InputSpec(shape=(None, *tensor.shape[1:]), dtype=tensor.dtype)
+
+
+def _named(signature):
+    """The signature with one name of the input in all formats."""
+    flat = keras.tree.flatten(signature)
+    if len(flat) != 1 or len(flat[0].shape) != 4:
+        raise ValueError(
+            "`input_signature` must hold one spec of images, such as "
+            "[keras.InputSpec((None, 224, 224, 3), 'uint8')]. "
+            f"Received: {signature}"
+        )
+    shape = tuple(flat[0].shape)
+    return [
+        keras.InputSpec(
+            shape=shape, dtype=keras.backend.standardize_dtype(flat[0].dtype), name=_INPUT
+        )
+    ]
+
+
+def _check_target(path, format):
+    ending = FORMATS[format]
+    if ending and path.suffix != ending:
+        raise ValueError(
+            f"The format '{format}' needs a path ending in '{ending}'. Received: '{path}'"
+        )
+    if ending and path.is_dir():
+        raise ValueError(f"'{path}' is a folder; the format '{format}' is a file.")
+    if not ending and path.exists():
+        is_artefact = (path / "saved_model.pb").is_file()
+        if not is_artefact and (path.is_file() or any(path.iterdir())):
+            raise ValueError(
+                f"'{path}' exists and is not a SavedModel; it would be replaced. Pass a new or "
+                "empty folder."
+            )
+
+
+def _write_saved_model(model, path, parts, signature, kwargs):
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    if "serve" in parts:
+        serve = parts["serve"]
+        archive.add_endpoint(
+            # One tensor, as Keras's own `serve` gives it.
+            "serve",
+            lambda images: serve(images, training=False)["predictions"],
+            input_signature=signature,
+            **kwargs,
+        )
+    if "explain" in parts:
+        explain = parts["explain"]
+        archive.add_endpoint(
+            "explain",
+            lambda images: explain(images, training=False),
+            input_signature=signature,
+            **kwargs,
+        )
+    archive.write_out(str(path), verbose=False)
+
+
+def _write_file(part, path, format, signature, kwargs):
+    if format == "litert" and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        # Not the other half of TensorFlow, which the small runtime lacks.
+        kwargs.setdefault("target_spec", {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]})
+    keras.Model.export(
+        part, str(path), format=format, verbose=False, input_signature=signature, **kwargs
+    )
+
+
+def _replace(written, path, folder):
+    """Puts what was written in its place; what was there goes only then."""
+    weights = written.with_suffix(".bin")
+    if written.suffix == ".xml" and weights.exists():
+        weights.replace(path.with_suffix(".bin"))
+    if path.is_dir():
+        path.replace(folder / "old")
+    written.replace(path)
