@@ -24,19 +24,27 @@ def clean():
     return {**{k: v for k, v in os.environ.items() if k not in dropped}, "PYTHONNOUSERSITE": "1"}
 
 
-def make(folder, *requirements, python=sys.executable):
+def make(folder, name, *requirements, python=sys.executable):
     """Makes a virtual environment; skips the test where packages cannot be had.
 
+    The folder named by the variable KERAS_ICNN_ENVIRONMENTS, where it is set, keeps them from one
+    run to the next.
+
     Args:
-        folder: where; must not exist.
+        folder: where; it must not hold one of that name.
+        name: of the environment.
         requirements: arguments of `pip install`.
         python: interpreter to make it with.
 
     Returns:
         Path of its interpreter.
     """
+    kept = os.environ.get("KERAS_ICNN_ENVIRONMENTS")
+    folder = Path(kept or folder) / name
+    interpreter = folder / "bin" / "python"
+    if kept and (folder / "complete").exists():
+        return interpreter
     subprocess.run([python, "-m", "venv", str(folder)], check=True, env=clean(), timeout=300)
-    interpreter = Path(folder) / "bin" / "python"
     done = subprocess.run(
         [str(interpreter), "-m", "pip", "install", "-q", *map(str, requirements)],
         capture_output=True,
@@ -49,6 +57,7 @@ def make(folder, *requirements, python=sys.executable):
         if reason:
             pytest.skip(f"pip cannot install {' '.join(map(str, requirements))}: {reason}")
         pytest.fail(f"pip install failed:\n{done.stderr[-2000:]}")
+    (folder / "complete").touch()
     return interpreter
 
 

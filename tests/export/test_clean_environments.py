@@ -72,7 +72,7 @@ def test_runs_where_only_its_runtime_is_installed(format, trained, tmp_path):
     trained.export(work / name, format=format, verbose=False, endpoint=_endpoint(format))
     np.save(work / "x.npy", pictures())
     (work / "run.py").write_text(HEAD.format(absent=absent) + script + TAIL, encoding="utf-8")
-    interpreter = environments.make(tmp_path / "environment", *requirements)
+    interpreter = environments.make(tmp_path, format, *requirements)
     environments.run(interpreter, "run.py", name, folder=work)
     with np.load(work / "answer.npz") as stored:
         answer = dict(stored)

@@ -82,7 +82,7 @@ def wait_until_ready(process, port, log):
 def server(trained, tmp_path_factory):
     pytest.importorskip("tf2onnx", reason="needs the extra 'export'")
     root = tmp_path_factory.mktemp("serving")
-    interpreter = environments.make(root / "env", "-r", EXAMPLES / "requirements.txt")
+    interpreter = environments.make(root, "mlserver", "-r", EXAMPLES / "requirements.txt")
     folder = root / "parts"
     trained.export(folder / "parts.onnx", format="onnx", endpoint="explain", verbose=False)
     for name in ("onnx_runtime.py", "model-settings.json"):

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.slow
 
 def test_a_head_is_trained_on_the_saved_model(trained, tmp_path):
     interpreter = environments.make(
-        tmp_path / "environment",
+        tmp_path,
+        "tensorflow_addons",
         *("-r", EXAMPLE / "requirements.txt"),
         python=environments.python_3_11(),
     )
