@@ -40,7 +40,7 @@ def export_model(
             `keras.Model.export`.
         verbose: whether a line says what was written; Keras's default, yes.
         input_signature: as in `keras.Model.export`; None: the model's input, of any batch size.
-            `[keras.InputSpec((None, 224, 224, 3), "uint8")]` takes bytes.
+            `[keras.InputSpec(shape=(None, 224, 224, 3), dtype="uint8")]` takes bytes.
         endpoint: `"serve"`, `"explain"` or None: both in a SavedModel, `serve` in the others,
             which hold one. What they answer: `keras_icnn.export._endpoints.Explain`.
         layer: whose filters `explain` speaks of; None: the topmost interpretable layer.
@@ -53,11 +53,17 @@ def export_model(
         **kwargs: of the format, as in `keras.Model.export` (`opset_version`, `optimizations`, ...).
 
     Raises:
-        ValueError: for arguments that do not fit, or a model that `explain` cannot be computed
-            for.
+        ValueError: for arguments that do not fit, a model that `explain` cannot be computed
+            for, or another backend than TensorFlow.
         ImportError: where the format needs a package, naming the extra.
     """
     check_format(format)
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "Networks are exported on the TensorFlow backend: save this one (`model.save`), load "
+            "it in a process with KERAS_BACKEND=tensorflow; its weights are the same there. "
+            f"Received: backend {keras.backend.backend()!r}"
+        )
     path = Path(path)
     _check_target(path, format)
     if endpoint not in (None, *ENDPOINTS):
@@ -106,7 +112,7 @@ def _named(signature):
     if len(flat) != 1 or len(flat[0].shape) != 4:
         raise ValueError(
             "`input_signature` must hold one spec of images, such as "
-            "[keras.InputSpec((None, 224, 224, 3), 'uint8')]. "
+            "[keras.InputSpec(shape=(None, 224, 224, 3), dtype='uint8')]. "
             f"Received: {signature}"
         )
     shape = tuple(flat[0].shape)
@@ -158,7 +164,7 @@ def _write_saved_model(model, path, parts, signature, kwargs):
 
 
 def _write_file(part, path, format, signature, kwargs):
-    if format == "litert" and keras.backend.backend() == "tensorflow":
+    if format == "litert":
         import tensorflow as tf
 
         # Not the other half of TensorFlow, which the small runtime lacks.

@@ -93,7 +93,7 @@ def test_keras_reads_it_back(trained, saved):
 
 
 def test_preprocessing_and_bytes_inside(trained, tmp_path):
-    signature = [keras.InputSpec((None, 24, 24, 3), "uint8")]
+    signature = [keras.InputSpec(shape=(None, 24, 24, 3), dtype="uint8")]
     trained.export(
         tmp_path / "saved",
         verbose=False,
@@ -220,7 +220,10 @@ def test_a_network_that_diverged_is_not_compared(tmp_path):
         ({"endpoint": "x"}, "`endpoint` must be"),
         ({"layer": "x"}, "`layer` must be"),
         ({"preprocessing": "lenet"}, "`preprocessing` must be.*'lenet'"),
-        ({"input_signature": [keras.InputSpec((None, 3))]}, "`input_signature`"),
+        (
+            {"input_signature": [keras.InputSpec(shape=(None, 3), dtype="float32")]},
+            "`input_signature`",
+        ),
     ],
 )
 def test_wrong_arguments(arguments, told, trained, tmp_path):
