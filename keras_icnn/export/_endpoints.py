@@ -11,9 +11,10 @@ import numpy as np
 from keras import ops
 
 from keras_icnn import _ops
+from keras_icnn._logits import logits_of
 from keras_icnn.export._head import Head
 from keras_icnn.metrics import measured_layer, receptive_field
-from keras_icnn.metrics._graph import output_of, produced_by
+from keras_icnn.metrics._graph import output_of
 from keras_icnn.zoo._manifest import MANIFEST
 from keras_icnn.zoo._preprocessing import ImagePreprocessing
 
@@ -108,7 +109,7 @@ class Explain(Serve):
         categories = getattr(self.layer, "target_categories", None)
         categories = np.full(self.filters, -1) if categories is None else categories()
         self._categories = categories.astype("int32")
-        logits = _logits(model)
+        logits, _ = logits_of(model)
         self._head = Head(model, self.layer, logits)
         self._body = keras.Model(
             model.inputs[0], [maps, self._head.entry, logits, model.outputs[0]]
@@ -186,46 +187,3 @@ class Explain(Serve):
     def _filters_layer(self):
         inner = getattr(self.layer, "interpretable", self.layer)
         return inner if hasattr(inner, "target_categories") else None
-
-
-def _logits(model):
-    """The model's output before its softmax or sigmoid, where it ends in one."""
-    output = model.outputs[0]
-    operation, inputs, _ = produced_by(output)
-    if isinstance(operation, keras.layers.Softmax):
-        return inputs[0]
-    if not _squashes(operation):
-        return output
-    if isinstance(operation, keras.layers.Activation):
-        return inputs[0]
-    return _WithoutActivation(operation)(inputs[0])
-
-
-def _squashes(operation):
-    name = getattr(getattr(operation, "activation", None), "__name__", "")
-    return name in ("softmax", "sigmoid")
-
-
-class _WithoutActivation(keras.layers.Layer):
-    """A layer's own linear part, on its own weights."""
-
-    def __init__(self, layer):
-        super().__init__(name=f"{layer.name}_logits", dtype=layer.dtype_policy)
-        self.layer = layer
-        self.built = True
-
-    def call(self, inputs):
-        with _linear(self.layer):
-            return self.layer.call(inputs)
-
-    def compute_output_spec(self, inputs):
-        return self.layer.compute_output_spec(inputs)
-
-
-@contextlib.contextmanager
-def _linear(layer):
-    kept, layer.activation = layer.activation, keras.activations.linear
-    try:
-        yield
-    finally:
-        layer.activation = kept

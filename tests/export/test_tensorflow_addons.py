@@ -31,7 +31,7 @@ def test_a_head_is_trained_on_the_saved_model(trained, tmp_path):
     told = json.loads(out.splitlines()[-1])
     assert told["tensorflow"] == "2.15.1" and told["tensorflow_addons"] == "0.23.0"
     assert told["loss"][1] < 0.5 * told["loss"][0]
-    assert told["cohen_kappa"][1] > 0.8
+    assert told["matthews"][1] > 0.8
     # They flow into the head, the network's own weights, and on to the images.
     assert set(told["gradients"]) == {"head", "network", "images"}
     assert all(np.isfinite(size) and size > 1e-6 for size in told["gradients"].values())
