@@ -1,5 +1,6 @@
 """Writing a network in an exchange format."""
 
+import contextlib
 import tempfile
 import warnings
 from pathlib import Path
@@ -76,9 +77,7 @@ def export_model(
             f"{[tensor.name for tensor in model.inputs]}"
         )
     if format in _WRITERS:
-        with warnings.catch_warnings():
-            # tf2onnx asks NumPy for a name it no longer has.
-            warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+        with _quiet():
             require(_WRITERS[format], format)
     signature = _named(input_signature or [_spec(model.inputs[0])])
     chosen = (endpoint,) if endpoint else ENDPOINTS if format == "tf_saved_model" else ("serve",)
@@ -169,9 +168,18 @@ def _write_file(part, path, format, signature, kwargs):
 
         # Not the other half of TensorFlow, which the small runtime lacks.
         kwargs.setdefault("target_spec", {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]})
-    keras.Model.export(
-        part, str(path), format=format, verbose=False, input_signature=signature, **kwargs
-    )
+    with _quiet():
+        keras.Model.export(
+            part, str(path), format=format, verbose=False, input_signature=signature, **kwargs
+        )
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without a warning of tf2onnx, which asks NumPy for a name it no longer has."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+        yield
 
 
 def _replace(written, path, folder):
