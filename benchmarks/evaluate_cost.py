@@ -85,7 +85,11 @@ def main():
     for _ in range(args.rounds):
         (wall, cpu), (wall_all, cpu_all) = _timed(predict), _timed(evaluate)
         rows.append((wall_all / wall, cpu_all / cpu))
-        print(f"wall {wall_all:.2f} / {wall:.2f} s = {rows[-1][0]:.3f}, cpu {rows[-1][1]:.3f}")
+        print(
+            f"wall {wall_all:.2f} / {wall:.2f} s = {rows[-1][0]:.3f}, "
+            f"cpu {cpu_all:.2f} / {cpu:.2f} s = {rows[-1][1]:.3f}",
+            flush=True,
+        )
     for name, values in zip(("wall", "cpu"), zip(*rows, strict=True), strict=True):
         print(f"median {name} {statistics.median(values):.3f}")
 

@@ -337,6 +337,7 @@ def evaluate_maps(
     if part_masks is not None:
         discs = pack_discs(centers.reshape(-1, 2), radius, input_size)
     for c, ids in members.items():
+        mine = measures.pop(c)  # what it holds is let go of before the next category's result
         own = input_size if sizes is None else sizes[ids]
         trivial[c] = trivial_detectors(
             landmarks[ids],
@@ -349,12 +350,12 @@ def evaluate_maps(
         rates = None
         if part_masks is not None:
             fixed = TrivialRegions(landmarks[ids], landmark_names, centers, own, input_size, discs)
-            groups = [fixed.detectors(), measures[c].parts.detectors()]
+            groups = [fixed.detectors(), mine.parts.detectors()]
             # The images came in the order of `ids`, so that a place means the same in both.
             trivial_rates, rates = association_rates(part_masks, ids, fixed.regions, groups, IOU)
             fixed.fill(trivial[c], trivial_rates)
         chance = trivial[c].get("random", {}).get("instability", _NAN)
-        results.append(measures[c].result(chance, rates))
+        results.append(mine.result(chance, rates))
     chosen = _targets(results, measured, target_categories)
     values, filters = _figures(
         results, chosen, [class_names[c] for c in measured], landmark_names, part_names

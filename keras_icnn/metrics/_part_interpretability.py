@@ -122,32 +122,43 @@ class PartInterpretability:
             if len(mine) > self._capacity:
                 cut = len(mine) - self._capacity
                 mine = np.partition(mine, cut)[cut:]
-                # What is no higher than the lowest kept cannot lie above the threshold.
-                self._floor[f] = _value(mine.min())
+                # What is no higher than the lowest kept, the first after a partition, cannot lie
+                # above the threshold.
+                self._floor[f] = _value(mine[0])
             chosen.append(mine)
         lengths = [len(mine) for mine in chosen]
         filter_ = np.repeat(np.arange(self._filters, dtype=filter_.dtype), lengths)
         self._kept = [(filter_, np.concatenate(chosen))]
         self._buffered = 0
-        return chosen
+        return self._kept[0]
 
     def _valid(self):
         """Thresholds [filters] and the valid units as (image, filter, unit) sorted arrays."""
-        chosen = self._compact()
-        rank = self._rank(self._images)
-        thresholds = np.zeros(self._filters)
-        filters, places = [], []
-        for f, keys in enumerate(chosen):
-            values = _value(keys)
-            if len(values) > rank:
-                thresholds[f] = np.partition(values, len(values) - 1 - rank)[len(values) - 1 - rank]
-            valid = keys[values > thresholds[f]] & np.uint64(0xFFFFFFFF)
-            places.append(valid.astype("int64"))
-            filters.append(np.full(len(valid), f))
-        filters, places = np.concatenate(filters), np.concatenate(places)
+        filter_, keys = self._compact()
+        values = _value(keys)
+        thresholds = self._thresholds_of(filter_, values)
+        valid = values > thresholds[filter_]
+        places = (keys[valid] & np.uint64(0xFFFFFFFF)).astype("int64")
+        filters = filter_[valid].astype("int64")
         image, unit = np.divmod(places, self._units)
-        order = np.lexsort((unit, filters, image))
+        order = np.argsort((image * self._filters + filters) * self._units + unit)
         return thresholds, image[order], filters[order], unit[order]
+
+    def _thresholds_of(self, filter_, values):
+        """The value of rank `_rank` of every filter, from what was kept, sorted by filter."""
+        rank = self._rank(self._images)
+        count = np.bincount(filter_, minlength=self._filters)
+        starts = np.cumsum(count) - count
+        thresholds = np.zeros(self._filters)
+        some = np.flatnonzero(count)
+        if len(some):
+            lowest = np.minimum.reduceat(values, starts[some])
+            thresholds[some] = np.where(count[some] == rank + 1, lowest, 0)
+        # Only where fewer images came than were announced, so that more than needed was kept.
+        for f in np.flatnonzero(count > rank + 1):
+            mine = values[starts[f] : starts[f] + count[f]]
+            thresholds[f] = np.partition(mine, count[f] - 1 - rank)[count[f] - 1 - rank]
+        return thresholds
 
     def detectors(self):
         """The filters as a group of `association_rates`: their number, and a function."""
@@ -184,7 +195,7 @@ class PartInterpretability:
 
 
 def _value(keys):
-    return (np.asarray(keys) >> np.uint64(32)).astype("uint32").view("float32")
+    return (keys >> np.uint64(32)).astype("uint32").view("float32")
 
 
 def best_part(rates):

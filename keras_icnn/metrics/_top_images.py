@@ -79,6 +79,7 @@ class TopImages:
         self._pending = []
         self._info = []
         self._images = 0
+        self._records = {}  # two measures ask for the same ones
 
     def update(
         self, peaks, landmarks, strengths=None, *, image_ids=None, facing=None, image_size=None
@@ -94,6 +95,7 @@ class TopImages:
                 of all images seen, when the class was given `head`.
             image_size: (height, width), or [images, 2] of them, where it differs from the class's.
         """
+        self._records = {}
         peaks = _check.as_peaks(peaks)
         images, filters = peaks.shape[:2]
         landmarks = _check.as_landmarks(landmarks, images)
@@ -182,6 +184,11 @@ class TopImages:
 
     def records(self, k):
         """The `Records` of landmark number `k`."""
+        if k not in self._records:
+            self._records[k] = self._sorted_records(k)
+        return self._records[k]
+
+    def _sorted_records(self, k):
         self._require_images()
         self._merge()
         order = np.argsort(self._keys[k], axis=1)[:, ::-1]

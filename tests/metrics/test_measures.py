@@ -316,7 +316,20 @@ def test_kept_activations_do_not_grow_with_the_maps(monkeypatch):
         measure.update(rng.uniform(size=(20, 3, 3, 4)))
         assert measure._buffered <= 1000
     # .5 % of 18,000 positions, plus the threshold itself, of four filters.
-    assert sum(len(keys) for keys in measure._compact()) == 4 * 91
+    assert len(measure._compact()[1]) == 4 * 91
+
+
+def test_fewer_images_than_were_announced_have_the_threshold_of_their_own_number():
+    rng = np.random.default_rng(0)
+    maps = rng.uniform(size=(60, 3, 3, 4)).astype("float32")
+    exact = metrics.PartInterpretability(60, None, CENTERS, 5, (30, 30))
+    more = metrics.PartInterpretability(200, None, CENTERS, 5, (30, 30))
+    for measure in (exact, more):
+        measure.update(maps)
+        measure.detectors()
+    expected = [np.sort(maps[..., f].ravel())[::-1][int(0.005 * 540)] for f in range(4)]
+    np.testing.assert_array_equal(exact._thresholds, expected)
+    np.testing.assert_array_equal(more._thresholds, expected)
 
 
 # Alive, diversity, accuracy
