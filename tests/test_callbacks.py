@@ -164,6 +164,7 @@ def test_pictures_are_put_off_while_they_would_be_felt(creatures, tmp_path, monk
         pictures._last = 1.0
 
     monkeypatch.setattr(pictures, "_write", write)
+    pictures.set_model(train(creatures, epochs=1)[0])
     pictures.on_train_begin()
     assert pictures.written == []
     # Epochs of 4 s: 1 s of pictures is a tenth after 10 s, 2 s after 20 s.

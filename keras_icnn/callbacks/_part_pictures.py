@@ -111,6 +111,8 @@ class PartPictures(keras.callbacks.Callback):
         if not self.written:
             # Not in `on_train_begin`, which does not say where a resumed run goes on.
             self._done = epoch
+            # Compiled first, so that the time which the next pictures will take is known.
+            self._read()(self.dataset.image(0)[None], before=True)
             self._write(epoch)
         self._began = time.perf_counter()
 
@@ -149,11 +151,14 @@ class PartPictures(keras.callbacks.Callback):
         self.written.append(epoch)
         self._last = time.perf_counter() - started
 
-    def _figures(self, epoch):
+    def _read(self):
         if self._reader is None:
             # Kept over the epochs, so that the forward passes are compiled once.
             self._reader = MapsReader(self.model, self.layer, self.batch_size)
-        peaks = self._reader.peaks(self.dataset, self.batch_size)
+        return self._reader
+
+    def _figures(self, epoch):
+        peaks = self._read().peaks(self.dataset, self.batch_size)
         if self.filters is None:
             self.filters = [int(f) for f in peaks.most_active()[:2]]
         when = "before training" if epoch == 0 else f"after epoch {epoch}"
