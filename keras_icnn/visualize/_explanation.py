@@ -8,7 +8,8 @@ import numpy as np
 from keras_icnn.visualize._figure import mark, new_figure, save, show
 
 _GROUPED = {
-    "annotation": "Filters that follow the same annotated part are one part.",
+    "annotation": "Filters that follow the same annotated part (R2 above one half, or as given) "
+    "are one part; the others where they fire on the same place.",
     "reference": "Filters that fire on the same place in the same reference images are one part.",
     "image": "Filters that fire on one place in this image are together; pass `reference` images "
     "to know which fire alike in general.",
