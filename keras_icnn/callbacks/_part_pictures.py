@@ -23,7 +23,8 @@ class PartPictures(keras.callbacks.Callback):
     ones at the start, or those given.
 
     Writing takes a second or so. So that it is not felt, it is put off to a later epoch while it
-    would have taken more than `max_share` of the time spent in epochs; pictures before and after
+    would have taken more than `max_share` of the time spent in epochs, judged by the last; what
+    came out dearer is made up for by waiting longer the next time. Pictures before and after
     training come on top.
 
     Args:
