@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_icnn._whole_file import replacing
+
 PHASES = ("train", "inference")
 _RULES = ("default", "paper", "official", "full_sum", "mask")
 _QUICK_LAYER = {"size": 7, "filters": 16, "batch": 8}
@@ -289,7 +291,8 @@ def plot(rows, path=None):
     axes.set_xlabel("time over the plain twin's (median and quartiles)")
     axes.set_title(f"{rows[0]['backend']} {rows[0]['backend_version']}, {rows[0]['machine']}")
     if path is not None:
-        figure.savefig(path, dpi=150)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=150)
     return figure
 
 
