@@ -61,6 +61,7 @@ def fit(folder):
     import keras
 
     import keras_icnn as icnn
+    from keras_icnn._whole_file import remove_leftovers_of, replacing
 
     keras.utils.set_random_seed(0)
     if keras.backend.backend() == "tensorflow":
@@ -94,7 +95,8 @@ def fit(folder):
         verbose=0,
         callbacks=[batches.follow_epochs(), icnn.callbacks.Backup(folder / "backup.npz")],
     )
-    with icnn._whole_file.replacing(folder / "final.npz") as temporary:
+    remove_leftovers_of(folder / "final.npz")
+    with replacing(folder / "final.npz") as temporary:
         np.savez(temporary, *model.get_weights())
 
 
