@@ -54,13 +54,17 @@ def test_killed_training_ends_as_one_that_was_left_alone(kind, tmp_path, monkeyp
 def test_an_interrupted_run_stops_cleanly_and_goes_on(tmp_path):
     kills.pictures(tmp_path)
     out = tmp_path / "out"
-    main = "import sys; from keras_icnn.cli import main; sys.exit(main(sys.argv[1:]))"
+    # Shells have what they start in the background ignore Ctrl-C; so would its children.
+    main = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from keras_icnn.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
     command = [sys.executable, "-c", main, "train", "kills.toml", "--out", "out"]
     first = subprocess.Popen(
         command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     # In the middle of the first network: its first epoch is saved.
-    while not list(out.glob("backups/*.npz")) and first.poll() is None:
+    while not list(out.glob("backups/[!.]*.npz")) and first.poll() is None:
         time.sleep(0.01)
     first.send_signal(signal.SIGINT)
     _, told = first.communicate(timeout=300)
