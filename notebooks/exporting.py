@@ -18,8 +18,6 @@
 # `keras_icnn` is not installed.
 
 # %%
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -53,25 +51,6 @@ expected = model.predict_on_batch(images)
 model.export(out / "saved", verbose=False)
 loaded = tf.saved_model.load(str(out / "saved"))
 np.abs(loaded.serve(images).numpy() - expected).max()
-
-# %% [markdown]
-# The same in a process that knows neither Keras nor this package:
-
-# %%
-np.savez(out / "images.npz", images=images)
-code = f"""
-import sys
-import numpy as np, tensorflow as tf
-images = np.load({str(out / "images.npz")!r})["images"]
-predicted = tf.saved_model.load({str(out / "saved")!r}).serve(images).numpy()
-np.save({str(out / "predicted.npy")!r}, predicted)
-print("keras_icnn" in sys.modules)
-"""
-print(
-    subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-)
-predicted = np.load(out / "predicted.npy")
-np.testing.assert_allclose(predicted, expected, atol=1e-5)
 
 # %% [markdown]
 # With TensorFlow Serving in its container the folder is served as version 1 of a model:
