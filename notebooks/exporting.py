@@ -84,7 +84,7 @@ else:
 
 # %%
 layer = model.get_layer("interpretable_conv")
-both = keras.Model(model.inputs, {"classes": model.output, "maps": layer.output})
+both = keras.Model(model.inputs[0], {"classes": model.output, "maps": layer.output})
 both.export(out / "both", verbose=False)
 answer = tf.saved_model.load(str(out / "both")).serve(images)
 {name: tuple(value.shape) for name, value in answer.items()}
