@@ -86,7 +86,8 @@ else:
 layer = model.get_layer("interpretable_conv")
 both = keras.Model(model.inputs[0], {"classes": model.output, "maps": layer.output})
 both.export(out / "both", verbose=False)
-answer = tf.saved_model.load(str(out / "both")).serve(images)
+loaded = tf.saved_model.load(str(out / "both"))
+answer = loaded.serve(images)
 {name: tuple(value.shape) for name, value in answer.items()}
 
 # %%
