@@ -45,12 +45,18 @@ expected = model.predict_on_batch(images)
 # %% [markdown]
 # ## SavedModel
 #
-# What TensorFlow Serving and most other servers take.
+# What TensorFlow Serving and most other servers take. It has two end points: `serve`, the predictions, and
+# `explain`, which also tells where each filter fired and which filters decided. `verify` runs the artefact
+# beside the network and raises an error where they differ.
 
 # %%
 model.export(out / "saved", verbose=False)
+print(icnn.export.verify(model, out / "saved"))
+
+# %%
 loaded = tf.saved_model.load(str(out / "saved"))
-np.abs(loaded.serve(images).numpy() - expected).max()
+print(np.abs(loaded.serve(images).numpy() - expected).max())
+{name: tuple(value.shape) for name, value in loaded.explain(images).items()}
 
 # %% [markdown]
 # With TensorFlow Serving in its container the folder is served as version 1 of a model:
@@ -76,19 +82,7 @@ else:
     session = onnxruntime.InferenceSession(out / "parts.onnx")
     (name,) = (i.name for i in session.get_inputs())
     print(np.abs(session.run(None, {name: images})[0] - expected).max())
-
-# %% [markdown]
-# ## Where the filters look, too
-#
-# The maps of the interpretable layer as a second output, for a client that shows what decided:
-
-# %%
-layer = model.get_layer("interpretable_conv")
-both = keras.Model(model.inputs[0], {"classes": model.output, "maps": layer.output})
-both.export(out / "both", verbose=False)
-loaded = tf.saved_model.load(str(out / "both"))
-answer = loaded.serve(images)
-{name: tuple(value.shape) for name, value in answer.items()}
+    print(icnn.export.verify(model, out / "parts.onnx"))
 
 # %%
 folder.cleanup()
