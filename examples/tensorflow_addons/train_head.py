@@ -54,7 +54,7 @@ def main():
 
     model = tf.keras.Sequential([Filters(args.saved_model), tf.keras.layers.Dense(classes)])
     model.compile(
-        tfa.optimizers.LAMB(0.02),
+        tfa.optimizers.LAMB(0.1),
         tf.keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=[tfa.metrics.MatthewsCorrelationCoefficient(classes, name="matthews")],
     )
