@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from keras_icnn import PartTemplates
+from keras_icnn import FilterLoss, PartTemplates
 from keras_icnn.visualize._figure import bare, check_path, new_figure, save
-from keras_icnn.visualize._maps import interpretable_filters
+from keras_icnn.visualize._maps import check_counts, interpretable_filters
 
 _COLORS = "RdBu_r"
 
@@ -32,8 +32,7 @@ def templates(source, layer=None, path=None, *, n=3, title=None):
     Reference:
         [Interpretable Convolutional Neural Networks](https://arxiv.org/abs/1710.00935), Fig. 3
     """
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ValueError(f"`n` must be a whole number of at least 1. Received: n={n!r}")
+    check_counts(n=n)
     check_path(path)
     bank, name = _templates(source, layer)
     rows, columns = (
@@ -79,7 +78,9 @@ def _templates(source, layer):
     shape = source.output.shape
     if filters.data_format == "channels_first":
         shape = (shape[0], *shape[2:], shape[1])
-    return filters.rule.templates(*shape[1:3]), f" of layer '{source.name}'"
+    # Without a loss the mask has the default rule's templates.
+    rule = FilterLoss.parse(filters.filter_loss or "default")
+    return rule.templates(*shape[1:3]), f" of layer '{source.name}'"
 
 
 def _template(axis, values, tau):
