@@ -38,7 +38,8 @@ def training_curves(history, path=None, *, title=None):
     that were not logged have no panel: `filter_loss` is logged by every `InterpretableModel`, the
     entropies (Eqs. 5-7) by `keras_icnn.callbacks.FilterEntropies`, the measures by
     `keras_icnn.callbacks.PartMetrics`. Measures of which `fit` returns fewer than epochs are drawn
-    as taken at even intervals from the first epoch on; a CSVLogger's file says when.
+    as taken at even intervals from the first epoch on, or one an epoch where there are too many for
+    that; a CSVLogger's file says when.
 
     Args:
         history: what `fit` returns, its `.history`, or the path of a file that
@@ -120,8 +121,10 @@ def _logs(history):
         at = np.arange(longest) if epochs is None else np.asarray(epochs, "float64")
         if 0 < len(values) < len(at):
             # Logged every few epochs from the first on; the history does not say which.
-            at = at[:: -(-len(at) // len(values))]
-            values = values[: len(at)]
+            step = -(-len(at) // len(values))
+            if len(at[::step]) != len(values):  # not at even intervals: none is left out
+                step = 1
+            at = at[::step][: len(values)]
         kept = np.isfinite(values)
         if kept.any():
             logs[name] = (at[kept] + 1, values[kept])

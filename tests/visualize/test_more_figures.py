@@ -205,6 +205,9 @@ def test_training_curves(tmp_path):
     headings = [a.get_title() for a in figure.axes if a.lines]
     assert headings[0] == "loss  ↓" and "entropy of the place, nats (Eq. 7)  ↓" in headings
     assert lines(training_curves(logs)) == drawn
+    # Three of four are at no even interval: all are drawn, from the first epoch on.
+    logs["val_r2"] = [0.1, 0.5, 0.6]
+    assert lines(training_curves(logs))["val_r2"] == ([1, 2, 3], [0.1, 0.5, 0.6])
 
 
 def test_training_curves_of_a_file(tmp_path):
