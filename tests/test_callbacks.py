@@ -130,7 +130,7 @@ def test_pictures_in_a_folder_and_tensorboard(creatures, tmp_path):
 
 
 def test_pictures_leave_the_training_as_it_is(creatures, tmp_path):
-    pictures = PartPictures(creatures.test, tmp_path, filters=[0], max_share=None)
+    pictures = PartPictures(creatures.test, tmp_path, filters=0, max_share=None)
     with_pictures, _ = train(creatures, pictures, epochs=2)
     without, _ = train(creatures, epochs=2)
     assert pictures.written == [0, 1, 2]

@@ -33,7 +33,7 @@ class PartPictures(keras.callbacks.Callback):
         log_dir: folder of TensorBoard's logs, as in `keras.callbacks.TensorBoard`.
         every: epochs between pictures, at least.
         layer: layer or name; None: the topmost interpretable layer, else the topmost map.
-        filters: their numbers; None: the two with the highest mean peak before training.
+        filters: their numbers, or one; None: the two with the highest mean peak before training.
         images: how many images of the data set to use, spread over it.
         max_share: share of the training time that pictures may take; None: no limit.
         radius: of a filter's region in pixels; None: a quarter of the theoretical receptive field.
@@ -88,7 +88,7 @@ class PartPictures(keras.callbacks.Callback):
         self.log_dir = log_dir
         self.every = int(every)
         self.layer = layer
-        self.filters = filters
+        self.filters = [filters] if np.ndim(filters) == 0 and filters is not None else filters
         self.max_share = max_share
         self.radius = radius
         self.batch_size = batch_size
