@@ -407,7 +407,9 @@ def _explain(args):
     _import_keras()
     from keras_icnn.datasets._files import read_image
     from keras_icnn.visualize import Explainer
+    from keras_icnn.visualize._figure import check_path
 
+    check_path(args.out)
     model = _load_model(args.model)
     size = _input_size(model, args.model)
     image = read_image(args.image, size)
