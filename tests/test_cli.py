@@ -205,7 +205,7 @@ def test_report(pictures, capsys):
     assert str(out) in capsys.readouterr().out
     page = out.read_text(encoding="utf-8")
     assert "Twice &lt;b&gt;" in page and "net (1)" in page and "net (2)" in page
-    assert "Measured on 6 held-out pictures; 4 of them" in page
+    assert "Measured on 6 pictures; 4 of them" in page
 
 
 @pytest.mark.parametrize(

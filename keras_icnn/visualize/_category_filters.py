@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_icnn.metrics import measured_layer
 from keras_icnn.visualize._figure import MAP_COLORS, check_path, new_figure, save
 from keras_icnn.visualize._maps import MapsReader, check_dataset, interpretable_filters
 
@@ -48,8 +49,6 @@ def category_filters(
         measured, means, known = reader.layer, *_measured(reader, dataset, batch_size)
         class_names = dataset.class_names if class_names is None else class_names
     else:
-        from keras_icnn.metrics import measured_layer
-
         measured = measured_layer(model, layer)
         means, known = _kept(measured)
     names = [f"class {c}" for c in range(len(means))] if class_names is None else list(class_names)

@@ -1,5 +1,7 @@
 """Which filters decided the class of an image, and by how much."""
 
+import math
+
 import numpy as np
 
 from keras_icnn._attribution import METHODS, Effects, filter_effects, gradient_effects
@@ -325,7 +327,8 @@ class Explainer:
         parts = []
         for group, name, effect in zip(groups.groups, groups.names, effects.joint, strict=True):
             strongest = max(group, key=lambda f: strengths[f])
-            if strengths[strongest] <= 0 and effect == 0:
+            fires = strengths[strongest] > 0
+            if not fires and effect == 0:
                 continue
             parts.append(
                 Part(
@@ -334,8 +337,9 @@ class Explainer:
                     share=float(effect) / total,
                     name=name,
                     category=self._category(group),
-                    x=float(peaks[strongest, 0]),
-                    y=float(peaks[strongest, 1]),
+                    # Maps that are negative everywhere count, but have no peak.
+                    x=float(peaks[strongest, 0]) if fires else math.nan,
+                    y=float(peaks[strongest, 1]) if fires else math.nan,
                     strength=float(strengths[strongest]),
                 )
             )

@@ -29,7 +29,8 @@ class Part:
     `filters` tuple of numbers; `effect` in logit units; `share` of the sum of all parts' absolute
     effects, with the effect's sign; `name` of the annotated part, or ""; `category` the filters'
     target category, or ""; `x`, `y` pixels of the peak of the strongest of them, and its
-    `strength`.
+    `strength`. NaN and 0 where no map of theirs is above 0 (swish, GELU: negative maps have an
+    effect, too).
     """
 
     filters: tuple
@@ -241,7 +242,10 @@ class Explanation:
         for name in ("logits", "probabilities", "effects", "strengths", "peaks", "categories"):
             value = getattr(self, name)
             plain[name] = None if value is None else value.tolist()
-        plain["parts"] = self.table()[: len(self.parts)]
+        plain["parts"] = [
+            {key: None if value != value else value for key, value in row.items()}
+            for row in self.table()[: len(self.parts)]
+        ]
         return plain
 
     def plot(self, n=5, path=None, *, title=None):
@@ -263,9 +267,11 @@ class Explanation:
         figure, axes = new_figure(9.5, max(3.6, 0.34 * len(rows) + 1.5), 1, 2, width_ratios=(2, 3))
         picture, bars = axes[0]
         show(picture, self.image)
-        shown = self.parts[: max(len(rows) - 2, 0)][:n]
+        shown = self.parts[:n]
         colors = _colors(len(shown))
         for number, (part, color) in enumerate(zip(shown, colors, strict=True), 1):
+            if math.isnan(part.x):
+                continue
             radius = self.field_radius * _spread(number)
             mark(picture, (part.x, part.y), radius, color)
             picture.annotate(

@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from keras_icnn.visualize._figure import as_picture, bare, check_path, heat, new_figure, save, show
+from keras_icnn.visualize._figure import (
+    MAP_COLORS,
+    as_picture,
+    bare,
+    check_path,
+    heat,
+    new_figure,
+    save,
+    show,
+)
 from keras_icnn.visualize._maps import (
     MapsReader,
     check_counts,
@@ -86,8 +95,6 @@ def part_heatmap(
 def _scale(figure, axes, top):
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
-
-    from keras_icnn.visualize._figure import MAP_COLORS
 
     bar = figure.colorbar(
         ScalarMappable(Normalize(0, max(top, 1e-12)), MAP_COLORS),

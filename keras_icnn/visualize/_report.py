@@ -15,7 +15,7 @@ from keras_icnn.metrics import (
 from keras_icnn.visualize import _report_data as data
 from keras_icnn.visualize import _report_page as page
 from keras_icnn.visualize._explain import Explainer
-from keras_icnn.visualize._maps import region_radius
+from keras_icnn.visualize._maps import check_dataset, region_radius
 
 # Pictures that say which filters fire on the same place; more change the groups little.
 _REFERENCE = 200
@@ -155,13 +155,7 @@ def _check(model, dataset, compare, n, top, thumbnail):
             raise ValueError(
                 f"`{name}` must be a whole number of at least {least}. Received: {name}={value!r}"
             )
-    if not len(dataset):
-        raise ValueError("`dataset` must hold at least one image. Received: none")
-    if dataset.image_size is None:
-        raise ValueError(
-            "`dataset` must have images of one size. Received: images that differ; read the data "
-            "set with an `image_size`."
-        )
+    check_dataset(dataset)
     classes = int(model.outputs[0].shape[-1])
     if max(classes, 2) != len(dataset.class_names):
         raise ValueError(

@@ -200,6 +200,7 @@ def _explanation(e, size):
                 # The filter that stands for the part on the page.
                 "lead": int(max(part.filters, key=lambda f: abs(e.effects[f]))),
                 "effect": _short(part.effect),
+                # None: nowhere above zero.
                 "x": _short((part.x + 0.5) / width),
                 "y": _short((part.y + 0.5) / height),
             }

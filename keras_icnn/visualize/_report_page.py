@@ -5,12 +5,13 @@ import hashlib
 import io
 import json
 import math
+from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
 from keras_icnn import __version__
+from keras_icnn._filter_groups import names_of
 from keras_icnn._whole_file import replacing
+from keras_icnn.visualize._figure import check_path
 
 _FOLDER = Path(__file__).parent / "page"
 _QUALITY = 80
@@ -92,12 +93,8 @@ def environment():
 
 def checked_path(path):
     """The path, of a file in a folder that exists."""
+    check_path(path)
     path = Path(path)
-    if not path.parent.is_dir():
-        raise ValueError(
-            f"`path` must lie in a folder that exists. Received: path='{path}'. Create "
-            f"'{path.parent}' first."
-        )
     if path.is_dir():
         raise ValueError(
             f"`path` must be a file, such as 'report.html'. Received: the folder '{path}'"
@@ -256,11 +253,9 @@ def _explained(r2):
 
 
 def _landmarks(report):
-    follows = report.filters["r2"] > 0.5
-    total = len(follows)
-    if not follows.any():
+    total = len(report.filters["filter"])
+    counts = Counter(name for name in names_of(report, total) if name)
+    if not counts:
         return f"none of {total}"
-    names, counts = np.unique(report.filters["r2_landmark"][follows], return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    listed = ", ".join(f"{names[i]} {counts[i]}" for i in order)
-    return f"{int(follows.sum())} of {total} ({listed})"
+    listed = ", ".join(f"{name} {count}" for name, count in counts.most_common())
+    return f"{counts.total()} of {total} ({listed})"

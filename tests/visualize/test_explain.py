@@ -11,6 +11,7 @@ import keras_icnn as icnn
 from keras_icnn._filter_groups import FilterGroups, like_filters, names_of
 from keras_icnn.datasets import creatures
 from keras_icnn.visualize import Explainer
+from keras_icnn.visualize._report_data import _explanation
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings(
@@ -374,6 +375,28 @@ def test_words_figure_and_json(data, image, tmp_path):
     told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert told["logit"] == found.logit and len(told["effects"]) == FILTERS
     assert told["parts"][0]["effect"] == found.parts[0].effect
+
+
+def test_a_part_that_is_nowhere_above_zero_has_an_effect_and_no_place(image):
+    inputs = keras.Input((32, 32, 3))
+    x = layers.Conv2D(2, 8, strides=8, name="parts")(inputs)
+    x = layers.GlobalAveragePooling2D()(layers.Activation("silu")(x))
+    model = keras.Model(inputs, layers.Dense(1, use_bias=False)(x), name="net")
+    model.get_layer("parts").set_weights([np.zeros((8, 8, 3, 2)), np.array([-1.0, 2.0])])
+    model.layers[-1].set_weights([np.array([[3.0], [1.0]])])
+    found = icnn.explain(model, image, 1, layer="parts", reference=False)
+    # silu(-1) * 3 and silu(2): by hand.
+    silent, fires = (-3 / (1 + np.e), 2 / (1 + np.exp(-2)))
+    by_filter = {part.filters: part for part in found.parts}
+    assert by_filter[0,].effect == pytest.approx(silent, rel=1e-5)
+    assert by_filter[1,].effect == pytest.approx(fires, rel=1e-5)
+    assert np.isnan(by_filter[0,].x) and np.isnan(by_filter[0,].y) and by_filter[0,].strength == 0
+    assert by_filter[1,].x == pytest.approx(3.5)
+    rings = [patch.get_center() for patch in found.plot().axes[0].patches]
+    assert rings == [(3.5, 3.5)] * 2  # one ring: its line and its dark border
+    told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert {row["x"] for row in told["parts"]} == {None, 3.5}
+    assert _explanation(found, (32, 32))["parts"][1]["x"] is None
 
 
 def test_features_are_preprocessed(image):

@@ -2,6 +2,7 @@
 
 import base64
 import builtins
+import dataclasses
 import json
 import os
 import re
@@ -141,7 +142,7 @@ def test_fewer_pictures_than_the_data_set(data, models, tmp_path):
     # Measures are of all pictures all the same.
     measured = metrics.evaluate(models[1], data, radius=6.0)
     np.testing.assert_allclose(packed["columns"]["fired"], measured.filters["fired"], rtol=1e-3)
-    assert "Measured on 30 held-out pictures; 7 of them" in path.read_text(encoding="utf-8")
+    assert "Measured on 30 pictures; 7 of them" in path.read_text(encoding="utf-8")
 
 
 def test_spread_takes_every_class_by_its_share():
@@ -213,6 +214,15 @@ def test_words_follow_the_figures(data, models):
     reports = [metrics.evaluate(m, data, parts=False, name=m.name) for m in models]
     text = " ".join(_report_page.words(reports))
     assert f"{reports[0].values['accuracy']:.1%}" in text
+    # A filter that hardly ever fires follows nothing, as in the explanations.
+    filters = {
+        "filter": np.arange(3),
+        "r2": np.array([0.9, 0.9, np.nan]),
+        "r2_landmark": np.array(["head", "tail", ""], dtype=object),
+        "alive": np.array([True, False, False]),
+    }
+    few = dataclasses.replace(reports[0], filters=filters)
+    assert _report_page._landmarks(few) == "1 of 3 (head 1)"
     assert _report_page._explained(0.9) == "90%"
     assert _report_page._explained(-0.5).startswith("nothing")
 

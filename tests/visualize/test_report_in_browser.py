@@ -213,6 +213,32 @@ def test_from_a_filter_to_a_decision_and_back(browser, path):
         assert page.locator("#dialog-title").inner_text() == title
 
 
+def test_why_filters_are_one_part_is_said_as_it_is(browser, path):
+    with Opened(browser, path, **DESKTOP) as page:
+        page.evaluate("networks[0].groups.of.fill(0); networks[0].groups.names[0] = ''")
+        page.locator("#filter-columns .filter").first.click()
+        said = page.inner_text("#dialog-body")
+        assert "29 other filters look at the same place in the same pictures: they are" in said
+        page.click("#close")
+        # Those named after a part follow it, each at a place of its own.
+        page.evaluate("networks[0].groups.names[0] = 'head'")
+        page.locator("#filter-columns .filter").first.click()
+        said = page.inner_text("#dialog-body")
+        assert "29 other filters follow the head, too: they are one part" in said
+        assert "same place" not in said
+
+
+def test_a_part_without_a_place_is_listed_and_not_drawn(browser, path):
+    with Opened(browser, path, **DESKTOP) as page:
+        page.evaluate("Object.assign(networks[0].decisions[0].parts[0], { x: null, y: null })")
+        page.locator("#picture-grid .picture").first.click()
+        drawn(page, "#dialog")
+        column = page.locator("#dialog .column").first
+        label = column.locator("canvas").first.get_attribute("aria-label")
+        assert "1: " in label and label.split("; ")[0].count("nowhere above zero") == 1
+        assert column.locator(".effects button").count() > 0
+
+
 def test_pictures_are_chosen_by_name_and_class(browser, path):
     with Opened(browser, path, **DESKTOP) as page:
         labels = page.evaluate("content.labels")

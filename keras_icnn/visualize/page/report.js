@@ -50,6 +50,8 @@ const networks = content.networks.map((network, number) => {
       const group = network.groups.of[f];
       return group < 0 ? 1 : sizes.get(group);
     },
+    // The annotated part that a filter's group follows; "" where they are together by their place.
+    followed: (f) => network.groups.names[network.groups.of[f]] || "",
   };
 });
 
@@ -218,8 +220,9 @@ function strip(network, f, count) {
 function filterCard(network, f, rank, order, count = 5) {
   const score = measured ? `R² ${number(network.columns.r2[f])}` : `fires on ${percent(network.columns.fired[f])}`;
   const alike = network.alike(f);
-  const category = content.classes.length > 1 ? network.columns.category[f] : "";
-  const said = [follows(network, f), category].filter(Boolean).join(" · ");
+  const followed = network.followed(f);
+  const together = followed ? `follow the ${followed}` : "look at the same place";
+  const said = [follows(network, f), network.columns.category[f]].filter(Boolean).join(" · ");
   const card = element(
     "button",
     { type: "button", className: "filter" },
@@ -233,7 +236,7 @@ function filterCard(network, f, rank, order, count = 5) {
     ),
     strip(network, f, count),
     alike > 1
-      ? element("span", { className: "same", textContent: `one of ${alike} filters that look at the same place` })
+      ? element("span", { className: "same", textContent: `one of ${alike} filters that ${together}` })
       : ""
   );
   card.dataset.filter = f;
@@ -292,7 +295,7 @@ const SORTS = [
   ["parts", "part overlap", -1],
   ["fired", "share of pictures it fires on", -1],
   ["mean_peak", "mean strength", -1],
-  ["alike", "filters at the same place", -1],
+  ["alike", "filters of the same part", -1],
   ["number", "number", 1],
 ];
 
@@ -516,6 +519,7 @@ function facts(pairs) {
 }
 
 function where(x, y) {
+  if (x === null) return "nowhere above zero";
   const across = x < 0.4 ? "left" : x > 0.6 ? "right" : "middle";
   const down = y < 0.4 ? "top" : y > 0.6 ? "bottom" : "middle";
   return across === "middle" && down === "middle" ? "in the middle" : `${down} ${across}`;
@@ -582,8 +586,12 @@ function filterView({ network: n, f }) {
       return chip;
     });
     const more = alike.length > 24 ? `, ${alike.length - 24} more of them not shown` : "";
+    const followed = network.followed(f);
+    const together = followed
+      ? `${plural(alike.length, "other filter follows", "other filters follow")} the ${followed}, too`
+      : `${plural(alike.length, "other filter looks", "other filters look")} at the same place in the same pictures`;
     children.push(
-      element("p", { textContent: `${plural(alike.length, "other filter looks", "other filters look")} at the same place in the same pictures: they are one part${more}.` }),
+      element("p", { textContent: `${together}: they are one part${more}.` }),
       element("div", { className: "chips" }, ...chips)
     );
   }
@@ -637,7 +645,9 @@ async function drawDecision(context, side, network, i) {
   const height = side * aspect;
   context.drawImage(await picture(i), 0, 0, side, height);
   const style = getComputedStyle(document.documentElement);
-  const parts = decision(network, i).parts.slice(0, MARKED);
+  // A part whose maps are nowhere above zero has an effect all the same, but no place.
+  const marked = decision(network, i).parts.slice(0, MARKED).map((p, place) => ({ ...p, text: String(place + 1) }));
+  const parts = marked.filter((p) => p.x !== null);
   const radius = side / 26;
   const ink = style.getPropertyValue("--page");
   for (const [place, [x, y]] of apart(parts, side, height, radius).entries()) {
@@ -659,7 +669,7 @@ async function drawDecision(context, side, network, i) {
     context.font = `700 ${radius * 1.25}px sans-serif`;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    context.fillText(String(place + 1), x, y + radius * 0.08);
+    context.fillText(p.text, x, y + radius * 0.08);
   }
 }
 
