@@ -43,7 +43,15 @@ def check_path(path):
 
 
 def save(figure, path):
-    """Writes the figure, its format by the name's ending; the file appears when it is complete."""
+    """Ends every figure; writes it if there is a path, its format by the name's ending.
+
+    The file appears when it is complete.
+    """
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        # A dollar sign in a class's or file's name is no formula, and a wrong one would not draw.
+        text.set_parse_math(False)
     if path is None:
         return figure
     check_path(path)

@@ -54,7 +54,7 @@ def templates(source, layer=None, path=None, *, n=3, title=None):
     _template(negative, bank.negative(), bank.tau)
     negative.set_title("no part", fontsize=9)
     bar = figure.colorbar(drawn, ax=list(axes[:, -1]), ticks=[-bank.tau, 0, bank.tau], fraction=0.2)
-    bar.ax.set_yticklabels([r"$-\tau$", "0", r"$\tau$"])
+    bar.ax.set_yticklabels(["\N{MINUS SIGN}tau", "0", "tau"])
     constants = f"tau = {bank.tau:.3g}, beta = {bank.beta:g}, {bank.norm.upper()} distance"
     size = f"{bank.height} x {bank.width} units"
     figure.suptitle(title or f"Templates{name}, {size}\n{constants}", fontsize=11)

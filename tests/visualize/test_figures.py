@@ -11,7 +11,7 @@ from keras import layers
 import keras_icnn as icnn
 from keras_icnn.datasets import creatures
 from keras_icnn.metrics import ReceptiveField
-from keras_icnn.visualize import filter_gallery, filter_maps, part_heatmap
+from keras_icnn.visualize import category_filters, filter_gallery, filter_maps, part_heatmap
 from keras_icnn.visualize._figure import lit
 from keras_icnn.visualize._filter_gallery import most_alike
 from keras_icnn.visualize._maps import MapsReader, seen_region
@@ -250,6 +250,17 @@ def test_a_missing_matplotlib_names_the_extra(data, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r'pip install "keras-icnn\[plot\]"'):
         part_heatmap(model, data, n=1)
+
+
+def test_names_with_dollar_signs_are_no_formulas(data, tmp_path):
+    named = data.select(list(data.class_names))
+    named.class_names[:] = [rf"$\frac{name}$" for name in data.class_names]
+    model = network()
+    figure = filter_gallery(model, named, 2, n=2, path=tmp_path / "gallery.png")
+    assert figure.axes[0].get_title().startswith("$") and (tmp_path / "gallery.png").exists()
+    found = icnn.explain(model, data.image(0), class_names=named.class_names)
+    found.plot(path=tmp_path / "why.png")
+    category_filters(model, named, path=tmp_path / "categories.png")
 
 
 def test_no_display_state(data):
