@@ -51,7 +51,7 @@ expected = model.predict_on_batch(images)
 
 # %%
 model.export(out / "saved", verbose=False)
-print(icnn.export.verify(model, out / "saved"))
+print(icnn.export.verify(model, out / "saved").summary())
 
 # %%
 loaded = tf.saved_model.load(str(out / "saved"))
@@ -82,7 +82,7 @@ else:
     session = onnxruntime.InferenceSession(out / "parts.onnx")
     (name,) = (i.name for i in session.get_inputs())
     print(np.abs(session.run(None, {name: images})[0] - expected).max())
-    print(icnn.export.verify(model, out / "parts.onnx"))
+    print(icnn.export.verify(model, out / "parts.onnx").summary())
 
 # %%
 folder.cleanup()
