@@ -214,7 +214,9 @@ def _parser():
         metavar="PIXELS",
         help="of the round receptive fields; measured by occlusion if not given (slow)",
     )
-    evaluate.add_argument("--batch-size", type=int, default=32, metavar="N", help="images at once")
+    evaluate.add_argument(
+        "--batch-size", type=_count, default=32, metavar="N", help="images at once"
+    )
     evaluate.add_argument(
         "--negatives", metavar="DIR", help="background images, for readers that take a folder"
     )
@@ -489,13 +491,22 @@ def _load_model(path):
     import keras
 
     import keras_icnn
+    from keras_icnn._file_limits import check_file
 
     if not os.path.exists(path):
         raise FileNotFoundError(errno.ENOENT, "there is no such model", path)
     # Importing them registers them.
     for name in keras_icnn.__all__:
         getattr(keras_icnn, name)
-    return keras.saving.load_model(path, compile=False)
+    try:
+        check_file(path)
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # A damaged file fails in as many ways as it can be damaged.
+        raise ValueError(
+            f"'{path}' cannot be read as a model: it must be a .keras file of networks made of "
+            "layers of Keras and of this package, and complete. Received: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _pictures(path, size, class_names=None):
@@ -546,6 +557,7 @@ def _evaluate(args):
     if args.out:
         print(f"\nFilter by filter:   {Path(args.out) / 'filters.csv'}")
         print(f"This table:         {Path(args.out) / 'summary.csv'}")
+    return DONE
 
 
 def _export(args):
@@ -554,11 +566,8 @@ def _export(args):
 
     from keras_icnn.export import FORMATS, export_model, verify
 
-    source = Path(args.model)
-    if not source.is_file():
-        raise FileNotFoundError(2, "No such file", args.model)
-    out = Path(args.out) if args.out else source.with_suffix(FORMATS[args.format])
-    model = keras.saving.load_model(source, compile=False)
+    model = _load_model(args.model)
+    out = Path(args.out or Path(args.model).with_suffix(FORMATS[args.format]))
     signature = None
     if args.bytes:
         signature = [keras.InputSpec(shape=(None, *model.inputs[0].shape[1:]), dtype="uint8")]
