@@ -61,6 +61,9 @@ def evaluate_model(
     split = split or _held_out(splits)
     outputs = _outputs(model)
     dataset = _chosen(splits, split, outputs, categories)
+    if keypoints and not dataset.landmark_names:
+        raise ValueError("Keypoint regression needs a data set with landmarks; this one has none.")
+    train = _chosen(splits, "train", outputs, categories) if keypoints else None
     name = name or model.name
     if split == "all":
         name += " (all images, training ones included)"
@@ -68,7 +71,6 @@ def evaluate_model(
     report = metrics.evaluate(model, dataset, layer, radius=radius, name=name, **options)
     found = None
     if keypoints:
-        train = _chosen(splits, "train", outputs, categories)
         found = metrics.evaluate_keypoints(model, train, dataset, layer, **options)
     if out is not None:
         out = Path(out)
@@ -102,7 +104,13 @@ def _outputs(model):
 
 
 def _chosen(splits, split, outputs, categories):
-    dataset = _all(splits) if split == "all" else getattr(splits, split)
+    found = dict(splits.items())
+    if split != "all" and split not in found:
+        raise ValueError(
+            f"The data set has no split '{split}', only {list(found)}. Choose one of them with "
+            "--split."
+        )
+    dataset = _all(splits) if split == "all" else found[split]
     dataset = _select(dataset, categories, outputs)
     _require_outputs(outputs, dataset)
     return dataset
@@ -113,17 +121,20 @@ def _read(path, name, size, negatives, truth):
     from keras_icnn.datasets._detect import reader_name
 
     name = name or reader_name(path)
+    if truth is not None and name != "animal_part":
+        raise ValueError(f"`truth` belongs to Animal-Part as published, not to '{name}'.")
+    if negatives is not None and name == "folder":
+        raise ValueError("`negatives` belong to other readers: put them in a class folder.")
     options = {}
     if name != "animal_part" and None not in size:
         options["image_size"] = size
     if name == "folder":
         # A folder says nothing of a split: all of it is measured.
         options["validation_split"] = 0
-        splits = datasets.folder(path, **options)
-        return datasets.PartSplits(test=splits.train, train=splits.train)
+        return datasets.PartSplits(test=datasets.folder(path, **options).train)
     if negatives is not None:
         options["negatives"] = negatives
-    if truth is not None and name == "animal_part":
+    if truth is not None:
         options["truth"] = truth
     return getattr(datasets, name)(path, **options)
 

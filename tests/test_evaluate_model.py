@@ -90,8 +90,9 @@ def test_one_species_against_negatives(birds, tmp_path, capsys):
 def test_a_folder_of_class_folders(birds, tmp_path, capsys):
     model = tmp_path / "folder.keras"
     _network(model, (48, 48), 2)
-    assert _run(model, "--data", birds / "images") == cli.DONE
-    assert "24 images" in capsys.readouterr().out
+    for split in ((), ("--split", "all")):
+        assert _run(model, "--data", birds / "images", *split) == cli.DONE
+        assert "24 images" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -99,11 +100,15 @@ def test_a_folder_of_class_folders(birds, tmp_path, capsys):
     [
         (["MODEL", "--data", "nowhere"], "`path` must be an existing folder"),
         (["nothing.keras", "--data", "CUB"], "'nothing.keras': there is no such model"),
-        (["BROKEN", "--data", "CUB"], "broken.keras"),
+        (["BROKEN", "--data", "CUB"], "broken.keras' cannot be read as a model"),
         (["MODEL", "--data", "CUB", "--category", "A"], "has 2 outputs, the data set 1 classes"),
         (["MODEL", "--data", "CUB", "--category", "C"], "`classes` must name classes"),
         (["MODEL", "--data", "CUB", "--layer", "top"], "`layer` must be a layer"),
         (["MODEL", "--data", "CUB", "--reader", "pascal_part"], "no .mat file"),
+        (["MODEL", "--data", "CUB", "--split", "validation"], "no split 'validation', only"),
+        (["MODEL", "--data", "CUB/images", "--keypoints"], "needs a data set with landmarks"),
+        (["MODEL", "--data", "CUB/images", "--negatives", "CUB"], "put them in a class folder"),
+        (["MODEL", "--data", "CUB", "--truth", "CUB"], "belongs to Animal-Part as published"),
     ],
 )
 def test_mistakes_are_told_in_one_line(birds, tmp_path, capsys, argv, message):
@@ -111,6 +116,7 @@ def test_mistakes_are_told_in_one_line(birds, tmp_path, capsys, argv, message):
     _network(model, (48, 48), 2)
     broken.write_bytes(b"PK no archive")
     places = {"MODEL": str(model), "CUB": str(birds), "BROKEN": str(broken)}
+    places["CUB/images"] = str(birds / "images")
     assert _run(*(places.get(word, word) for word in argv)) == cli.FAILED
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error and len(error.splitlines()) == 1
