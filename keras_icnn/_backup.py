@@ -22,16 +22,17 @@ class Backup(keras.callbacks.Callback):
     depends on: weights, running statistics, the optimizer, random generators (which Keras's weights
     files leave out) and the logs of earlier epochs, which the history of the resumed `fit` begins
     with. Where the order of the data depends on the epoch alone (`PartDataset.batches(...,
-    seed=0)` with its `follow_epochs()`, `fit(..., shuffle=False)`), a run killed and resumed ends
-    with the weights of one that was left alone. `fit(x, y, shuffle=True)` draws the order anew.
+    seed=0)` with its `follow_epochs()` and one worker, `fit(..., shuffle=False)`), a run killed and
+    resumed ends with the weights of one that was left alone. `fit(x, y, shuffle=True)` draws the
+    order anew.
 
     Other callbacks' own counts (`EarlyStopping`, `ReduceLROnPlateau`) are not saved.
 
     Args:
         path: the file, such as `"run/backup.npz"`. Its folder is made.
         every: save after so many epochs.
-        delete: whether to remove the file when `fit` has ended by itself. Otherwise the next `fit`
-            with the same `epochs` has nothing left to do.
+        delete: whether to remove the file when `fit` has ended by itself. Otherwise its last epoch
+            is saved in any case, and the next `fit` with the same `epochs` has nothing left to do.
 
     Raises:
         ValueError: in `fit`, for a file that is damaged or of another model. It is left as it is.
@@ -57,10 +58,14 @@ class Backup(keras.callbacks.Callback):
         self.delete = bool(delete)
         self._logs = []
         self._earlier = []
+        self._epochs = self._saved = 0
 
     def on_train_begin(self, logs=None):
         self._logs = []
         self._earlier = []
+        self._epochs = self._saved = 0
+        # A `fit` that was interrupted in this process may have left it.
+        self.model._initial_epoch = None
         remove_leftovers_of(self.path)
         if self.path.exists():
             self._restore()
@@ -94,14 +99,16 @@ class Backup(keras.callbacks.Callback):
         model._initial_epoch = epochs
         self._logs = earlier
         self._earlier = list(earlier)
+        self._saved = epochs
 
     def on_epoch_begin(self, epoch, logs=None):
         self._give_back_history()
 
     def on_epoch_end(self, epoch, logs=None):
-        self._logs.append({name: float(value) for name, value in (logs or {}).items()})
-        if (epoch + 1) % self.every == 0:
-            self._save(epoch + 1)
+        self._epochs = epoch + 1
+        self._logs.append({name: _plain(value) for name, value in (logs or {}).items()})
+        if self._epochs % self.every == 0:
+            self._save(self._epochs)
 
     def _save(self, epochs):
         arrays = _training_state.read(_training_state.variables(self.model))
@@ -118,6 +125,7 @@ class Backup(keras.callbacks.Callback):
                 about=np.array(json.dumps(about)),
                 **{f"v{k}": array for k, array in enumerate(arrays)},
             )
+        self._saved = epochs
 
     def on_train_end(self, logs=None):
         self._give_back_history()
@@ -125,6 +133,8 @@ class Backup(keras.callbacks.Callback):
         self.model._initial_epoch = None
         if self.delete:
             self.path.unlink(missing_ok=True)
+        elif self._epochs > self._saved:
+            self._save(self._epochs)
 
     def _give_back_history(self):
         """Puts the epochs before the interruption at the head of what `fit` returns."""
@@ -134,3 +144,8 @@ class Backup(keras.callbacks.Callback):
             history.epoch.insert(k, k)
             for name, value in logs.items():
                 history.history.setdefault(name, []).insert(k, value)
+
+
+def _plain(value):
+    # Some metrics give a vector, such as a score a class.
+    return keras.ops.convert_to_numpy(value).tolist() if hasattr(value, "shape") else float(value)

@@ -89,6 +89,42 @@ def test_every(tmp_path):
     assert len(history["loss"]) == 3
 
 
+def test_the_last_epoch_is_kept_whatever_every_says(tmp_path):
+    path = tmp_path / "backup.npz"
+    first, again = fresh(), fresh()
+    expected = fit(first, path, epochs=3, every=2, delete=False)
+    assert fit(again, path, epochs=3, every=2, delete=False) == expected
+    for a, b in zip(state(first), state(again), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_without_its_file_training_begins_at_the_beginning(tmp_path):
+    # Also in a process where a resumed run was interrupted.
+    path = tmp_path / "backup.npz"
+    model = fresh()
+    with pytest.raises(StoppedError):
+        fit(model, path, (1, 0))
+    with pytest.raises(StoppedError):
+        fit(model, path, (1, 1))
+    path.unlink()
+    assert len(fit(model, path, epochs=2)["loss"]) == 2
+
+
+def test_metrics_that_give_a_vector(tmp_path):
+    path = tmp_path / "backup.npz"
+    histories = []
+    for _ in range(2):
+        model = fresh(eager=False)
+        model.compile("sgd", "categorical_crossentropy", metrics=[small.keras.metrics.F1Score()])
+        x, y = small.Batches()[0]
+        callback = icnn.callbacks.Backup(path, delete=False)
+        one_hot = np.eye(3, dtype="float32")[y]
+        history = model.fit(x, one_hot, epochs=2, verbose=0, callbacks=[callback]).history
+        histories.append(np.asarray(history["f1_score"]))
+    assert histories[0].shape == (2, 3)
+    assert np.array_equal(*histories)
+
+
 def damaged(tmp_path, change):
     path = tmp_path / "backup.npz"
     fit(fresh(), path, epochs=1, delete=False)
