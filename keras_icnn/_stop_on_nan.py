@@ -125,7 +125,8 @@ def _first_layer(model, x, y):
         if not isinstance(op, keras.layers.InputLayer) and len(op._inbound_nodes) == 1
     ]
     probe = keras.Model(model.input, [op.output for op in operations])
-    with _scope.labels(y):
+    choose = getattr(model, "filter_labels", None)
+    with _scope.labels(y if choose is None else choose(y)):
         outputs = probe(x, training=True)
     for op, output in zip(operations, outputs, strict=True):
         for leaf in keras.tree.flatten(output):

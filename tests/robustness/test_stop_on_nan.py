@@ -108,6 +108,24 @@ def test_a_loss_that_is_not_finite_where_all_layers_are():
     assert "Every layer's output is finite, the loss itself is not" in told
 
 
+def test_labels_that_a_subclass_chooses():
+    class Chooses(icnn.InterpretableModel):
+        def filter_labels(self, y):
+            return y["class"]
+
+    class Dicts(small.Batches):
+        def __getitem__(self, k):
+            x, y = super().__getitem__(k)
+            return x, {"class": y}
+
+    made = exploding(False)
+    model = Chooses(made.inputs[0], {"class": made.outputs[0]}, name="network")
+    losses = {"class": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
+    model.compile("sgd", losses, run_eagerly=True)
+    told = fit(model, Dicts(spoil=lambda k, x, y: (1000 * x, y)))
+    assert "The output of layer 'explode' (Explode) is not" in told
+
+
 def test_an_ordinary_network():
     told = fit(small.network(interpretable=False), small.Batches(spoil=spoilt(1)), told=False)
     assert "batch 2 (step 2). The model is as it was" in told
