@@ -70,9 +70,11 @@ class InterpretableModel(keras.Model):
         """
         counts = _class_counts(self)
         # What goes to other processes would have to take the model along.
-        if isinstance(x, keras.utils.PyDataset) and not x.use_multiprocessing:
+        if not counts:
+            pass
+        elif isinstance(x, keras.utils.PyDataset) and not x.use_multiprocessing:
             x = _CheckedBatches(x, self.filter_labels, counts)
-        elif y is not None and counts:
+        elif y is not None:
             _check(self.filter_labels(y), counts)
         return super().fit(x, y, *args, **kwargs)
 

@@ -297,7 +297,8 @@ class PartDataset(Sequence):
                 `"sign"`: the same with -1 and +1.
             cache: Whether to keep decoded pictures in memory; see `cache`.
             epoch: The epoch to begin with, when a run is resumed.
-            workers: Threads that prepare batches; more than 1 pays for files.
+            workers: Threads that prepare batches; more than 1 pays for files. On JAX and PyTorch
+                Keras then begins `fit` with the second batch, and the order goes on from there.
             max_queue_size: Batches prepared ahead when `workers > 1`.
 
         Returns:

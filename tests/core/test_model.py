@@ -324,8 +324,8 @@ def test_eager_graph_jit_and_loss_scaling_take_the_same_step(rule):
 
 
 class Labels(keras.utils.PyDataset):
-    def __init__(self, y):
-        super().__init__()
+    def __init__(self, y, **options):
+        super().__init__(**options)
         self.y = y
         self.begun = self.ended = 0
 
@@ -358,3 +358,54 @@ def test_labels_outside_the_classes_are_an_error_before_they_are_trained_on():
     model.fit(good, epochs=2, verbose=0)
     assert good.begun == 2
     assert good.ended >= 2
+
+
+class Endless(keras.utils.PyDataset):
+    """One without a length."""
+
+    @property
+    def num_batches(self):
+        return None
+
+    def __getitem__(self, k):
+        rows = slice(k % 3 * 16, k % 3 * 16 + 16)
+        return X[rows], Y[rows]
+
+
+def batches():
+    for _ in range(2):
+        for k in range(0, 48, 16):
+            yield X[k : k + 16], Y[k : k + 16]
+
+
+SOURCES = {
+    "dataset": lambda: {"x": Labels(Y)},
+    "dataset of threads": lambda: {"x": Labels(Y, workers=2)},
+    "endless dataset": lambda: {"x": Endless(), "steps_per_epoch": 3},
+    "generator": lambda: {"x": batches(), "steps_per_epoch": 3},
+    "tf.data": lambda: {"x": tf_data()},
+}
+
+
+def tf_data():
+    tf = pytest.importorskip("tensorflow")
+    return tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_source_of_data_trains_as_arrays_do(source):
+    if source == "dataset of threads" and BACKEND != "tensorflow":
+        pytest.skip("Keras builds the model with the first batch and goes on with the second")
+    # With what Keras does to a source: weights a class, data to validate on.
+    more = {"epochs": 2, "shuffle": False, "verbose": 0, "validation_data": (X, Y)}
+    if source != "generator":  # for which Keras refuses it
+        more["class_weight"] = {0: 1.0, 1: 3.0, 2: 0.5, 3: 1.0}
+    found = []
+    for data in ({"x": X, "y": Y, "batch_size": 16}, SOURCES[source]()):
+        keras.utils.set_random_seed(0)
+        model = compiled(network())
+        history = model.fit(**data, **more).history
+        assert len(history["val_loss"]) == 2
+        found.append(weights(model))
+    for a, b in zip(*found, strict=True):
+        assert np.abs(a - b).max() <= 1e-5 * max(1.0, np.abs(b).max())
