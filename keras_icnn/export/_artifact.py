@@ -129,9 +129,10 @@ def _load_saved_model(artifact):
     artifact._describe(spec.shape.as_list(), spec.dtype.as_numpy_dtype, ())
     artifact.endpoints = tuple(names)
 
+    # Its variables live as long as the module.
+    artifact._module = module
+
     def run(images, endpoint):
-        # What is restored lives as long as the module.
-        assert module is not None
         signature = signatures[endpoint]
         (name,) = signature.structured_input_signature[1]
         given = signature(**{name: tf.constant(images)})

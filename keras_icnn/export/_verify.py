@@ -9,6 +9,8 @@ from keras import ops
 from keras_icnn.export._artifact import Artifact
 from keras_icnn.export._endpoints import Explain, Serve
 
+_OPEN_SIDE = 96
+
 
 class ExportError(ValueError):
     """An artefact does not compute what its network computes."""
@@ -75,10 +77,11 @@ def verify(
 
     The images are generated ones: noise, smooth pictures, and black, white and tiled ones, on which
     maps are empty or have several equal peaks; `images` are added to them. They go through the
-    artefact together and one by one. Float outputs may differ by `tolerance` of the largest value
-    of that output over the images. Peaks must be the same unit, empty maps included; a map whose
-    strongest units are equal within the tolerance may have its peak at any of them, and what
-    follows from it is then compared with the network's answer for that peak.
+    artefact together and one by one (where it takes batches of one size, in those). Float outputs
+    may differ by `tolerance` of the largest value of that output over the images. Peaks must be
+    the same unit, empty maps included; a map whose strongest units are equal within the tolerance
+    may have its peak at any of them, and what follows from it is then compared with the network's
+    answer for that peak.
 
     Args:
         model: the network.
@@ -103,7 +106,7 @@ def verify(
         str(path), artifact.format, artifact.endpoints, len(images), float(tolerance)
     )
     for endpoint in artifact.endpoints:
-        found = artifact(images, endpoint)
+        found = _answers(artifact, images, endpoint)
         compare = _Comparison(result, endpoint)
         if endpoint == "serve":
             reference = Serve(model, preprocessing)
@@ -113,12 +116,22 @@ def verify(
             k = found["top_filters"].shape[-1] if "top_filters" in found else 1
             reference = Explain(model, layer, preprocessing, k)
             _compare_explanations(reference, images, found, compare)
-        for index in range(len(images)):
+        for index in range(len(images) if artifact.input_shape[0] is None else 0):
             alone = artifact(images[index : index + 1], endpoint)
             # A batch of another size is computed in another order: near ties may fall otherwise.
             name = "predictions" if endpoint == "serve" else "strengths"
             compare.floats(name, found[name][index : index + 1], alone, scale=name)
     return result
+
+
+def _answers(artifact, images, endpoint):
+    """The answers to all images, at once where the artefact takes batches of any size."""
+    size = artifact.input_shape[0]
+    if size is None:
+        return artifact(images, endpoint)
+    filled = np.concatenate([images, np.repeat(images[-1:], -len(images) % size, axis=0)])
+    parts = [artifact(filled[i : i + size], endpoint) for i in range(0, len(filled), size)]
+    return {name: np.concatenate([p[name] for p in parts])[: len(images)] for name in parts[0]}
 
 
 def _numpy(tensor):
@@ -237,8 +250,9 @@ def _unmasked(reference, images, maps):
 
 def _probes(model, artifact, images):
     """The images to compare on, in the artefact's input dtype."""
+    # A side that is open: large enough for the usual networks.
     shape = [
-        given or own or 1
+        given or own or _OPEN_SIDE
         for given, own in zip(artifact.input_shape[1:], model.inputs[0].shape[1:], strict=True)
     ]
     height, width, channels = shape

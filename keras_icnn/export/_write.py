@@ -187,6 +187,13 @@ def _replace(written, path, folder):
     weights = written.with_suffix(".bin")
     if written.suffix == ".xml" and weights.exists():
         weights.replace(path.with_suffix(".bin"))
-    if path.is_dir():
-        path.replace(folder / "old")
-    written.replace(path)
+    if not path.is_dir():
+        written.replace(path)
+        return
+    # A folder cannot be replaced in one step.
+    path.replace(folder / "old")
+    try:
+        written.replace(path)
+    except OSError:
+        (folder / "old").replace(path)
+        raise

@@ -7,7 +7,7 @@ from small_networks import network, pictures
 
 import keras_icnn as icnn
 from keras_icnn import cli
-from keras_icnn.export import Artifact, ExportError, _verify, verify
+from keras_icnn.export import Artifact, ExportError, _verify, _write, verify
 from keras_icnn.export._endpoints import Explain
 
 PATHS = {
@@ -108,6 +108,43 @@ def test_preprocessing_and_bytes_inside(trained, tmp_path):
     np.testing.assert_allclose(artifact(pixels, "serve")["predictions"], expected, atol=1e-5)
     with pytest.raises(ExportError, match="differs from the network"):
         verify(trained, tmp_path / "saved")
+
+
+def test_batches_of_one_size_are_compared_in_them(trained, tmp_path):
+    signature = [keras.InputSpec(shape=(4, 24, 24, 3), dtype="float32")]
+    trained.export(tmp_path / "saved", verbose=False, input_signature=signature)
+    result = verify(trained, tmp_path / "saved")
+    assert result.images == 13 and result.largest < 1e-5
+    assert Artifact(tmp_path / "saved").input_shape[0] == 4
+
+
+def test_pictures_of_any_size(tmp_path):
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(4, 5, activation="relu")(inputs)
+    x = keras.layers.MaxPooling2D(4)(x)
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x)))
+    icnn.export.export_model(model, tmp_path / "saved", verbose=False, endpoint="serve")
+    assert verify(model, tmp_path / "saved").largest < 1e-5
+
+
+def test_what_was_there_comes_back_when_the_new_one_cannot_be_put_there(
+    trained, tmp_path, monkeypatch
+):
+    path = tmp_path / "saved"
+    path.mkdir()
+    (path / "saved_model.pb").write_text("old")
+    replace = _write.Path.replace
+
+    def fails(self, target):
+        if self.name == "saved" and self.parent != tmp_path:
+            raise OSError("no")
+        return replace(self, target)
+
+    monkeypatch.setattr(_write.Path, "replace", fails)
+    with pytest.raises(OSError, match="no"):
+        trained.export(path, verbose=False)
+    assert (path / "saved_model.pb").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["saved"]
 
 
 def test_an_ordinary_network_can_be_written_too(tmp_path):
