@@ -27,7 +27,7 @@ class Records(NamedTuple):
 
 
 def facing(landmarks, head):
-    """Which way each image faces, from the head landmark (DESIGN: left or right of the median).
+    """Which way each image faces, from the head landmark (left or right of the median).
 
     Args:
         landmarks: float [images, landmarks, 2] of one category, NaN where absent.
