@@ -475,6 +475,14 @@ class InterpretableFilters(keras.layers.Layer):
         index = _ops.target_categories(activation, known, self._balances())
         return ops.convert_to_numpy(index).astype("int64")
 
+    def class_means(self):
+        """What target categories are chosen by: the running means of each class's activations.
+
+        Returns:
+            (means float `[num_classes, filters]`, number of images seen of each class).
+        """
+        return _array(self.class_activation), _array(self.class_count)
+
     def filter_diagnostics(self, inputs):
         """The loss and the entropies of Eqs. (5)-(7) for each filter, over the given maps alone.
 

@@ -39,7 +39,8 @@ def target_categories(activation, known, balance):
     logs = logs - ops.mean(logs, axis=1, keepdims=True)
     spread = ops.sqrt(ops.sum(ops.square(logs) * known) / (classes * filters))
     # The temperature is low enough for nearly whole numbers of filters.
-    scaled = ops.where(known > 0, logs / (0.05 * ops.maximum(spread, tiny)), -1e9)
+    # With nothing to choose by, as when no filter has fired, all classes are as good.
+    scaled = ops.where(known > 0, logs / ops.maximum(0.05 * spread, 1e-6), -1e9)
     share = ops.log(filters / classes)
 
     def step(_, price):

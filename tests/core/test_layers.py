@@ -233,6 +233,15 @@ def test_balanced_targets_give_every_category_its_share():
     assert set(free.target_categories()) == {2}
 
 
+def test_balanced_targets_of_filters_that_never_fired():
+    layer = icnn.InterpretableFilters(num_classes=3, background_class=0)
+    layer.build((None, 1, 1, 4))
+    layer.class_count.assign(np.array([2, 0, 5], "float32"))
+    assert (layer.target_categories() == 2).all()
+    layer.class_count.assign(np.array([2, 1, 5], "float32"))
+    assert set(layer.target_categories()) <= {1, 2}
+
+
 def test_balanced_targets_leave_out_classes_not_seen_yet():
     layer = icnn.InterpretableFilters(num_classes=5)
     layer.build((None, 2, 2, 8))

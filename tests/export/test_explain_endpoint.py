@@ -74,11 +74,11 @@ def test_what_cannot_be_explained():
     inputs = keras.Input((8, 8, 3))
     maps = keras.layers.Conv2D(4, 3, name="beside")(inputs)
     bypass = keras.layers.Conv2D(4, 3)(inputs)
-    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Add()([maps, bypass]))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Add(name="sum")([maps, bypass]))
     model = keras.Model(inputs, keras.layers.Dense(2)(pooled))
     with pytest.raises(ValueError, match=r"everything passes through.*'beside'"):
         Explain(model, "beside")
     with pytest.raises(ValueError, match=r"`top_filters`.*Received: top_filters=0"):
-        Explain(model, "add", top_filters=0)
+        Explain(model, "sum", top_filters=0)
     with pytest.raises(ValueError, match=r"one output of shape.*endpoint='serve'"):
         Explain(keras.Model(inputs, maps), "beside")

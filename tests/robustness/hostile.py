@@ -23,6 +23,8 @@ import numpy as np
 
 # Beside what the libraries take.
 MEMORY = 4 << 30
+# Where an archive tries to write by an absolute path.
+OUTSIDE = Path(tempfile.gettempdir()) / "escaped"
 
 
 # --- making them --------------------------------------------------------------------------------
@@ -196,7 +198,7 @@ def led_out(where):
     path = where / "a.keras"
     network().save(path)
     with zipfile.ZipFile(path, "a") as file:
-        for name in ("assets/../../../escaped", "/tmp/escaped", "../escaped"):
+        for name in ("assets/../../../escaped", str(OUTSIDE), "../escaped"):
             file.writestr(name, "x")
     return path
 
@@ -494,7 +496,7 @@ def attempt(name, root):
     new = {
         str(p.relative_to(root)) for p in root.rglob("*") if not p.is_socket() and p not in before
     }
-    new |= {"/tmp/escaped"} if os.path.exists("/tmp/escaped") else set()
+    new |= {str(OUTSIDE)} if OUTSIDE.exists() else set()
     os.chdir("/")
     told = " ".join(told.replace(str(path), "PATH").replace(str(where), "FOLDER").split())
     return {"told": told, "seconds": seconds, "grown": grown >> 10, "new": sorted(new)}
