@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_icnn import _labels, _scope
+from keras_icnn import _labels, _scope, _training_state
 from keras_icnn._layers import InterpretableConv, InterpretableFilters
 
 _RANDOM_STATE = "random_state_"
@@ -154,17 +154,9 @@ class InterpretableModel(keras.Model):
             **kwargs,
         )
 
-    def _random_states(self):
-        weights = {id(v) for v in self.weights}
-        return [
-            v
-            for v in self.variables
-            if id(v) not in weights and v.name.startswith("seed_generator_state")
-        ]
-
     def save_own_variables(self, store):
         super().save_own_variables(store)
-        for k, variable in enumerate(self._random_states()):
+        for k, variable in enumerate(_training_state.random_states(self)):
             store[f"{_RANDOM_STATE}{k}"] = keras.ops.convert_to_numpy(
                 keras.ops.convert_to_tensor(variable)
             )
@@ -173,7 +165,7 @@ class InterpretableModel(keras.Model):
         names = list(store.keys())
         own = {name: store[name] for name in names if not name.startswith(_RANDOM_STATE)}
         super().load_own_variables(own)
-        for k, variable in enumerate(self._random_states()):
+        for k, variable in enumerate(_training_state.random_states(self)):
             key = f"{_RANDOM_STATE}{k}"
             # Absent from files of a network that had no dropout, or another one.
             if key in names and tuple(store[key].shape) == tuple(variable.shape):

@@ -10,18 +10,22 @@ def variables(model):
     Keras's weights files leave out the state of random generators (dropout); it is here. Metrics
     are not: they begin anew with each epoch.
     """
-    found = list(model.weights)
-    known = {id(v) for v in found}
-    found += [
-        v
-        for v in model.variables
-        if id(v) not in known and v.name.startswith("seed_generator_state")
-    ]
+    found = [*model.weights, *random_states(model)]
     if model.optimizer is not None:
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         found += model.optimizer.variables
     return found
+
+
+def random_states(model):
+    """The states of a model's random generators (dropout), which are not among its weights."""
+    weights = {id(v) for v in model.weights}
+    return [
+        v
+        for v in model.variables
+        if id(v) not in weights and v.name.startswith("seed_generator_state")
+    ]
 
 
 def read(found):
