@@ -15,6 +15,7 @@ from keras_icnn._logits import logits_of
 from keras_icnn.export._head import Head
 from keras_icnn.metrics import measured_layer, receptive_field
 from keras_icnn.metrics._graph import output_of
+from keras_icnn.metrics._maps import interpretable_filters, mask_off
 from keras_icnn.zoo._manifest import MANIFEST
 from keras_icnn.zoo._preprocessing import ImagePreprocessing
 
@@ -155,23 +156,14 @@ class Explain(Serve):
             return None
         return row * width + column
 
-    @contextlib.contextmanager
     def mask_off(self):
-        """The layer without its mask, while the block runs; gives whether it has one."""
-        inner = self._filters_layer()
-        masked = inner is not None and inner.mask
-        if masked:
-            inner.mask = False
-        try:
-            yield masked
-        finally:
-            if masked:
-                inner.mask = True
+        """As `metrics._maps.mask_off`, of the layer."""
+        return mask_off(self.layer)
 
     @contextlib.contextmanager
     def peaks_at(self, units):
         """The layer with its masks around given units `[batch, F]`, while the block runs."""
-        inner = self._filters_layer()
+        inner = interpretable_filters(self.layer)
         # A mask around the centre of mass does not depend on the strongest unit.
         if inner is None or not inner.mask or inner._rule.peak != "argmax":
             yield
@@ -183,7 +175,3 @@ class Explain(Serve):
             yield
         finally:
             del inner.__dict__["_peak"]
-
-    def _filters_layer(self):
-        inner = getattr(self.layer, "interpretable", self.layer)
-        return inner if hasattr(inner, "target_categories") else None

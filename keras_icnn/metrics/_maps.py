@@ -1,8 +1,30 @@
 """Which layer is measured, and the forward pass that gives its maps and the predictions."""
 
+import contextlib
+
 import numpy as np
 
 from keras_icnn.metrics._graph import output_of, produced_by
+
+
+def interpretable_filters(layer):
+    """The `InterpretableFilters` within a layer, or None."""
+    inner = getattr(layer, "interpretable", layer)
+    return inner if hasattr(inner, "target_categories") else None
+
+
+@contextlib.contextmanager
+def mask_off(layer):
+    """The layer without its mask, while the block runs; gives whether it has one."""
+    inner = interpretable_filters(layer)
+    masked = inner is not None and inner.mask
+    if masked:
+        inner.mask = False
+    try:
+        yield masked
+    finally:
+        if masked:
+            inner.mask = True
 
 
 def measured_layer(model, layer=None):

@@ -3,8 +3,9 @@
 import numpy as np
 
 from keras_icnn.metrics import measured_layer
+from keras_icnn.metrics._maps import interpretable_filters
 from keras_icnn.visualize._figure import MAP_COLORS, check_path, new_figure, save
-from keras_icnn.visualize._maps import MapsReader, check_dataset, interpretable_filters
+from keras_icnn.visualize._maps import MapsReader, check_dataset
 
 
 def category_filters(

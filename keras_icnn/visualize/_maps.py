@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_icnn.metrics import MapReader, peaks_of, receptive_field
+from keras_icnn.metrics._maps import interpretable_filters, mask_off
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,6 @@ class Maps:
         """(x, y) pixel that the strongest unit of a map is centred on."""
         unit = int(self.after[image, :, :, filter].argmax())
         return self.field.centers.reshape(-1, 2)[unit]
-
-
-def interpretable_filters(layer):
-    """The `InterpretableFilters` within a layer, or None."""
-    inner = getattr(layer, "interpretable", layer)
-    return inner if hasattr(inner, "target_categories") else None
 
 
 @dataclass(frozen=True)
@@ -99,12 +94,8 @@ class MapsReader:
         after = np.maximum(self.output(images)[0], 0)
         unmasked = after
         if before and self._before is not None:
-            inner = interpretable_filters(self.layer)
-            inner.mask = False
-            try:
+            with mask_off(self.layer):
                 unmasked = np.maximum(self._before(images)[0], 0)
-            finally:
-                inner.mask = True
         return Maps(self.layer, unmasked, after, self.masked, self.field)
 
     def peaks(self, dataset, batch_size=32):

@@ -3,8 +3,9 @@
 import numpy as np
 
 from keras_icnn import FilterLoss, PartTemplates
+from keras_icnn.metrics._maps import interpretable_filters
 from keras_icnn.visualize._figure import bare, check_path, new_figure, save
-from keras_icnn.visualize._maps import check_counts, interpretable_filters
+from keras_icnn.visualize._maps import check_counts
 
 _COLORS = "RdBu_r"
 
