@@ -70,11 +70,10 @@ def main():
     for number in range(args.rounds):
         with tempfile.TemporaryDirectory() as folder:
             pictures = icnn.callbacks.PartPictures(shown, folder)
-            runs = [lambda: fit(pictures), fit]  # noqa: B023
             if number % 2:
-                without, with_pictures = runs[1](), runs[0]()
+                without, with_pictures = fit(), fit(pictures)
             else:
-                with_pictures, without = runs[0](), runs[1]()
+                with_pictures, without = fit(pictures), fit()
         ratios.append((with_pictures.wall / without.wall, with_pictures.cpu / without.cpu))
         print(
             f"wall {with_pictures.wall:.1f} / {without.wall:.1f} s = {ratios[-1][0]:.3f}, "

@@ -51,11 +51,13 @@ def _choice(name, value, choices):
     return value
 
 
-def _whole(name, value, what, least):
+def _whole(name, value, what, least, optional=False):
+    if optional and value is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise ValueError(
             f"Argument `{name}` of FilterLoss must be {what}, a whole number of at least {least}"
-            f"{'' if name == 'spacing' else ', or None'}. Received: {name}={value!r}"
+            f"{', or None' if optional else ''}. Received: {name}={value!r}"
         )
     return int(value)
 
@@ -187,18 +189,14 @@ class FilterLoss:
         self.strength = check_positive("strength", strength, where="FilterLoss")
         self.reference = _choice("reference", reference, REFERENCES)
         self.scale_with_activation = bool(scale_with_activation)
-        self.decay_steps = (
-            None
-            if decay_steps is None
-            else _whole("decay_steps", decay_steps, "a number of steps", 1)
-        )
+        self.decay_steps = _whole("decay_steps", decay_steps, "a number of steps", 1, optional=True)
         self.rescale = bool(rescale)
         self.normalize = bool(normalize)
         self.class_balance = bool(class_balance)
         self.remove_radial = bool(remove_radial)
         self.negatives = _at_least_zero("negatives", negatives)
         self.crowding = _at_least_zero("crowding", crowding)
-        self.parts = None if parts is None else _whole("parts", parts, "a number of parts", 1)
+        self.parts = _whole("parts", parts, "a number of parts", 1, optional=True)
         self.spacing = _whole("spacing", spacing, "a distance in units", 0)
         self.sharpness = check_positive("sharpness", sharpness, where="FilterLoss")
         self.peak = _choice("peak", peak, PEAKS)

@@ -28,9 +28,8 @@ def target_categories(activation, known, balance):
             the largest: Sinkhorn's iteration, which leaves scales of classes and filters aside.
     """
     known = ops.expand_dims(known, 1)
-    score = ops.where(known > 0, activation, -1.0)
     if not balance:
-        return ops.argmax(score, axis=0)
+        return ops.argmax(ops.where(known > 0, activation, -1.0), axis=0)
     filters = activation.shape[1]
     tiny = np.finfo("float32").tiny
     logs = ops.log(ops.maximum(activation, tiny))
@@ -73,7 +72,11 @@ def peak_position(x):
         index = tf.argmax(flat, axis=1, output_type="int32")
     else:
         index = ops.argmax(flat, axis=1)
-    index = ops.cast(index, "float32")
+    return _place(ops.cast(index, "float32"), width)
+
+
+def _place(index, width):
+    """Row and column of units counted row by row, float32."""
     row = ops.floor((index + 0.5) / width)
     return row, index - row * width
 
@@ -120,16 +123,13 @@ def agreed_peak(x, scale, claims, parts, spacing):
     units, groups = height * width, claims.shape[1]
     votes = ops.matmul(ops.reshape(x, (-1, units, x.shape[3])), claims / ops.expand_dims(scale, 1))
     votes = ops.reshape(ops.transpose(votes, (0, 2, 1)), (-1, groups // parts, parts, units))
-    rows = ops.floor((ops.arange(units, dtype="float32") + 0.5) / width)
-    columns = ops.arange(units, dtype="float32") - rows * width
+    rows, columns = _place(ops.arange(units, dtype="float32"), width)
     free, places = None, []
     for part in range(parts):
         vote = votes[:, :, part]
         if free is not None:
             vote = ops.where(free, vote, -1.0)  # votes are not negative
-        index = ops.cast(ops.argmax(vote, axis=2), "float32")
-        row = ops.floor((index + 0.5) / width)
-        column = index - row * width
+        row, column = _place(ops.cast(ops.argmax(vote, axis=2), "float32"), width)
         places.append(ops.stack([row, column], axis=2))
         distance = ops.abs(rows - row[..., None]) + ops.abs(columns - column[..., None])
         far = distance > spacing
