@@ -13,6 +13,7 @@ MARGINALS = ("map", "constant")
 PEAKS = ("argmax", "center_of_mass")
 TARGETS = ("sum", "max")
 REFERENCES = ("batch", "image")
+SIZES = ("all", "target")
 
 _OFFICIAL = {
     "likelihood": "official",
@@ -32,12 +33,14 @@ _OFFICIAL = {
 _DEFAULT = {
     "gradient": "equal",
     "weight": "relative",
-    "strength": 0.1,
+    "strength": 0.12,
+    "size": "target",
     "rescale": True,
     "class_balance": True,
     "remove_radial": True,
     "balance_targets": True,
     "tau": 0.1,
+    "mask_beta": 1.0,
 }
 
 NAMED = {"default": _DEFAULT, "paper": {}, "official": _OFFICIAL}
@@ -104,6 +107,9 @@ class FilterLoss:
             output, by default 0.1.
         reference: that root mean square is taken over the `"batch"`, so that all images are pushed
             alike, or for each `"image"`, so that those the task has settled are left alone.
+        size: the push's own root mean square, which a relative weight divides it by, is taken over
+            the images of each filter's `"target"` category, so that a filter's push there does
+            not depend on the number of categories, or over `"all"` images of the batch.
         scale_with_activation: whether an absolute weight is multiplied by the running mean of
             `max_ij x`, filter by filter (paper section 5).
         decay_steps: if given, the weight is divided by `1 + floor(step / decay_steps)`; the
@@ -142,6 +148,9 @@ class FilterLoss:
             -1 to 1, sigma the deviation of the maps from their peaks (official code). Likelihoods
             keep the given `beta`.
         norm, tau, beta, alpha: of `PartTemplates`.
+        mask_beta: `beta` of the masks of the forward pass; None: that of the templates (paper). A
+            smaller one lets through more of what surrounds the peak, while the push keeps
+            narrowing the map; narrow masks together with a push cost accuracy.
 
     Raises:
         ValueError: for unknown names, values out of range, and rules that do not go together.
@@ -159,6 +168,7 @@ class FilterLoss:
         weight="absolute",
         strength=None,
         reference="batch",
+        size="all",
         scale_with_activation=True,
         decay_steps=None,
         rescale=False,
@@ -179,6 +189,7 @@ class FilterLoss:
         tau=None,
         beta=4.0,
         alpha=None,
+        mask_beta=None,
     ):
         self.gradient = _choice("gradient", gradient, GRADIENTS)
         self.likelihood = _choice("likelihood", likelihood, LIKELIHOODS)
@@ -188,6 +199,7 @@ class FilterLoss:
             strength = 5e-6 if weight == "absolute" else 0.1
         self.strength = check_positive("strength", strength, where="FilterLoss")
         self.reference = _choice("reference", reference, REFERENCES)
+        self.size = _choice("size", size, SIZES)
         self.scale_with_activation = bool(scale_with_activation)
         self.decay_steps = _whole("decay_steps", decay_steps, "a number of steps", 1, optional=True)
         self.rescale = bool(rescale)
@@ -216,6 +228,21 @@ class FilterLoss:
         self.norm = _choice("norm", norm, NORMS)
         self.tau, self.beta, self.alpha = tau, beta, alpha
         self.templates(2, 2)  # validates tau, beta and alpha
+        self.mask_beta = (
+            None
+            if mask_beta is None
+            else check_positive("mask_beta", mask_beta, where="FilterLoss")
+        )
+        if self.mask_beta is not None and self.learn_beta:
+            raise ValueError(
+                "Arguments `mask_beta` and `learn_beta` of FilterLoss both set the width of the "
+                f"masks; give one of them. Received: mask_beta={mask_beta!r}, learn_beta=True"
+            )
+        if self.size == "target" and self.weight == "absolute":
+            raise ValueError(
+                "Argument `size`='target' of FilterLoss needs weight='relative': an absolute "
+                f"weight does not depend on the push's size. Received: weight={weight!r}"
+            )
         if self.remove_radial and self.weight == "absolute":
             raise ValueError(
                 "Argument `remove_radial` of FilterLoss needs weight='relative': an absolute "
@@ -305,6 +332,7 @@ class FilterLoss:
                 "weight",
                 "strength",
                 "reference",
+                "size",
                 "scale_with_activation",
                 "decay_steps",
                 "rescale",
@@ -325,6 +353,7 @@ class FilterLoss:
                 "tau",
                 "beta",
                 "alpha",
+                "mask_beta",
             )
         }
 

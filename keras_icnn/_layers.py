@@ -226,6 +226,12 @@ class InterpretableFilters(keras.layers.Layer):
         return _ops.mask_maps(x, *self._peak(x), templates, self._mask_beta())
 
     def _mask_beta(self):
+        """Width of the masks: a number, each filter's own `[F]`, or None, that of the templates."""
+        if not self._rule.learn_beta:
+            return self._rule.mask_beta
+        return self._template_beta()
+
+    def _template_beta(self):
         """Each filter's own width `[F]`, or None where all share the rule's."""
         if not self._rule.learn_beta:
             return None
@@ -280,7 +286,7 @@ class InterpretableFilters(keras.layers.Layer):
         place = self._places(maps, row, column, target, state)
         push = self._push(likelihood, maps, *place, positive, weight, state, batch_size)
         beta = self._mask_beta()
-        if beta is not None:
+        if rule.learn_beta:
             fitted = _ops.fitted_beta(maps, row, column, positive, templates)
             moved = rule.momentum * beta + (1 - rule.momentum) * fitted
             state["beta"] = ops.where(ops.isfinite(moved), moved, beta)
@@ -289,8 +295,11 @@ class InterpretableFilters(keras.layers.Layer):
             decay = 1.0 / (1.0 + ops.floor(ops.cast(self.steps, "float32") / rule.decay_steps))
 
         if rule.weight == "relative":
-            radial, rms = _ops.push_moments(maps, push, rule.remove_radial, batch_size)
-            state["push_rms"] = self._running(self.push_rms, rms)
+            counted = positive if rule.size == "target" else ops.ones_like(positive)
+            radial, rms, known = _ops.push_moments(maps, push, rule.remove_radial, counted)
+            running = self._running(self.push_rms, rms)
+            # A batch without an image of a target category says nothing about the push there.
+            state["push_rms"] = ops.where(known, running, ops.convert_to_tensor(self.push_rms))
             self._assign(state)
             # Comparisons with a value that is not a number are false.
             rms = state["push_rms"]
@@ -418,7 +427,7 @@ class InterpretableFilters(keras.layers.Layer):
 
     def _push(self, likelihood, maps, row, column, positive, weight, state, batch_size):
         """The push on each map, before any weight of the whole loss."""
-        rule, templates, beta = self._rule, self._templates, self._mask_beta()
+        rule, templates, beta = self._rule, self._templates, self._template_beta()
         if rule.gradient.startswith("full"):
             # Which category a map belongs to does not matter here: all templates count.
             strengths = likelihood.all_strengths(

@@ -436,7 +436,7 @@ def posterior_push(x, scale, row, column, positive, coefficient, sharpness, temp
     return DensePush(ops.reshape(push, (-1, templates.height, templates.width, x.shape[3])))
 
 
-def push_moments(x, push, remove_radial, batch_size):
+def push_moments(x, push, remove_radial, counted):
     """What a relative weight has to know about a push before the backward pass.
 
     Args:
@@ -444,27 +444,36 @@ def push_moments(x, push, remove_radial, batch_size):
         push: `TargetPush` or `DensePush`.
         remove_radial: whether the push loses, filter by filter, its component along the maps of
             the batch, which only makes activations grow.
-        batch_size: number of images on all replicas.
+        counted: `[B, F]`, 1 for the maps whose push is measured, else 0.
 
     Returns:
-        `(radial, rms)`: `radial`, `[F]`, the multiple of `x` to subtract from the push (zero where
-        it is kept); `rms`, a scalar, the root mean square of the resulting push over the batch.
-        Only units that fire count: no gradient passes the others.
+        `(radial, rms, known)`: `radial`, `[F]`, the multiple of `x` to subtract from the push (zero
+        where it is kept); `rms`, a scalar, the root mean square of the resulting push over the
+        counted maps of all replicas' batch; `known`, whether there are any. Only units that fire
+        have a push: no gradient passes the others.
     """
     direction = push.direction(*push.tensors)
     active = ops.cast(x > 0, "float32")
-    sums = [ops.sum(ops.square(direction) * active, axis=(0, 1, 2))]
+
+    def over_units(values):
+        return ops.sum(values, axis=(1, 2))
+
+    square = over_units(ops.square(direction) * active)
+    sums = [ops.sum(square * counted, axis=0), ops.sum(counted)]
     if remove_radial:
-        sums += [ops.sum(direction * x, axis=(0, 1, 2)), ops.sum(ops.square(x), axis=(0, 1, 2))]
-    sums = _replicas.all_sum(sums)
-    square = sums[0]
+        along, norm = over_units(direction * x), over_units(ops.square(x))
+        sums += [ops.sum(value, axis=0) for value in (along, norm)]
+        sums += [ops.sum(value * counted, axis=0) for value in (along, norm)]
+    square, count, *rest = _replicas.all_sum(sums)
     radial = ops.zeros_like(square)
     if remove_radial:
+        along, norm, along_counted, norm_counted = rest
         tiny = np.finfo("float32").tiny
-        radial = ops.where(sums[2] > 0, sums[1] / ops.maximum(sums[2], tiny), 0.0)
-        square = square - radial * sums[1]
-    elements = batch_size * float(x.shape[1] * x.shape[2] * x.shape[3])
-    return radial, ops.sqrt(ops.maximum(ops.sum(square), 0.0) / elements)
+        radial = ops.where(norm > 0, along / ops.maximum(norm, tiny), 0.0)
+        # |push - radial x|^2, map by map.
+        square = square - 2 * radial * along_counted + ops.square(radial) * norm_counted
+    elements = ops.maximum(count, 1.0) * float(x.shape[1] * x.shape[2])
+    return radial, ops.sqrt(ops.maximum(ops.sum(square), 0.0) / elements), count > 0
 
 
 # --- the layer's forward and backward passes ----------------------------------------------------

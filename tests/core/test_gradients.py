@@ -315,25 +315,36 @@ def relative_gradient(made, x, upstream, mode="eager", y=Y, scale=1.0):
     return value_and_gradient(loss, x, mode)[1]
 
 
-def expected_relative(x, upstream, reference_over="batch", radial=True, strength=0.1, mask=True):
+def expected_relative(
+    x,
+    upstream,
+    reference_over="batch",
+    radial=True,
+    strength=0.1,
+    mask=True,
+    size_over="all",
+    mask_beta=4.0,
+):
     """`g o mask + rho rms(g) / rms(push) push`, from the definition."""
     bank1 = reference.templates(H, W, tau=1.0)
+    masks = np.maximum(reference.templates(H, W, tau=1.0, beta=mask_beta), 0)
     push = np.zeros_like(x, dtype="float64")
+    own = np.zeros_like(push)
     kept = np.zeros_like(push)
     for f, a in enumerate(per_filter(x)):
         share = np.mean(f == Y)
         for k, t in enumerate(targets(a, f)):
             weight = 0.5 / share if Y[k] == f else 0.5 / (1 - share)
             push[k, ..., f] = -weight * bank1[t] * TAU
-            peak_mask = np.maximum(bank1[a[k].argmax()], 0)
-            kept[k, ..., f] = upstream[k, ..., f] * (peak_mask if mask else 1)
+            own[k, ..., f] = size_over == "all" or Y[k] == f
+            kept[k, ..., f] = upstream[k, ..., f] * (masks[a[k].argmax()] if mask else 1)
         if radial:
             push[..., f] -= a * np.sum(push[..., f] * a) / np.sum(a * a)
     if reference_over == "batch":
         size = np.sqrt(np.mean(upstream**2))
     else:
         size = np.sqrt(np.mean(upstream**2, axis=(1, 2, 3), keepdims=True))
-    return kept + strength * size * push / np.sqrt(np.mean(push**2))
+    return kept + strength * size * push / np.sqrt(np.sum(push**2 * own) / np.sum(own))
 
 
 RELATIVE = {"gradient": "equal", "weight": "relative", "strength": 0.1, "class_balance": True}
@@ -349,6 +360,36 @@ def test_relative_push(mode, radial, over):
         layer(**RELATIVE, remove_radial=radial, reference=over), x, upstream, mode
     )
     expected = expected_relative(x, upstream, over, radial)
+    assert relative_error(found, expected) < 1e-4
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("radial", [True, False])
+def test_size_of_the_push_over_images_of_the_target_category(mode, radial):
+    x = maps()
+    upstream = np.random.default_rng(5).normal(size=x.shape)
+    found = relative_gradient(
+        layer(**RELATIVE, remove_radial=radial, size="target"), x, upstream, mode
+    )
+    expected = expected_relative(x, upstream, radial=radial, size_over="target")
+    assert relative_error(found, expected) < 1e-4
+
+
+def test_size_is_kept_where_no_image_is_of_a_target_category():
+    made = layer(**RELATIVE, size="target")
+    relative_gradient(made, maps(), np.ones(maps().shape))
+    before = ops.convert_to_numpy(made.push_rms)
+    made.background_class = 0
+    with icnn.labels(np.zeros(len(Y), "int32")):
+        made(maps(), training=True)
+    assert ops.convert_to_numpy(made.push_rms) == before
+
+
+def test_masks_of_another_width_than_the_templates():
+    x = maps()
+    upstream = np.random.default_rng(5).normal(size=x.shape)
+    found = relative_gradient(layer(**RELATIVE, remove_radial=True, mask_beta=1.5), x, upstream)
+    expected = expected_relative(x, upstream, mask_beta=1.5)
     assert relative_error(found, expected) < 1e-4
 
 
@@ -457,9 +498,7 @@ def test_push_does_not_depend_on_the_scale_of_activations(gradient):
 def test_relative_push_of_the_full_sum():
     x = maps()
     upstream = np.random.default_rng(5).normal(size=x.shape)
-    none = relative_gradient(
-        icnn.InterpretableFilters(num_classes=3, filter_loss=None), x, upstream
-    )
+    none = relative_gradient(layer(**{**RELATIVE, "strength": 1e-12}), x, upstream)
     found = relative_gradient(
         layer(gradient="full_sum", weight="relative", strength=0.1), x, upstream
     )
@@ -473,9 +512,7 @@ def test_relative_push_of_the_full_sum():
 def test_radial_part_is_gone():
     x = maps()
     upstream = np.random.default_rng(5).normal(size=x.shape)
-    none = relative_gradient(
-        icnn.InterpretableFilters(num_classes=3, filter_loss=None), x, upstream
-    )
+    none = relative_gradient(layer(**{**RELATIVE, "strength": 1e-12}), x, upstream)
     push = relative_gradient(layer(**RELATIVE, remove_radial=True), x, upstream) - none
     along = np.sum(push * x, axis=(0, 1, 2))
     size = np.sqrt(np.sum(push**2, axis=(0, 1, 2)) * np.sum(x**2, axis=(0, 1, 2)))

@@ -120,7 +120,7 @@ def test_normalisation_comes_before_the_relu():
 
 def test_training_and_inference_mask_alike():
     x = random_maps(2, 6, 6, 3)
-    layer = icnn.InterpretableFilters(num_classes=2)
+    layer = icnn.InterpretableFilters(num_classes=2, filter_loss=icnn.FilterLoss())
     trained, _ = step(layer, x, [0, 1])
     assert trained == pytest.approx(ops.convert_to_numpy(layer(x)))
     assert (trained == 0).mean() > 0.3

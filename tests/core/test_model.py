@@ -68,7 +68,11 @@ def test_fit_logs_the_filter_loss_and_evaluation_does_not(rule):
 
 def test_absolute_term_is_added_to_the_loss():
     rule = icnn.FilterLoss(
-        strength=100.0, scale_with_activation=False, gradient="full_sum", tau=0.1
+        strength=100.0,
+        scale_with_activation=False,
+        gradient="full_sum",
+        tau=0.1,
+        mask_beta=icnn.FilterLoss.parse("default").mask_beta,  # that of the mask alone
     )
     keras.utils.set_random_seed(0)
     model = compiled(network(rule))
