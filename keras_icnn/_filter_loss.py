@@ -33,7 +33,7 @@ _OFFICIAL = {
 _DEFAULT = {
     "gradient": "equal",
     "weight": "relative",
-    "strength": 0.12,
+    "strength": 0.15,
     "size": "target",
     "rescale": True,
     "class_balance": True,

@@ -78,7 +78,7 @@ class Variant:
 
     `layer` is measured (the topmost interpretable layer, else the topmost map, by default).
     `radius_from` names the variant whose receptive field's radius is used for part
-    interpretability, listed earlier; its own is measured by default.
+    interpretability, listed earlier; `radius` gives it in pixels; its own is measured by default.
     `kind` is `"trained"`; `"untrained"`, the network as initialised, without weights; or
     `"supervised"`, a detector of `landmark` trained with its annotations on the frozen features
     (times `feature_scale`) of the named network: what filters that saw no annotation compete with.
@@ -91,6 +91,7 @@ class Variant:
     feature_scale: float = 1.0
     layer: str = ""
     radius_from: str = ""
+    radius: float = 0.0
     filter_loss: object = None
     arguments: dict = field(default_factory=dict)
 
@@ -254,10 +255,19 @@ def _variant(table, earlier):
             f"`radius_from` of {where} must name a variant listed before it, one of {earlier}. "
             f"Received: {table['radius_from']!r}"
         )
+    if "radius" in table and (table.get("radius_from") or not _number(table["radius"]) > 0):
+        raise ValueError(
+            f"`radius` of {where} must be a number of pixels above 0, and without `radius_from`. "
+            f"Received: radius={table['radius']!r}, radius_from={table.get('radius_from')!r}"
+        )
     _one_of(table.get("kind", "trained"), KINDS, "kind", where)
     if "filter_loss" in table:
         table["filter_loss"] = _filter_loss(table["filter_loss"], where)
     return _section(Variant, table, where, free=("filter_loss",))
+
+
+def _number(value):
+    return value if type(value) in (int, float) and math.isfinite(value) else math.nan
 
 
 def _filter_loss(value, where):

@@ -496,7 +496,9 @@ class _Run:
         cut = self.recipe.network.frozen_until
         field = metrics.receptive_field(model, cut)
         source = variant.radius_from
-        radius = float(self._row(source, category, seed)["radius"]) if source else None
+        radius = variant.radius or None
+        if source:
+            radius = float(self._row(source, category, seed)["radius"])
         keras.utils.set_random_seed(seed)
         landmarks = train.landmarks[:, which]
         known = np.flatnonzero(np.isfinite(landmarks).all(axis=-1))
@@ -551,6 +553,8 @@ class _Run:
         """The round receptive field's radius: of this variant, or of the one it takes it from."""
         if not test.part_names:
             return None
+        if variant.radius:
+            return variant.radius
         source = variant.radius_from
         if source:
             return float(self._row(source, category, seed)["radius"])

@@ -236,6 +236,8 @@ def test_the_shipped_recipes_can_be_read(request):
         ("seeds = [0]", "seeds = [-1]", "`seeds`.*from 0"),
         ("fire9 = 0.1", "fire9 = '0.1'", "learning_rates.fire9"),
         ('radius_from = "ordinary"', 'radius_from = "twin"', "`radius_from`.*listed before"),
+        ('radius_from = "ordinary"', "radius = 0.0", "`radius` of.*above 0"),
+        ('radius_from = "ordinary"', 'radius_from = "ordinary"\nradius = 9', "`radius` of.*without"),
         ('name = "interpretable"', 'name = "ordinary"', "taken"),
         ('name = "interpretable"', 'name = "../up"', "letters"),
         ("strength = 0.2", "strenght = 0.2", "did you mean `strength`"),
