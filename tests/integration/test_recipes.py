@@ -210,7 +210,8 @@ def test_the_shipped_recipes_can_be_read(request):
     for file in files:
         recipe = recipes.read_recipe(file)
         assert recipe.name == file.stem
-        assert recipe.data.categories
+        # Without categories, all of the data set.
+        assert recipe.data.categories or file.name.startswith("table")
 
 
 @pytest.mark.parametrize(
