@@ -45,5 +45,5 @@ def __dir__():
 # Keras finds the classes of a saved model only once they are registered, which importing them
 # does. The command line imports Keras, which takes seconds, when a verb needs it.
 if PurePath(sys.argv[0] if sys.argv else "").stem != "keras-icnn":
-    for _home in (*dict.fromkeys(filter(None, _PUBLIC.values())), "_optimizers", "zoo"):
+    for _home in (*dict.fromkeys(filter(None, _PUBLIC.values())), "_recipe_training", "zoo"):
         importlib.import_module(f"{__name__}.{_home}")

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from keras_icnn._filter_loss import NAMED, FilterLoss
 
-READERS = ("animal_part", "folder", "creatures")
+READERS = ("animal_part", "cub200", "pascal_part", "folder", "creatures")
 TASKS = ("single-category", "multi-category")
 LOSSES = ("logistic", "softmax")
-SCHEDULES = ("cosine", "constant")
+SCHEDULES = ("cosine", "constant", "geometric")
+OPTIMIZERS = ("adamw", "sgd")
 KINDS = ("trained", "untrained", "supervised")
 SPLITS = ("train", "validation", "test")
 
@@ -26,10 +27,14 @@ class RecipeError(ValueError):
 
 @dataclass(frozen=True)
 class Data:
-    """Which pictures: `[data]`."""
+    """Which pictures: `[data]`.
+
+    `negatives` is a folder of background pictures, for data sets that have none of their own.
+    """
 
     reader: str = "animal_part"
     path: str = ""
+    negatives: str = ""
     task: str = "single-category"
     categories: tuple = ()
     train_on: tuple = ("train",)
@@ -59,16 +64,30 @@ class Network:
 class Training:
     """The schedule, the same for every variant: `[training]`.
 
-    `learning_rates` multiplies the learning rate of layers whose names begin with a key.
+    `learning_rates` multiplies the learning rate of layers whose names begin with a key. Of the
+    schedules, `"geometric"` lowers the rate by one factor an epoch, to `final_rate` times the first
+    over `decay_epochs` (all of them by default), and keeps it. `optimizer` is `"adamw"`, or `"sgd"`
+    with `momentum`, whose `weight_decay` adds to the gradients of kernels. With `sum_outputs` the
+    logistic loss of several outputs is their sum, else their mean. `flip` mirrors pictures at
+    random; `mirrored` adds the mirror image of every picture that is not background to the training
+    set. `positive_share` (single-category) repeats the scarcer side until such a share of the
+    pictures is not background.
     """
 
     epochs: int = 10
     batch_size: int = 32
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    optimizer: str = "adamw"
+    momentum: float = 0.9
     schedule: str = "cosine"
+    final_rate: float = 0.1
+    decay_epochs: int = 0
     loss: str = "logistic"
+    sum_outputs: bool = False
     flip: bool = False
+    mirrored: bool = False
+    positive_share: float = 0.0
     learning_rates: dict = field(default_factory=dict)
 
 
@@ -79,6 +98,9 @@ class Variant:
     `layer` is measured (the topmost interpretable layer, else the topmost map, by default).
     `radius_from` names the variant whose receptive field's radius is used for part
     interpretability, listed earlier; `radius` gives it in pixels; its own is measured by default.
+    `weights` are alternatives, files below the data folder or `"imagenet"`, of which the first that
+    is there is taken; those of `[network]` by default. `learning_rate` and `batch_size` other than
+    0 stand in for those of `[training]`.
     `kind` is `"trained"`; `"untrained"`, the network as initialised, without weights; or
     `"supervised"`, a detector of `landmark` trained with its annotations on the frozen features
     (times `feature_scale`) of the named network: what filters that saw no annotation compete with.
@@ -93,7 +115,19 @@ class Variant:
     radius_from: str = ""
     radius: float = 0.0
     filter_loss: object = None
+    weights: tuple = ()
+    learning_rate: float = 0.0
+    batch_size: int = 0
     arguments: dict = field(default_factory=dict)
+
+    @property
+    def base_network(self):
+        """The ordinary network's name, as the zoo has it."""
+        return self.network.removesuffix("_interpretable")
+
+
+# What a network of `[networks]` may set, for all its variants.
+_PER_NETWORK = ("weights", "learning_rate", "batch_size")
 
 
 @dataclass(frozen=True)
@@ -156,7 +190,8 @@ def _check_depth(text):
 
 
 def _recipe(content, path, sha256):
-    _known(content, ("title", "seeds", "data", "network", "training", "variant"), "the recipe")
+    known = ("title", "seeds", "data", "network", "networks", "training", "variant")
+    _known(content, known, "the recipe")
     data = _section(Data, content.get("data", {}), "[data]")
     _one_of(data.reader, READERS, "reader", "[data]")
     _one_of(data.task, TASKS, "task", "[data]")
@@ -178,16 +213,35 @@ def _recipe(content, path, sha256):
     training = _section(Training, content.get("training", {}), "[training]")
     _one_of(training.schedule, SCHEDULES, "schedule", "[training]")
     _one_of(training.loss, LOSSES, "loss", "[training]")
-    for name in ("epochs", "batch_size", "learning_rate"):
+    _one_of(training.optimizer, OPTIMIZERS, "optimizer", "[training]")
+    for name in ("epochs", "batch_size", "learning_rate", "final_rate"):
         if not 0 < getattr(training, name) < math.inf:
             raise ValueError(
                 f"`{name}` in [training] must be above 0 and finite. "
                 f"Received: {getattr(training, name)}"
             )
-    if training.flip and network.frozen_until:
+    for name in ("flip", "mirrored"):
+        if getattr(training, name) and network.frozen_until:
+            raise ValueError(
+                f"`{name}` in [training] needs pictures, but `frozen_until` in [network] trains on "
+                "cached features. Remove one of them."
+            )
+    if not 0 <= training.momentum < 1:
         raise ValueError(
-            "`flip` in [training] needs pictures, but `frozen_until` in [network] trains on cached "
-            "features. Remove one of them."
+            f"`momentum` in [training] must be in [0, 1). Received: {training.momentum}"
+        )
+    if training.positive_share and not (
+        0 < training.positive_share < 1 and data.task == "single-category"
+    ):
+        raise ValueError(
+            "`positive_share` in [training] must be between 0 and 1, and belongs to the "
+            "task = 'single-category'. "
+            f"Received: positive_share={training.positive_share}, task={data.task!r}"
+        )
+    if not 0 <= training.decay_epochs <= training.epochs:
+        raise ValueError(
+            "`decay_epochs` in [training] must be between 0 and `epochs`. Received: "
+            f"decay_epochs={training.decay_epochs}, epochs={training.epochs}"
         )
     if data.task == "single-category" and training.loss != "logistic":
         raise ValueError("the single-category task has one logit: `loss` must be 'logistic'")
@@ -215,7 +269,7 @@ def _recipe(content, path, sha256):
     if not isinstance(variants, list) or not variants:
         raise ValueError("at least one [[variant]] must say which network to train")
     parsed = []
-    for table in variants:
+    for table in _for_each_network(variants, content.get("networks", {})):
         parsed.append(_variant(table, [variant.name for variant in parsed]))
     for variant in parsed:
         if variant.kind == "supervised" and not (
@@ -238,6 +292,38 @@ def _recipe(content, path, sha256):
     )
 
 
+def _for_each_network(variants, networks):
+    """The tables of variants, those that name `{network}` once for each of `[networks]`."""
+    if not isinstance(networks, dict) or not all(isinstance(n, dict) for n in networks.values()):
+        raise ValueError("[networks] must hold a table for each network, [networks.NAME]")
+    for name, table in networks.items():
+        _known(table, _PER_NETWORK, f"[networks.{name}]")
+    every = [table for table in variants if isinstance(table, dict) and _is_template(table)]
+    if not networks:
+        if every:
+            raise ValueError("a [[variant]] with '{network}' needs networks, [networks.NAME]")
+        return variants
+    if len(every) < len(variants):
+        raise ValueError(
+            "with [networks], every [[variant]] must have '{network}' in its `name` and `network`"
+        )
+    return [
+        {
+            **{
+                key: value.replace("{network}", name) if isinstance(value, str) else value
+                for key, value in table.items()
+            },
+            **own,
+        }
+        for name, own in networks.items()
+        for table in every
+    ]
+
+
+def _is_template(table):
+    return all("{network}" in str(table.get(key, "")) for key in ("name", "network"))
+
+
 def _variant(table, earlier):
     where = f"[[variant]] {table.get('name', '')!r}" if isinstance(table, dict) else "[[variant]]"
     table = dict(table)
@@ -255,19 +341,22 @@ def _variant(table, earlier):
             f"`radius_from` of {where} must name a variant listed before it, one of {earlier}. "
             f"Received: {table['radius_from']!r}"
         )
-    if "radius" in table and (table.get("radius_from") or not _number(table["radius"]) > 0):
-        raise ValueError(
-            f"`radius` of {where} must be a number of pixels above 0, and without `radius_from`. "
-            f"Received: radius={table['radius']!r}, radius_from={table.get('radius_from')!r}"
-        )
     _one_of(table.get("kind", "trained"), KINDS, "kind", where)
     if "filter_loss" in table:
         table["filter_loss"] = _filter_loss(table["filter_loss"], where)
-    return _section(Variant, table, where, free=("filter_loss",))
-
-
-def _number(value):
-    return value if type(value) in (int, float) and math.isfinite(value) else math.nan
+    variant = _section(Variant, table, where, free=("filter_loss",))
+    if not 0 <= variant.radius < math.inf or (variant.radius and variant.radius_from):
+        raise ValueError(
+            f"`radius` of {where} must be a number of pixels above 0, and without `radius_from`. "
+            f"Received: radius={variant.radius}, radius_from={variant.radius_from!r}"
+        )
+    for name in ("learning_rate", "batch_size"):
+        if not 0 <= getattr(variant, name) < math.inf:
+            raise ValueError(
+                f"`{name}` of {where} must be above 0 and finite, or 0 for that of [training]. "
+                f"Received: {getattr(variant, name)}"
+            )
+    return variant
 
 
 def _filter_loss(value, where):

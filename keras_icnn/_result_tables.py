@@ -3,6 +3,8 @@
 import numpy as np
 
 NETWORK, TRIVIAL, SUPERVISED = "network", "trivial detector", "supervised detector"
+# A kind of its own for figures on images that were trained on, so that nothing mixes the two.
+_ALL_IMAGES = ", all images"
 
 # Figures in the printed table: (column, heading, digits).
 _COLUMNS = (
@@ -116,6 +118,13 @@ def compare(rows):
             cells.append(f"{text:>10}")
         lines.append(f"{name:<{width}}{runs:>6}" + "".join(cells))
     return "\n".join(lines)
+
+
+def on_all_images(kind, value=None):
+    """Whether a `kind` is of figures on all images; with `value`, the kind that is, or is not."""
+    if value is None:
+        return kind.endswith(_ALL_IMAGES)
+    return kind.removesuffix(_ALL_IMAGES) + (_ALL_IMAGES if value else "")
 
 
 def number(text, digits):

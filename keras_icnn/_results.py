@@ -38,13 +38,14 @@ class Results:
                     "Choose another --out folder."
                 )
 
-    def find(self, **key):
-        """The row with these values, or None."""
+    def find_all(self, **key):
+        """The rows with these values."""
         wanted = {name: str(value) for name, value in key.items()}
-        for row in self.rows:
-            if all(str(row.get(name)) == value for name, value in wanted.items()):
-                return row
-        return None
+        return [
+            row
+            for row in self.rows
+            if all(str(row.get(name)) == value for name, value in wanted.items())
+        ]
 
     def add(self, *rows):
         """Adds rows and writes the file, all or none of them."""

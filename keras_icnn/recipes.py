@@ -1,4 +1,4 @@
-"""Runs a recipe: trains its networks, measures them, and resumes where it was stopped."""
+"""Runs recipes: trains their networks, measures them, and resumes where it was stopped."""
 
 import contextlib
 import hashlib
@@ -7,19 +7,41 @@ import math
 import os
 import platform
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from keras_icnn import __version__
 from keras_icnn._feature_cache import FeatureCache
+from keras_icnn._provenance import data_digest, file_digest
 from keras_icnn._recipe_format import Recipe, RecipeError, read_recipe, resolve
-from keras_icnn._result_tables import NETWORK, SUPERVISED, TRIVIAL, compare, number, summarize
+from keras_icnn._result_tables import (
+    NETWORK,
+    SUPERVISED,
+    TRIVIAL,
+    compare,
+    number,
+    on_all_images,
+    summarize,
+)
 from keras_icnn._results import Results
 from keras_icnn._whole_file import file_name, remove_leftovers, replacing
 
-__all__ = ["Recipe", "RecipeError", "compare", "read_recipe", "run_recipe", "summarize"]
+__all__ = [
+    "Job",
+    "Recipe",
+    "RecipeError",
+    "compare",
+    "read_recipe",
+    "run_recipe",
+    "run_recipes",
+    "summarize",
+]
 
+# Arguments of readers that are folders below the data folder.
+_FOLDERS = ("images", "truth", "negatives")
 _KEY = ("recipe_sha256", "kind", "variant", "category", "seed")
 
 
@@ -40,11 +62,92 @@ def run_recipe(recipe, data, out, *, seeds=None, variants=None, categories=None,
     Raises:
         RecipeError: for data, weights, layers or categories that are not there.
     """
+    job = Job(recipe, seeds, variants, categories)
+    return run_recipes([job], data, out, verbose=verbose)[0].rows
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recipe, and which of its runs: lists, or None for all."""
+
+    recipe: Recipe
+    seeds: list | None = None
+    variants: list | None = None
+    categories: list | None = None
+
+
+class Done(NamedTuple):
+    """What `run_recipes` returns for a job."""
+
+    rows: list
+    categories: list
+
+
+def run_recipes(jobs, data, out, *, all_images=False, train=True, verbose=True):
+    """Trains and measures what several recipes ask for, in one folder.
+
+    Everything is checked before the first network is trained.
+
+    Args:
+        jobs: list of `Job`.
+        data, out, verbose: as in `run_recipe`.
+        all_images: whether to measure on all splits together, as the paper's authors do, the images
+            trained on included. Networks that were trained before are only measured again. Such
+            rows have a `kind` of their own and are never mixed with held-out ones.
+        train: False only reads what has been measured.
+
+    Returns:
+        list with a pair for each job: `rows` of its recipe, on this data and with these weights,
+        and all of its `categories` (for a multi-category task one, of joined names).
+
+    Raises:
+        RecipeError: as `run_recipe`.
+    """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     with _locked(out):
         remove_leftovers(out)
-        return _Run(recipe, data, out, verbose).all(seeds, variants, categories)
+        results = Results(out / "results.csv", _KEY)
+        read = {}
+        runs = [_Run(job.recipe, data, out, verbose, results, read, all_images) for job in jobs]
+        todo = []
+        for run, job in zip(runs, jobs, strict=True):
+            todo += [(run, *one) for one in run.plan(job)]
+        if train:
+            for run in runs:
+                run.check([one for mine, *one in todo if mine is run])
+            _work(todo, results, verbose)
+        return [Done(run.rows(), run.categories()) for run in runs]
+
+
+def _work(todo, results, verbose):
+    """Does the runs, one after the other, and tells how far it is."""
+    session = []
+    for done, (run, category, seed, variant) in enumerate(todo, start=1):
+        row = run.one(category, seed, variant)
+        session.append(row)
+        if verbose:
+            left = _seconds_left(todo[done:], results.rows, session)
+            print(
+                f"[{done}/{len(todo)}] {category}, {variant.name}, seed {seed}: accuracy "
+                f"{number(row['accuracy'], 3)}, instability {number(row['instability'], 3)}, R2 "
+                f"{number(row['r2'], 2)} ({row['seconds']} s; about {left / 60:.0f} min left)",
+                flush=True,
+            )
+
+
+def _seconds_left(todo, rows, session):
+    """What the runs may take: each as long as those of its recipe and variant, else of all."""
+    known = {}
+    for row in rows:
+        if row["kind"] != TRIVIAL and row.get("seconds"):
+            key = (row["recipe_sha256"], row["variant"])
+            known.setdefault(key, []).append(float(row["seconds"]))
+    overall = np.mean([float(row["seconds"]) for row in session])
+    return sum(
+        np.mean(known.get((run.recipe.sha256, variant.name), overall))
+        for run, _, _, variant in todo
+    )
 
 
 @contextlib.contextmanager
@@ -87,25 +190,26 @@ def _mistakes_of(where):
 
 
 class _Run:
-    def __init__(self, recipe, data, out, verbose):
+    """The runs of one recipe in a folder."""
+
+    def __init__(
+        self, recipe, data, out, verbose, results=None, already_read=None, all_images=False
+    ):
         self.recipe = recipe
         self.data_folder = data
         self.out = out
         self.verbose = verbose
-        self.results = Results(out / "results.csv", _KEY)
-        self.splits = self._read_data()
-        self.weights = None
-        if recipe.network.weights not in ("", "imagenet"):
-            self.weights = str(resolve(data, recipe.network.weights, "`weights` in [network]"))
-        elif recipe.network.weights == "imagenet":
-            self.weights = "imagenet"
+        self.all_images = all_images
+        self.results = results or Results(out / "results.csv", _KEY)
+        self.splits, self.data_sha256 = self._data({} if already_read is None else already_read)
 
-    def all(self, seeds, variants, categories):
+    def plan(self, job):
+        """The runs that are still to be done: (category, seed, variant)."""
         recipe = self.recipe
         names = [variant.name for variant in recipe.variants]
-        chosen = _only(variants, names, "variant")
-        seeds = _only(seeds, recipe.seeds, "seed")
-        categories = _only(categories, self._tasks(), "category")
+        chosen = _only(job.variants, names, "variant")
+        seeds = _only(job.seeds, recipe.seeds, "seed")
+        categories = _only(job.categories, self.categories(), "category")
         runs = [
             (category, seed, variant)
             for category in categories
@@ -115,32 +219,47 @@ class _Run:
         ]
         todo = [r for r in runs if self._done(*r) is None]
         self._say(f"{recipe.title}: {len(runs)} runs, {len(runs) - len(todo)} of them done already")
-        self._check(todo)
-        started = time.monotonic()
-        for done, (category, seed, variant) in enumerate(todo, start=1):
-            row = self._one(category, seed, variant)
-            passed = time.monotonic() - started
-            left = passed / done * (len(todo) - done)
-            self._say(
-                f"[{done}/{len(todo)}] {category}, {variant.name}, seed {seed}: accuracy "
-                f"{number(row['accuracy'], 3)}, instability {number(row['instability'], 3)}, R2 "
-                f"{number(row['r2'], 2)} ({row['seconds']} s; about {left / 60:.0f} min left)"
-            )
-        return [r for r in self.results.rows if r["recipe_sha256"] == recipe.sha256]
+        return todo
+
+    def rows(self):
+        """What has been measured of this recipe, with this data and these weights."""
+        return [
+            row
+            for row in self.results.rows
+            if row["recipe_sha256"] == self.recipe.sha256
+            and on_all_images(row["kind"]) == self.all_images
+            and self._same_sources(row)
+        ]
 
     def _done(self, category, seed, variant):
         return self._row(variant.name, category, seed, _kind(variant))
 
-    def _row(self, variant, category, seed, kind=NETWORK):
-        return self.results.find(
+    def _row(self, variant, category, seed, kind=NETWORK, all_images=None):
+        all_images = self.all_images if all_images is None else all_images
+        for row in self.results.find_all(
             recipe_sha256=self.recipe.sha256,
-            kind=kind,
+            kind=on_all_images(kind, all_images),
             variant=variant,
             category=category,
             seed=seed,
-        )
+        ):
+            if self._same_sources(row):
+                return row
+        return None
 
-    def _check(self, todo):
+    def _same_sources(self, row):
+        """Whether a row was measured on this data and with these weights, as far as it tells."""
+        name = row["variant"] if on_all_images(row["kind"], False) != TRIVIAL else row["beside"]
+        variant = next((v for v in self.recipe.variants if v.name == name), None)
+        if variant is None:
+            return False
+        now = {"data_sha256": self.data_sha256}
+        # Without the weights no more than the data can be compared.
+        with contextlib.suppress(RecipeError):
+            now["weights_sha256"] = self._weights(variant)[1]
+        return all(row.get(column) in (None, "", value) for column, value in now.items())
+
+    def check(self, todo):
         """Finds what would stop a run before any network is trained."""
         import keras
 
@@ -172,6 +291,19 @@ class _Run:
 
     # --- data ---------------------------------------------------------------------------------
 
+    def _data(self, already_read):
+        """The splits and their digest; recipes on the same data share them."""
+        data = self.recipe.data
+        key = repr((data.reader, data.path, data.negatives, data.arguments))
+        if key not in already_read:
+            splits = self._read_data()
+            already_read[key] = splits, data_digest(splits, self.data_folder)
+        splits, digest = already_read[key]
+        with _mistakes_of("[data]"):
+            for name in (*data.train_on, data.measure_on):
+                getattr(splits, name)
+        return splits, digest
+
     def _read_data(self):
         from keras_icnn import datasets
 
@@ -179,15 +311,38 @@ class _Run:
         reader = getattr(datasets, data.reader)
         with _mistakes_of("[data]"):
             if data.reader == "creatures":
-                splits = reader(**data.arguments)
-            else:
-                path = resolve(self.data_folder, data.path, "`path` in [data]")
-                splits = reader(path, **data.arguments)
-            for name in (*data.train_on, data.measure_on):
-                getattr(splits, name)
-        return splits
+                return reader(**data.arguments)
+            path = resolve(self.data_folder, data.path, "`path` in [data]")
+            arguments = dict(data.arguments)
+            for name in _FOLDERS:
+                if isinstance(arguments.get(name), str):
+                    arguments[name] = resolve(
+                        self.data_folder, arguments[name], f"`arguments.{name}` in [data]"
+                    )
+            # The compact layout of Animal-Part holds its own.
+            if data.negatives and not (path / "annotations.csv").is_file():
+                arguments["negatives"] = resolve(
+                    self.data_folder, data.negatives, "`negatives` in [data]"
+                )
+            return reader(path, **arguments)
 
-    def _tasks(self):
+    def _weights(self, variant):
+        """What weights a variant begins with: a path, "imagenet" or None; and the file's sha256."""
+        if variant.kind == "untrained":
+            return None, ""
+        shared = self.recipe.network.weights
+        given = variant.weights or ((shared,) if shared else ())
+        for name in given:
+            if name == "imagenet":
+                return name, name
+            if name == given[-1] or (Path(self.data_folder) / name).is_file():
+                where = f"`weights` of variant '{variant.name}'"
+                path = str(resolve(self.data_folder, name, where))
+                return path, file_digest(path)
+        return None, ""
+
+    def categories(self):
+        """What the recipe can be run for, one by one."""
         data = self.recipe.data
         if data.task == "multi-category":
             return ["+".join(self._categories())]
@@ -230,27 +385,29 @@ class _Run:
 
     # --- one run ------------------------------------------------------------------------------
 
-    def _one(self, category, seed, variant):
+    def one(self, category, seed, variant):
+        """Trains and measures one network, keeps both, and returns its row."""
         import keras
 
         started = time.monotonic()
         keras.backend.clear_session()
         keras.utils.set_random_seed(seed)
         train = self._split(self.recipe.data.train_on, category)
-        test = self._split((self.recipe.data.measure_on,), category)
-        name = self._file_name(variant.name, category, seed)
+        test = self._split(self._measured_on(), category)
+        name = self._file_name(variant, category, seed)
         backup = self.out / "backups" / f"{name}.npz"
-        history = {}
+        history, trained = {}, None
         if variant.kind == "supervised":
             model, report = self._supervised(variant, train, test, category, seed)
         else:
             model, upper, lower = self._build(variant)
-            if variant.kind == "trained":
-                history = self._train(upper, lower, train, seed, backup)
+            trained = self._trained_before(model, name, variant, category, seed)
+            if variant.kind == "trained" and trained is None:
+                history = self._train(upper, lower, variant, train, seed, backup)
             report = self._measure(model, upper, lower, variant, test, category, seed)
         row = {
             "recipe": self.recipe.name,
-            "kind": _kind(variant),
+            "kind": on_all_images(_kind(variant), self.all_images),
             "variant": variant.name,
             "category": category,
             "seed": seed,
@@ -259,12 +416,31 @@ class _Run:
             "filter_loss": _rounded(history.get("filter_loss", [math.nan])[-1]),
             "train_images": len(train),
             "seconds": round(time.monotonic() - started),
-            **self._provenance(),
+            **self._provenance(variant),
         }
-        self._keep(model, report, name)
+        if trained is not None:
+            row |= {key: trained[key] for key in ("train_loss", "filter_loss")}
+        self._keep(None if trained else model, report, name)
         self.results.add(row, *self._trivial_rows(report, variant, category, seed))
         backup.unlink(missing_ok=True)
         return row
+
+    def _measured_on(self):
+        if not self.all_images:
+            return (self.recipe.data.measure_on,)
+        return tuple(name for name, _ in self.splits.items())
+
+    def _trained_before(self, model, name, variant, category, seed):
+        """Gives `model` the weights of a run that was measured on the other images; its row."""
+        path = self._model_file(name)
+        row = self._row(variant.name, category, seed, all_images=not self.all_images)
+        if row is None or not path.is_file():
+            return None
+        model.load_weights(path)
+        return row
+
+    def _model_file(self, name):
+        return self.out / "models" / f"{name}.keras"
 
     def _file_name(self, variant, category, seed):
         if len(category) > 60:  # many categories' names joined
@@ -272,13 +448,25 @@ class _Run:
             category = f"{category.count('+') + 1}_categories_{digest}"
         # A class's name comes from a data set, and names a file here.
         category = file_name(category)
-        return f"{self.recipe.name}-{self.recipe.sha256[:8]}-{variant}-{category}-{seed}"
+        # All that a trained network depends on: one of other weights must not be taken for it.
+        sources = (self.recipe.sha256, self.data_sha256, self._weights(variant)[1])
+        digest = hashlib.sha256(" ".join(sources).encode()).hexdigest()[:8]
+        return f"{self.recipe.name}-{digest}-{variant.name}-{category}-{seed}"
 
-    def _provenance(self):
+    def _sources(self, variant):
+        """Columns that tell a run from one with another recipe, other data or other weights."""
+        return {
+            "recipe_sha256": self.recipe.sha256,
+            "data_sha256": self.data_sha256,
+            "weights_sha256": self._weights(variant)[1],
+        }
+
+    def _provenance(self, variant):
         import keras
 
         return {
-            "recipe_sha256": self.recipe.sha256,
+            "measured_on": "+".join(self._measured_on()),
+            **self._sources(variant),
             "keras_icnn": __version__,
             "keras": keras.__version__,
             "backend": keras.backend.backend(),
@@ -288,17 +476,19 @@ class _Run:
     def _keep(self, model, report, name):
         (self.out / "filters").mkdir(exist_ok=True)
         (self.out / "models").mkdir(exist_ok=True)
-        report.to_csv(self.out / "filters" / f"{name}.csv")
-        with replacing(self.out / "models" / f"{name}.keras") as temporary:
-            model.save(temporary)
+        ending = "-all_images.csv" if self.all_images else ".csv"
+        report.to_csv(self.out / "filters" / f"{name}{ending}")
+        if model is not None:
+            with replacing(self._model_file(name)) as temporary:
+                model.save(temporary)
 
     def _trivial_rows(self, report, variant, category, seed):
         """The trivial detectors on this network's grid, with its receptive field's radius."""
         for name, values in report.trivial.items():
             yield {
                 "recipe": self.recipe.name,
-                "recipe_sha256": self.recipe.sha256,
-                "kind": TRIVIAL,
+                **self._sources(variant),
+                "kind": on_all_images(TRIVIAL, self.all_images),
                 "variant": name,
                 "beside": variant.name,
                 "category": category,
@@ -320,7 +510,7 @@ class _Run:
         arguments = {
             "input_shape": (*self.splits.image_size, 3),
             "classes": classes,
-            "weights": None if variant.kind == "untrained" else self.weights,
+            "weights": self._weights(variant)[0],
             "include_preprocessing": True,
             "classifier_activation": None,
             **recipe.network.arguments,
@@ -344,7 +534,7 @@ class _Run:
             model = make(model.inputs, outputs, name=variant.name)
         if not recipe.network.frozen_until or variant.kind == "untrained":
             return model, model, None
-        if self.weights is None:
+        if self._weights(variant)[0] is None:
             raise RecipeError("`frozen_until` in [network] needs pretrained `weights`.")
         cut = self._layer(model, recipe.network.frozen_until)
         lower = keras.Model(model.inputs, cut.output)
@@ -364,7 +554,7 @@ class _Run:
         for idle in ("include_top", "pooling", "classifier_activation"):
             arguments.pop(idle, None)
         classes = arguments.pop("classes")
-        ordinary = variant.network.removesuffix("_interpretable")
+        ordinary = variant.base_network
         whole = zoo.create_model(ordinary, include_top=False, **base)
         model = keras.Model(whole.inputs, self._layer(whole, self.recipe.network.top).output)
         interpretable = None
@@ -418,48 +608,34 @@ class _Run:
             features[rows] = part
         return features
 
-    def _train(self, upper, lower, train, seed, backup):
-        import keras
-
-        from keras_icnn._optimizers import LayerwiseAdamW
+    def _train(self, upper, lower, variant, train, seed, backup):
+        from keras_icnn._recipe_training import compile_network, training_set
         from keras_icnn.callbacks import Backup, StopOnNaN
 
         training = self.recipe.training
-        steps = math.ceil(len(train) / training.batch_size)
-        rate = training.learning_rate
-        if training.schedule == "cosine":
-            rate = keras.optimizers.schedules.CosineDecay(rate, training.epochs * steps)
-        if self.recipe.data.task == "single-category" or training.loss == "logistic":
-            loss = keras.losses.BinaryCrossentropy(from_logits=True)
-            metric = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
-        else:
-            loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-            metric = keras.metrics.CategoricalAccuracy(name="accuracy")
-        upper.compile(
-            LayerwiseAdamW(
-                learning_rate=rate,
-                weight_decay=training.weight_decay,
-                multipliers=training.learning_rates,
-            ),
-            loss=loss,
-            metrics=[metric],
-        )
-        y = train.labels.astype("float32")
-        if self.recipe.data.task == "multi-category":
-            y = np.eye(len(train.class_names), dtype="float32")[train.labels]
+        with _mistakes_of("[training]"):
+            train = training_set(train, self.recipe)
+        batch_size = compile_network(upper, self.recipe, variant, len(train))
+        single = self.recipe.data.task == "single-category"
         if lower is not None:
+            y = train.labels.astype("float32")
+            if not single:
+                y = np.eye(len(train.class_names), dtype="float32")[train.labels]
             history = upper.fit(
                 self._features(lower, train),
                 y,
-                batch_size=training.batch_size,
+                batch_size=batch_size,
                 epochs=training.epochs,
                 verbose=0,
                 callbacks=[StopOnNaN()],
             )
             return history.history
-        labels = "int" if self.recipe.data.task == "single-category" else "onehot"
         batches = train.batches(
-            training.batch_size, shuffle=True, seed=seed, flip=training.flip, labels=labels
+            batch_size,
+            shuffle=True,
+            seed=seed,
+            flip=training.flip,
+            labels="int" if single else "onehot",
         )
         history = upper.fit(
             batches,
@@ -535,7 +711,10 @@ class _Run:
             self._layer(model, layer)
         field = metrics.receptive_field(model, metrics.measured_layer(model, layer).name)
         radius = self._radius(model, variant, test, category, seed, layer, field)
+        recipe = self.recipe
         arguments = {}
+        if recipe.data.task == "multi-category" and recipe.training.loss == "logistic":
+            arguments["independent_outputs"] = True
         if lower is not None:
             arguments["features"] = self._features(lower, test)
         return metrics.evaluate(

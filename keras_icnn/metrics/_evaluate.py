@@ -38,6 +38,7 @@ def evaluate(
     receptive_field=None,
     preprocess=None,
     from_logits=None,
+    independent_outputs=None,
     target_categories=None,
     name=None,
     seed=0,
@@ -71,6 +72,8 @@ def evaluate(
         preprocess: function applied to each batch of images (float32, 0 to 255).
         from_logits: whether a single output is a logit (decided at 0) or a probability (at .5);
             None: looks at the last layer's activation.
+        independent_outputs: whether several outputs are yes-no decisions of their own, so that
+            `accuracy_outputs` applies; None: where the last layer's activation is the sigmoid.
         target_categories: int [filters], label of each filter's target category; None: the
             layer's own, and for ordinary layers (or -1) the category with the highest mean of
             sum_ij x.
@@ -128,7 +131,9 @@ def evaluate(
         part_masks=dataset.part_masks if has_parts else None,
         radius=radius,
         from_logits=activation == "linear" if from_logits is None else from_logits,
-        independent_outputs=activation == "sigmoid",
+        independent_outputs=(
+            activation == "sigmoid" if independent_outputs is None else independent_outputs
+        ),
         categories=categories,
         target_categories=target_categories,
         name=name or model.name,
