@@ -152,6 +152,73 @@ def _parser():
         help="go on where a run into the same --out was stopped; always so, with or without it",
     )
 
+    from keras_icnn._paper_tables import DATA_SETS, RULES, TABLES
+
+    reproduce = verb(
+        "reproduce", _reproduce, "run a table of the paper and print it beside the paper's", _RESUME
+    )
+    reproduce.add_argument("table", metavar="TABLE", choices=TABLES, help="table1 to table7")
+    reproduce.add_argument(
+        "--data", default=".", metavar="DIR", help="folder that holds the data sets and weights"
+    )
+    reproduce.add_argument(
+        "--out",
+        default="runs/tables",
+        metavar="DIR",
+        help="folder for the results; tables share runs, so one for all",
+    )
+    reproduce.add_argument(
+        "--network",
+        action="append",
+        metavar="NAME",
+        help="only this network, such as vgg_m or squeezenet; the paper's if not given; repeated",
+    )
+    reproduce.add_argument(
+        "--data-set",
+        action="append",
+        choices=DATA_SETS,
+        help="only the columns on this data set; may be repeated",
+    )
+    reproduce.add_argument(
+        "--category",
+        action="append",
+        metavar="NAME",
+        help="only this category of the single-category tasks; may be repeated",
+    )
+    reproduce.add_argument(
+        "--seed",
+        type=_seed,
+        action="append",
+        metavar="N",
+        help="this seed in place of the recipes'; may be repeated",
+    )
+    reproduce.add_argument(
+        "--rule",
+        action="append",
+        choices=RULES,
+        help="train interpretable networks with this rule, too; may be repeated",
+    )
+    reproduce.add_argument(
+        "--recipe",
+        action="append",
+        metavar="FILE",
+        help="a recipe of your own in place of the shipped ones; may be repeated",
+    )
+    reproduce.add_argument(
+        "--split",
+        choices=("held-out", "all"),
+        default="held-out",
+        help="images to measure on; all includes those trained on, as the authors' code does",
+    )
+    reproduce.add_argument(
+        "--print", action="store_true", help="print what has been measured, train nothing"
+    )
+    reproduce.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where a run into the same --out was stopped; always so, with or without it",
+    )
+
     explain = verb("explain", _explain, "tell which filters decided the class of an image")
     explain.add_argument("model", metavar="MODEL", help="a .keras file")
     explain.add_argument("image", metavar="IMAGE", help="a picture; resized to the model's input")
@@ -402,6 +469,29 @@ def _train(args):
     print(f"All figures:        {out / 'results.csv'}")
     print(f"Filter by filter:   {out / 'filters'}")
     print(f"Trained networks:   {out / 'models'}")
+    return DONE
+
+
+def _reproduce(args):
+    _import_keras()
+    from keras_icnn.reproduce import reproduce
+
+    result = reproduce(
+        args.table,
+        args.data,
+        args.out,
+        networks=args.network,
+        data_sets=args.data_set,
+        categories=args.category,
+        seeds=args.seed,
+        rules=args.rule or (),
+        recipes=args.recipe or (),
+        all_images=args.split == "all",
+        train=not args.print,
+    )
+    print(f"\n{result.text}\n")
+    print(f"This table:         {result.files[0]}, {result.files[1]}")
+    print(f"All figures:        {Path(args.out) / 'results.csv'}")
     return DONE
 
 

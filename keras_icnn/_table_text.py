@@ -1,0 +1,211 @@
+"""A table of the paper as text and as rows: our figures, and the paper's beside them."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+_ACROSS = 10  # columns side by side
+
+
+@dataclass(frozen=True)
+class Line:
+    """Figures of one network: what was measured, a cell a column, and the paper's line to it.
+
+    `cells` holds `Cell`s by figure; `interpretable` says which of the paper's two lines belongs
+    to it.
+    """
+
+    network: str
+    title: str
+    variant: str
+    interpretable: bool
+    cells: dict
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Mean over the runs of one cell, or NaN where one of them is missing; the two counts."""
+
+    value: float
+    runs: int
+    wanted: int
+
+    @classmethod
+    def of(cls, values, wanted):
+        """The cell of the values there are, of so many wanted."""
+        whole = wanted and len(values) == wanted and not any(math.isnan(v) for v in values)
+        return cls(float(np.mean(values)) if whole else math.nan, len(values), wanted)
+
+
+def table_text(table, lines, networks, notes):
+    """The whole table as text.
+
+    Args:
+        table: a `PaperTable`.
+        lines: list of `Line`, what was run.
+        networks: dict of network names to titles, those of the paper that were not run included.
+        notes: lines below the heading.
+    """
+    text = [f"Table {table.name.removeprefix('table')}. {table.title} ({table.better} is better)"]
+    text += notes
+    if table.sqrt2_too_large:
+        text.append(
+            "The paper's lines: its first version prints them sqrt(2) too large, so they are "
+            "divided by it; averages are those of its final version where they are known."
+        )
+    figures = list(dict.fromkeys(f for c in table.columns for f in _rule_names(c)))
+    for place in range(max(len(c.figures) for c in table.columns)):
+        if len(figures) > 1:
+            text += ["", f"By the rule: {figures[place]}"]
+        text += ["", *_block(table, lines, networks, place)]
+    missing = _missing(table, lines)
+    if missing:
+        text += ["", f"Not measured, shown as -: {missing}"]
+    return "\n".join(text)
+
+
+def _rule_names(column):
+    if len(column.figures) < 2:
+        return [""]
+    named = {True: "each filter in the category that suits it best"}
+    return [
+        named.get(f.endswith("_best_class"), "each filter in its target category")
+        + (" (the paper's)" if place == 0 else "")
+        for place, f in enumerate(column.figures)
+    ]
+
+
+def _block(table, lines, networks, place):
+    """One figure of all networks; wide tables in pieces."""
+    ours = [(line, _values(table, line, place)) for line in lines]
+    same = _measured_by_all(ours)
+    rows = []
+    for network, title in networks.items():
+        for line, values in ours:
+            if line.network == network:
+                rows.append((f"{title}, {line.variant}", values, _mean(values), values[same]))
+        if place == 0:
+            rows += _paper_rows(table, network, title, same)
+    width = max(len(label) for label, *_ in rows)
+    heads = [column.name for column in table.columns]
+    text = []
+    for first in range(0, len(heads), _ACROSS):
+        last = first + _ACROSS >= len(heads)
+        head = [*heads[first : first + _ACROSS]]
+        sizes = [max(len(h), 6) + 2 for h in head]
+        extra = []
+        if last and table.average:
+            extra = [f"all {len(heads)}", f"these {int(same.sum())}"]
+        text.append(
+            " " * width
+            + "".join(f"{h:>{n}}" for h, n in zip(head, sizes, strict=True))
+            + "".join(f"{h:>10}" for h in extra)
+        )
+        for label, values, average, shared in rows:
+            cells = values[first : first + _ACROSS]
+            line = f"{label:<{width}}" + "".join(
+                f"{_number(v, table):>{n}}" for v, n in zip(cells, sizes, strict=True)
+            )
+            if extra:
+                line += f"{_number(average, table):>10}{_number(_mean(shared), table):>10}"
+            text.append(line)
+        text.append("")
+    return text[:-1]
+
+
+def _paper_rows(table, network, title, same):
+    rows = []
+    for interpretable, kind in ((False, "ordinary"), (True, "interpretable")):
+        values, average = table.paper(network, interpretable)
+        values = np.array(values)
+        if np.isfinite(values).any():
+            rows.append((f"  paper: {title}, {kind}", values, average, values[same]))
+    return rows
+
+
+def _values(table, line, place):
+    return np.array(
+        [
+            line.cells[column.figures[place]][k].value * table.scale
+            if place < len(column.figures)
+            else math.nan
+            for k, column in enumerate(table.columns)
+        ]
+    )
+
+
+def _measured_by_all(ours):
+    """bool [columns]: what every network that has anything has."""
+    some = [np.isfinite(values) for _, values in ours if np.isfinite(values).any()]
+    return np.logical_and.reduce(some) if some else np.zeros(len(ours[0][1]) if ours else 0, bool)
+
+
+def _mean(values):
+    """The mean, NaN where a value is missing or there is none."""
+    return float(np.mean(values)) if len(values) else math.nan
+
+
+def _number(value, table):
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{value:.{table.digits}f}"
+
+
+def _missing(table, lines):
+    texts = []
+    for line in lines:
+        gaps = []
+        for k, column in enumerate(table.columns):
+            cell = line.cells[column.figures[0]][k]
+            if cell.wanted and cell.runs < cell.wanted:
+                count = f" ({cell.runs} of {cell.wanted} runs)" if cell.runs else ""
+                gaps.append(f"{column.name}{count}")
+        if gaps:
+            texts.append(f"{line.title}, {line.variant}: {', '.join(gaps)}")
+    return "; ".join(texts)
+
+
+def table_rows(table, lines, shared):
+    """The table as a list of dicts, a cell each; `shared` is added to every one of them."""
+    rows = []
+    for line in lines:
+        values, average = table.paper(line.network, line.interpretable)
+        for k, column in enumerate(table.columns):
+            for place, figure in enumerate(column.figures):
+                cell = line.cells[figure][k]
+                rows.append(
+                    {
+                        "table": table.name,
+                        "column": column.name,
+                        "network": line.network,
+                        "variant": line.variant,
+                        "figure": figure,
+                        "value": _written(cell.value * table.scale),
+                        "runs": cell.runs,
+                        "runs_wanted": cell.wanted,
+                        "paper": _written(values[k]) if place == 0 else "",
+                        **shared,
+                    }
+                )
+        if table.average:
+            own = _mean(_values(table, line, 0))
+            rows.append(
+                {
+                    "table": table.name,
+                    "column": "all",
+                    "network": line.network,
+                    "variant": line.variant,
+                    "figure": table.columns[0].figures[0],
+                    "value": _written(own),
+                    "runs": sum(c.runs for c in line.cells[table.columns[0].figures[0]]),
+                    "runs_wanted": sum(c.wanted for c in line.cells[table.columns[0].figures[0]]),
+                    "paper": "" if average is None else _written(average),
+                    **shared,
+                }
+            )
+    return rows
+
+
+def _written(value):
+    return f"{value:.5g}" if math.isfinite(value) else ""
