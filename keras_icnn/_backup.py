@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_icnn import _training_state
+from keras_icnn import _replicas, _training_state
 from keras_icnn._whole_file import remove_leftovers_of, replacing
 
 _FORMAT = 1
@@ -28,14 +28,22 @@ class Backup(keras.callbacks.Callback):
 
     Other callbacks' own counts (`EarlyStopping`, `ReduceLROnPlateau`) are not saved.
 
+    Where several processes train in step, the first one writes the file and all go on from it: its
+    folder has to be one that all of them see.
+
     Args:
         path: the file, such as `"run/backup.npz"`. Its folder is made.
         every: save after so many epochs.
         delete: whether to remove the file when `fit` has ended by itself. Otherwise its last epoch
             is saved in any case, and the next `fit` with the same `epochs` has nothing left to do.
 
+    Attributes:
+        initial_epoch: the epoch that training goes on with, from 0, known after `on_train_begin`.
+            `fit` begins there by itself; a loop of your own has to.
+
     Raises:
-        ValueError: in `fit`, for a file that is damaged or of another model. It is left as it is.
+        ValueError: in `fit`, for a file that is damaged or of another model, or that not all
+            processes found. It is left as it is.
         OSError: in `fit`, when the file cannot be written; the one before is left as it was.
 
     Example:
@@ -56,19 +64,29 @@ class Backup(keras.callbacks.Callback):
         self.path = Path(path)
         self.every = int(every)
         self.delete = bool(delete)
+        self._begin()
+
+    def _begin(self):
         self._logs = []
         self._earlier = []
-        self._epochs = self._saved = 0
+        self._epochs = self._saved = self.initial_epoch = 0
 
     def on_train_begin(self, logs=None):
-        self._logs = []
-        self._earlier = []
-        self._epochs = self._saved = 0
+        self._begin()
         # A `fit` that was interrupted in this process may have left it.
         self.model._initial_epoch = None
-        remove_leftovers_of(self.path)
+        self._writes = _replicas.is_first_process(self.model)
+        if self._writes:
+            remove_leftovers_of(self.path)
         if self.path.exists():
             self._restore()
+        epochs = _replicas.numbers_of_processes(self.initial_epoch, self.model)
+        if (epochs != epochs[0]).any():
+            raise ValueError(
+                "Every process has to find the same backup, in a folder that all of them see. "
+                f"Received: path='{self.path}', which holds {epochs.tolist()} epochs, process by "
+                "process"
+            )
 
     def _restore(self):
         model = self.model
@@ -96,7 +114,7 @@ class Backup(keras.callbacks.Callback):
             )
         _training_state.write(found, arrays)
         # What `fit` begins with instead of its own argument: Keras's own callback sets it, too.
-        model._initial_epoch = epochs
+        model._initial_epoch = self.initial_epoch = epochs
         self._logs = earlier
         self._earlier = list(earlier)
         self._saved = epochs
@@ -111,6 +129,9 @@ class Backup(keras.callbacks.Callback):
             self._save(self._epochs)
 
     def _save(self, epochs):
+        self._saved = epochs
+        if not self._writes:
+            return
         arrays = _training_state.read(_training_state.variables(self.model))
         about = {
             "format": _FORMAT,
@@ -125,14 +146,14 @@ class Backup(keras.callbacks.Callback):
                 about=np.array(json.dumps(about)),
                 **{f"v{k}": array for k, array in enumerate(arrays)},
             )
-        self._saved = epochs
 
     def on_train_end(self, logs=None):
         self._give_back_history()
         # Or the next `fit` of this model would begin there as well.
         self.model._initial_epoch = None
         if self.delete:
-            self.path.unlink(missing_ok=True)
+            if self._writes:
+                self.path.unlink(missing_ok=True)
         elif self._epochs > self._saved:
             self._save(self._epochs)
 

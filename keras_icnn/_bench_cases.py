@@ -6,6 +6,7 @@ input, and both return them, so that no compiler can leave them out.
 """
 
 import dataclasses
+import importlib
 
 import keras
 import numpy as np
@@ -58,12 +59,34 @@ class NetworkSetting:
 
 
 def check_rule(rule):
-    """Returns `rule`; raises unless it names a rule or the plain twin."""
-    if rule != PLAIN and rule not in RULES:
+    """Returns `rule`; raises unless it names a rule, the plain twin, or a peer."""
+    if ":" in rule:
+        find_peer(rule)
+    elif rule != PLAIN and rule not in RULES:
         raise ValueError(
-            f"Argument `rules` must be among {tuple(RULES)}. Received: rules entry {rule!r}"
+            f"Argument `rules` must be among {tuple(RULES)}, or a peer 'module:function'. "
+            f"Received: rules entry {rule!r}"
         )
     return rule
+
+
+def find_peer(name):
+    """The function of a peer, another implementation that the user has installed.
+
+    Args:
+        name: `"module:function"`. The function gets the setting, the batch, the gradient from above
+            and the labels (NumPy arrays, see `layer_data`), and returns `(train, infer)`, two
+            functions without arguments, as `layer_steps` does.
+    """
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"A peer must be 'module:function' of a module that can be imported (its folder on "
+            f"PYTHONPATH). Received: {name!r}, with the error: {error}"
+        ) from error
+    return found
 
 
 def check_mode(mode):
@@ -118,7 +141,7 @@ def layer_steps(rule, setting, mode):
     """The training step and the inference of one layer.
 
     Args:
-        rule: a name in `RULES`, or `"plain"`.
+        rule: a name in `RULES`, `"plain"`, or a peer, as `find_peer` takes it.
         setting: `LayerSetting`.
         mode: a name in `MODES` of the backend.
 
@@ -126,6 +149,8 @@ def layer_steps(rule, setting, mode):
         `(train, infer)`: two functions without arguments that return their results.
     """
     check_mode(mode)
+    if ":" in rule:
+        return find_peer(rule)(setting, *layer_data(setting))
     model = layer_model(rule, setting)
     data = [ops.convert_to_tensor(a) for a in layer_data(setting)]
     make = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()]

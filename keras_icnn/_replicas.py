@@ -2,16 +2,19 @@
 
 Under a `tf.distribute` strategy each replica sees its share of the batch, and what a layer
 computes from "the batch" has to be reduced across replicas. On JAX a sharded array is one array,
-and on PyTorch there is one device: nothing to do on either.
+whichever processes hold its parts, and on PyTorch there is one device: nothing to do on either.
 """
 
 import sys
 
 import keras
+import numpy as np
 from keras import ops
 
 
 def _context():
+    if keras.backend.backend() == "torch":
+        _refuse_torch_processes()
     # A strategy cannot be active unless TensorFlow was imported.
     if keras.backend.backend() != "tensorflow" or "tensorflow" not in sys.modules:
         return None
@@ -20,6 +23,20 @@ def _context():
         return None
     context = tf.distribute.get_replica_context()
     return context if context.num_replicas_in_sync > 1 else None
+
+
+def _refuse_torch_processes():
+    torch = sys.modules["torch"]
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return
+    if distributed.get_world_size() > 1:
+        raise NotImplementedError(
+            "Interpretable layers on PyTorch train in one process: each would follow the "
+            "statistics of its own share of the batch. Use the JAX or TensorFlow backend for "
+            "several devices. Received: torch.distributed with "
+            f"{distributed.get_world_size()} processes"
+        )
 
 
 def count():
@@ -62,3 +79,38 @@ def mirrored(tensor):
     if context is None:
         return tensor
     return gather(tensor)[context.num_replicas_in_sync - 1 - context.replica_id_in_sync_group]
+
+
+# --- several processes ---------------------------------------------------------------------------
+
+
+def is_first_process(model):
+    """Whether this process, of those that train a model in step, is the one that writes files."""
+    if keras.backend.backend() == "jax":
+        return sys.modules["jax"].process_index() == 0
+    if keras.backend.backend() != "tensorflow":
+        return True
+    resolver = getattr(model.distribute_strategy, "cluster_resolver", None)
+    if resolver is None or not resolver.cluster_spec().jobs:
+        return True
+    chief = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+    return resolver.task_type == chief and resolver.task_id == 0
+
+
+def numbers_of_processes(number, model):
+    """A whole number of each process that trains a model in step: int array, at least one."""
+    if keras.backend.backend() == "jax" and sys.modules["jax"].process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        return np.atleast_1d(multihost_utils.process_allgather(np.array(number)))
+    if keras.backend.backend() == "tensorflow":
+        strategy = model.distribute_strategy
+        if strategy.num_replicas_in_sync > 1:
+            import tensorflow as tf
+
+            def of_replica():
+                return gather(tf.constant(float(number)))
+
+            run = tf.function(lambda: strategy.run(of_replica), autograph=False)
+            return np.array(strategy.experimental_local_results(run())[0]).astype("int64")
+    return np.array([number])

@@ -71,7 +71,9 @@ def benchmark_layer(
     Args:
         setting: `LayerSetting`; its defaults if None.
         rules: among `"default"`, `"paper"`, `"official"`, `"full_sum"`, and `"mask"`: the mask
-            alone.
+            alone; or `"module:function"`, a peer: another implementation that is installed. The
+            function gets the setting, the batch, the gradient from above and the labels (NumPy
+            arrays) and returns `(train, infer)`, two functions without arguments.
         modes: how the backend computes, among `"graph"` and `"jit"` on TensorFlow, `"jit"` on JAX,
             `"eager"` on PyTorch; all of the backend's if None.
         phases: `"train"`, forward and backward, and `"inference"`.
@@ -83,7 +85,7 @@ def benchmark_layer(
         list of dicts, one for each mode, rule and phase.
 
     Raises:
-        ValueError: for rules, modes or phases that do not exist.
+        ValueError: for rules, modes, phases or peers that do not exist.
     """
     from keras_icnn import _bench_cases as cases
 
@@ -137,6 +139,8 @@ def _benchmark(kind, setting, rules, modes, phases, repeats, memory, report):
         cases.check_mode(mode)
     for rule in rules:
         cases.check_rule(rule)
+        if kind == "network" and ":" in rule:
+            raise ValueError(f"Peers are timed as layers. Received: rules entry {rule!r}")
     make = cases.layer_steps if kind == "layer" else cases.network_steps
     rows = []
     for mode in modes:
@@ -172,6 +176,35 @@ def _memory_columns(peak, plain):
         "memory_mib": round(peak / 2**20, 1),
         "plain_memory_mib": round(plain / 2**20, 1),
     }
+
+
+def unmet(rows, limit=10.0):
+    """What is wrong with the figures of a quick run, by margins that hold on any machine.
+
+    No time is compared with a fixed one, only with the twin's in the same run; at the quick mode's
+    tiny sizes fixed costs show, so the limit is wide.
+
+    Args:
+        rows: of `benchmark_layer` or `benchmark_network`.
+        limit: of every ratio, by the wall's or the processors' clock, whichever is smaller; and of
+            what a rule's step may take beside the full sum over templates.
+
+    Returns:
+        list of sentences, empty where all holds.
+    """
+    wrong = []
+    full = {
+        (row["mode"], row["phase"]): row["seconds"] for row in rows if row["rule"] == "full_sum"
+    }
+    for row in rows:
+        where = f"rule {row['rule']}, {row['phase']}, {row['mode']}"
+        ratio = min(row["ratio"], row["cpu_ratio"])
+        if not 1 / limit < ratio < limit:
+            wrong.append(f"{where}: {ratio:.2f} times the plain twin's time")
+        beside = full.get((row["mode"], row["phase"]))
+        if beside and row["seconds"] > limit * beside:
+            wrong.append(f"{where}: {row['seconds'] / beside:.1f} times the full sum's time")
+    return wrong
 
 
 def environment():
@@ -217,7 +250,7 @@ def _machine(backend):
 
 
 _COLUMNS = (
-    ("rule", 9),
+    ("rule", 12),
     ("phase", 10),
     ("mode", 6),
     ("size", 5),
@@ -322,6 +355,12 @@ def add_arguments(parser):
     )
     parser.add_argument("--rules", nargs="+", choices=_RULES, help="rules of the filter loss")
     parser.add_argument(
+        "--peers",
+        nargs="+",
+        metavar="MODULE:FUNCTION",
+        help="other implementations to time as well (benchmarks/README.md)",
+    )
+    parser.add_argument(
         "--modes", nargs="+", choices=("graph", "jit", "eager"), help="how the backend computes"
     )
     parser.add_argument("--phases", nargs="+", choices=PHASES, default=list(PHASES))
@@ -329,7 +368,9 @@ def add_arguments(parser):
     parser.add_argument("--no-memory", action="store_true", help="leave out the peak memory")
     parser.add_argument("--plot", action="store_true", help="write a plot beside the CSV file")
     parser.add_argument(
-        "--quick", action="store_true", help="small and short: whether it works, not how fast"
+        "--quick",
+        action="store_true",
+        help="small and short: whether it works, and costs no many times its twin, not how fast",
     )
 
 
@@ -368,7 +409,7 @@ def run(args):
         args: what a parser with `add_arguments` parsed.
 
     Returns:
-        0.
+        0; with `--quick` 1 where a relation of `unmet` does not hold.
     """
     import keras
 
@@ -384,6 +425,8 @@ def run(args):
             options["modes"] = MODES[keras.backend.backend()][:1]
     if args.rules:
         options["rules"] = args.rules
+    if args.peers:
+        options["rules"] = [*(args.rules or _RULES), *args.peers]
     if args.repeats is not None:
         options["repeats"] = args.repeats
     benchmark = benchmark_network if args.network else benchmark_layer
@@ -410,4 +453,7 @@ def run(args):
         figure = (path or Path(f"bench_{keras.backend.backend()}.csv")).with_suffix(".png")
         plot(rows, figure)
         print(f"Written: {figure}")
-    return 0
+    wrong = unmet(rows) if args.quick else []
+    for sentence in wrong:
+        print(f"Too far from its twin: {sentence}")
+    return 1 if wrong else 0

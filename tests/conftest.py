@@ -1,8 +1,10 @@
-"""Settings of all tests: quiet TensorFlow with two logical devices, where it is the backend."""
+"""Settings of all tests: quiet backends with two logical devices."""
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Read by JAX when it is imported, by nothing else.
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
 
 import keras
 import pytest

@@ -99,6 +99,59 @@ def test_quick_mode(tmp_path, capsys):
     assert len(printed.splitlines()) == 1 + len(rows) + 2
 
 
+def row(ratio, cpu_ratio, seconds=1.0, rule="default"):
+    return {
+        "rule": rule,
+        "phase": "train",
+        "mode": "graph",
+        "ratio": ratio,
+        "cpu_ratio": cpu_ratio,
+        "seconds": seconds,
+    }
+
+
+def test_relations_of_the_quick_mode(monkeypatch, capsys):
+    full = row(2.0, 2.0, rule="full_sum")
+    assert bench.unmet([row(30.0, 2.0), full]) == []  # waited for a core
+    assert bench.unmet([row(30.0, 20.0), full]) == [
+        "rule default, train, graph: 20.00 times the plain twin's time"
+    ]
+    assert len(bench.unmet([row(0.01, 0.01)])) == 1
+    assert bench.unmet([row(2.0, 2.0, seconds=12.0), full]) == [
+        "rule default, train, graph: 12.0 times the full sum's time"
+    ]
+
+    def slow(setting, report, **options):
+        report(row(30.0, 30.0) | {"size": 7, "filters": 8, "plain_seconds": 1.0} | quartiles)
+
+    quartiles = {"ratio_q1": 30.0, "ratio_q3": 30.0}
+    monkeypatch.setattr(bench, "benchmark_layer", slow)
+    assert bench.run(arguments("--quick")) == 1
+    assert "Too far from its twin: rule default" in capsys.readouterr().out
+    assert bench.run(arguments()) == 0
+
+
+PEER = """
+import numpy as np
+
+def make(setting, x, above, y):
+    assert x.shape == (setting.batch, *setting.input_shape)
+    assert above.shape == (*x.shape[:3], setting.filters) and y.shape == (setting.batch,)
+    return (lambda: np.sort(x, axis=0)), (lambda: x + 1)
+"""
+
+
+def test_peers_are_timed_beside_the_rules(tmp_path, monkeypatch, capsys):
+    (tmp_path / "some_peer.py").write_text(PEER)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    options = ["--quick", "--rules", "mask", "--peers", "some_peer:make", "--phases", "inference"]
+    # How fast this one is does not matter.
+    monkeypatch.setattr(bench, "unmet", lambda rows: [])
+    assert bench.run(arguments(*options)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["rule", "mask", "some_peer:make"]
+
+
 @pytest.mark.slow
 def test_a_layer_costs_little_at_a_common_size():
     setting = cases.LayerSetting(filters=128)
@@ -154,6 +207,10 @@ def test_a_grid_of_settings():
 def test_mistakes_are_named():
     with pytest.raises(ValueError, match=r"`rules`.*Received: rules entry 'best'"):
         bench.benchmark_layer(SMALL, rules=("best",))
+    with pytest.raises(ValueError, match=r"A peer must be 'module:function'.*'no_such_peer:f'"):
+        bench.benchmark_layer(SMALL, rules=("no_such_peer:f",))
+    with pytest.raises(ValueError, match="Peers are timed as layers"):
+        bench.benchmark_network(rules=("math:sqrt",))
     with pytest.raises(ValueError, match=r"`modes`.*Received: modes entry 'fast'"):
         bench.benchmark_layer(SMALL, modes=("fast",))
     with pytest.raises(ValueError, match=r"`phases`.*Received: phases entry 'sleep'"):

@@ -281,6 +281,7 @@ class PartDataset(Sequence):
         labels="int",
         cache=False,
         epoch=0,
+        share=None,
         workers=1,
         max_queue_size=10,
     ):
@@ -297,6 +298,9 @@ class PartDataset(Sequence):
                 `"sign"`: the same with -1 and +1.
             cache: Whether to keep decoded pictures in memory; see `cache`.
             epoch: The epoch to begin with, when a run is resumed.
+            share: `(index, count)`: only the part of each batch that process `index` of `count`
+                trains on; `batch_size` is that of all together. A last batch that is not
+                complete is left out, so that all shares are equal. `None`: whole batches.
             workers: Threads that prepare batches; more than 1 pays for files. On JAX and PyTorch
                 Keras then begins `fit` with the second batch, and the order goes on from there.
             max_queue_size: Batches prepared ahead when `workers > 1`.
@@ -315,6 +319,7 @@ class PartDataset(Sequence):
             flip=flip,
             labels=labels,
             epoch=epoch,
+            share=share,
             workers=workers,
             max_queue_size=max_queue_size,
         )

@@ -26,7 +26,8 @@ class PartBatches(keras.utils.PyDataset):
 
     Attributes:
         dataset: The `PartDataset`.
-        batch_size: Images a batch.
+        batch_size: Images a batch, of all processes together.
+        share: `(index, count)`, this process's part of each batch, or `None`.
         seed: The seed in use.
         epoch: The current epoch, from 0. Set it to resume.
         label_format: `"int"`, `"onehot"` or `"sign"`.
@@ -45,6 +46,7 @@ class PartBatches(keras.utils.PyDataset):
         flip=False,
         labels="int",
         epoch=0,
+        share=None,
         workers=1,
         max_queue_size=10,
     ):
@@ -68,6 +70,12 @@ class PartBatches(keras.utils.PyDataset):
             )
         self.dataset = dataset
         self.batch_size = int(batch_size)
+        self.share = None if share is None else _checked_share(share, self.batch_size)
+        if self.share and not len(self):
+            raise ValueError(
+                "`share` leaves out the last batch where it is not complete. Received: "
+                f"batch_size={batch_size}, for {len(dataset)} pictures. Use a smaller one."
+            )
         self.shuffle = bool(shuffle)
         self.flip = bool(flip)
         self.label_format = labels
@@ -93,6 +101,8 @@ class PartBatches(keras.utils.PyDataset):
         self._epoch = int(value)
 
     def __len__(self):
+        if self.share:
+            return len(self.dataset) // self.batch_size
         return -(-len(self.dataset) // self.batch_size)
 
     def __getitem__(self, index):
@@ -102,6 +112,9 @@ class PartBatches(keras.utils.PyDataset):
             self._requested += 1
         order, flips = self._plan(self._epoch)
         rows = order[index * self.batch_size : (index + 1) * self.batch_size]
+        if self.share:
+            part, parts = self.share
+            rows = np.split(rows, parts)[part]
         images = np.empty((len(rows), *self.dataset.image_size, 3), "float32")
         for target, row in zip(images, rows, strict=True):
             image = self.dataset.image(row)
@@ -158,6 +171,22 @@ class _FollowEpochs(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._batches.epoch = epoch
+
+
+def _checked_share(share, batch_size):
+    share = tuple(share)
+    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in share)
+    if len(share) != 2 or not whole or not 0 <= share[0] < share[1]:
+        raise ValueError(
+            "`share` must be (index, count), the number of this process, from 0, and of all. "
+            f"Received: share={share!r}. With two processes, use (0, 2) and (1, 2)."
+        )
+    if batch_size % share[1]:
+        raise ValueError(
+            "`batch_size`, of all processes together, must be a multiple of their number. "
+            f"Received: batch_size={batch_size}, share={share!r}"
+        )
+    return share
 
 
 def _positive(name, value):

@@ -1,4 +1,8 @@
-"""Two replicas take the step that one device takes on the whole batch."""
+"""Two devices of one process take the step that one device takes on the whole batch.
+
+On TensorFlow replicas of a `MirroredStrategy`, on JAX `keras.distribution.DataParallel`. Several
+processes: tests/multiworker.
+"""
 
 import contextlib
 import functools
@@ -9,7 +13,11 @@ import pytest
 
 import keras_icnn as icnn
 
-pytestmark = [pytest.mark.core, pytest.mark.usefixtures("tensorflow_only")]
+BACKEND = keras.backend.backend()
+pytestmark = pytest.mark.core
+two_devices_only = pytest.mark.skipif(
+    BACKEND == "torch", reason="Keras trains on one device with PyTorch"
+)
 
 X = np.random.default_rng(0).random((32, 10, 10, 3)).astype("float32")
 # Unequal shares of the classes on the two replicas.
@@ -41,6 +49,8 @@ def network(rule, optimizer):
 
 @functools.cache
 def two_devices():
+    if BACKEND == "jax":
+        return keras.distribution.DataParallel(devices=["cpu:0", "cpu:1"])
     # One for all tests: TensorFlow remembers the shapes of a strategy's collectives by number, and
     # a second strategy in the same process counts from the beginning again.
     import tensorflow as tf
@@ -48,14 +58,16 @@ def two_devices():
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
+def fit(model, **options):
+    return model.fit(X, Y, batch_size=32, shuffle=False, verbose=0, **options).history
+
+
 def one_and_two(rule, epochs=1, optimizer=lambda: keras.optimizers.SGD(0.1)):
     one = network(rule, optimizer())
+    logs = [fit(one, epochs=epochs)]
     with two_devices().scope():
         two = network(rule, optimizer())
-    logs = [
-        model.fit(X, Y, batch_size=32, epochs=epochs, shuffle=False, verbose=0).history
-        for model in (one, two)
-    ]
+        logs.append(fit(two, epochs=epochs))
     return one, two, logs
 
 
@@ -67,6 +79,7 @@ def assert_same(one, two, logs, tolerance=1e-5):
         assert logs[1][name] == pytest.approx(logs[0][name], rel=1e-3, abs=1e-5)
 
 
+@two_devices_only
 @pytest.mark.parametrize(
     "rule",
     [
@@ -81,6 +94,7 @@ def test_one_step(rule):
     assert_same(*one_and_two(rule))
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX refuses shares that are not equal")
 def test_uneven_last_batches():
     # 27 images: 16, then 11, of which the replicas get 6 and 5.
     import tensorflow as tf
@@ -103,10 +117,12 @@ def test_uneven_last_batches():
         assert np.abs(a - b).max() <= 0.02 * max(1.0, np.abs(b).max())
 
 
+@two_devices_only
 def test_ten_steps():
     assert_same(*one_and_two("default", epochs=10), tolerance=1e-4)
 
 
+@two_devices_only
 def test_loss_scaling_on_two_replicas():
     def scaled():
         return keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=1024.0)
@@ -114,10 +130,28 @@ def test_loss_scaling_on_two_replicas():
     assert_same(*one_and_two("default", optimizer=scaled))
 
 
+@two_devices_only
 def test_replicas_hold_the_same_state():
     _, two, _ = one_and_two("default", epochs=2)
     layer = two.get_layer("parts_0").interpretable
     for name in ("log_z", "class_activation", "activation_scale", "push_rms", "steps"):
-        copies = [np.asarray(v) for v in getattr(layer, name).value.values]
+        value = getattr(layer, name).value
+        if BACKEND == "jax":
+            copies = [np.asarray(shard.data) for shard in value.addressable_shards]
+            assert copies[0].shape == value.shape
+        else:
+            copies = [np.asarray(v) for v in value.values]
         assert len(copies) == 2
         assert np.array_equal(copies[0], copies[1]), name
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="PyTorch's own processes")
+def test_processes_of_pytorch_are_refused(monkeypatch):
+    import torch
+
+    model = network("default", keras.optimizers.SGD(0.1))
+    fit(model)
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    with pytest.raises(NotImplementedError, match="with 2 processes"):
+        fit(model)

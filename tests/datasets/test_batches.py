@@ -59,6 +59,19 @@ def test_shuffling_is_a_function_of_seed_and_epoch(numbered):
         assert labels.tolist() == [i % 3 for i in _ids(images)]
 
 
+def test_shares_of_processes_make_up_the_batches(numbered):
+    options = {"shuffle": True, "flip": True, "seed": 3}
+    whole = numbered.batches(4, **options)
+    first, second = (numbered.batches(4, **options, share=(k, 2)) for k in range(2))
+    # 10 pictures: a last batch of two is left out.
+    assert len(whole) == 3 and len(first) == len(second) == 2
+    for k in range(2):
+        for part in range(2):
+            assert first[k][part].shape[0] == 2
+            joined = np.concatenate([first[k][part], second[k][part]])
+            np.testing.assert_array_equal(joined, whole[k][part])
+
+
 def test_a_seed_is_drawn_where_none_is_given(numbered):
     drawn = numbered.batches(10, shuffle=True)
     assert _pass(drawn) == _pass(numbered.batches(10, shuffle=True, seed=drawn.seed))
@@ -98,6 +111,9 @@ def test_cache_argument_reads_each_picture_once(numbered):
         ({"labels": "binary"}, "`labels` must be one of.*Received: labels='binary'"),
         ({"seed": -1}, "`seed` must be a non-negative integer or None. Received: seed=-1"),
         ({"epoch": -1}, "`epoch` must be a non-negative integer. Received: epoch=-1"),
+        ({"share": (2, 2)}, r"`share` must be \(index, count\).*Received: share=\(2, 2\)"),
+        ({"share": (0, 3)}, "must be a multiple of their number. Received: batch_size=4"),
+        ({"share": (0, 2), "batch_size": 12}, "Received: batch_size=12, for 10 pictures"),
     ],
 )
 def test_wrong_arguments_are_named(numbered, options, message):

@@ -5,7 +5,7 @@ import pytest
 import small
 
 import keras_icnn as icnn
-from keras_icnn import _training_state
+from keras_icnn import _replicas, _training_state
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
@@ -164,3 +164,37 @@ def test_the_backup_of_another_model_is_refused(tmp_path):
 def test_arguments(arguments):
     with pytest.raises(ValueError, match=r"`path`|`every`"):
         icnn.callbacks.Backup(**arguments)
+
+
+def test_only_the_first_of_several_processes_writes(tmp_path, monkeypatch):
+    path = tmp_path / "backup.npz"
+    with pytest.raises(StoppedError):
+        fit(fresh(), path, (2, 0))
+    kept = path.read_bytes()
+    monkeypatch.setattr(_replicas, "is_first_process", lambda model: False)
+    history = fit(fresh(), path)
+    assert len(history["loss"]) == 4
+    assert path.read_bytes() == kept  # neither written nor removed
+
+
+def test_processes_that_found_different_backups(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        _replicas, "numbers_of_processes", lambda number, model: np.array([number, 3])
+    )
+    with pytest.raises(ValueError, match=r"holds \[0, 3\] epochs, process by process"):
+        fit(fresh(), tmp_path / "backup.npz")
+
+
+def test_a_loop_of_ones_own_begins_where_it_was(tmp_path):
+    path = tmp_path / "backup.npz"
+    model = fresh()
+    for expected in (0, 2):
+        backup = icnn.callbacks.Backup(path)
+        callbacks = small.keras.callbacks.CallbackList([backup], add_history=True, model=model)
+        callbacks.on_train_begin()
+        assert backup.initial_epoch == expected
+        for epoch in range(backup.initial_epoch, expected + 2):
+            callbacks.on_epoch_begin(epoch)
+            callbacks.on_epoch_end(epoch, {"loss": float(epoch)})
+    callbacks.on_train_end()
+    assert model.history.history == {"loss": [0.0, 1.0, 2.0, 3.0]}
