@@ -5,6 +5,7 @@ computes from "the batch" has to be reduced across replicas. On JAX a sharded ar
 whichever processes hold its parts, and on PyTorch there is one device: nothing to do on either.
 """
 
+import contextlib
 import sys
 
 import keras
@@ -43,6 +44,13 @@ def count():
     """Number of replicas that train in step."""
     context = _context()
     return 1 if context is None else context.num_replicas_in_sync
+
+
+def scope_of(model):
+    """A context in which new variables lie where those of a model do."""
+    if keras.backend.backend() == "tensorflow":
+        return model.distribute_strategy.scope()
+    return contextlib.nullcontext()
 
 
 def synchronize_normalization():

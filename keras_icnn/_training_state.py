@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from keras_icnn import _replicas
+
 
 def variables(model):
     """The variables of a compiled model that training moves, in a fixed order.
@@ -13,7 +15,8 @@ def variables(model):
     found = [*model.weights, *random_states(model)]
     if model.optimizer is not None:
         if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
+            with _replicas.scope_of(model):
+                model.optimizer.build(model.trainable_variables)
         found += model.optimizer.variables
     return found
 

@@ -1,5 +1,5 @@
-"""Runs every check: style, import order, all tests on TensorFlow, the core on JAX and PyTorch,
-the notebooks, the documentation.
+"""Runs every check: style, import order, all tests on TensorFlow, those of what computes on JAX,
+the core on PyTorch, the notebooks, the documentation.
 
 Tests print in the order they run; the last line says how many passed and failed over all runs.
 `--fast` leaves out the tests marked slow, the other backends, the notebooks and the documentation.
@@ -15,6 +15,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+# Tests of what computes on the backend. Readers of files, the command line and other programs'
+# formats are the same code on each.
+COMPUTES = [
+    "tests/core",
+    "tests/datasets/test_batches.py",
+    "tests/metrics/test_evaluate_report.py",
+    "tests/metrics/test_measures.py",
+    "tests/metrics/test_occlusion.py",
+    "tests/metrics/test_receptive_field.py",
+    "tests/robustness/test_backup.py",
+    "tests/robustness/test_stop_on_nan.py",
+    "tests/visualize/test_explain.py",
+    "tests/test_callbacks.py",
+    "tests/test_convert.py",
+    "tests/test_evaluate_model.py",
+]
 
 
 def run(title, command, **environment):
@@ -71,13 +87,15 @@ def main():
     if not fast:
         steps += [
             (
-                f"core tests on {name}",
+                "tests on JAX",
+                [*pytest, *parallel, "-m", "not slow", *COMPUTES],
+                {"KERAS_BACKEND": "jax", **threads},
+            ),
+            (
+                "core tests on PyTorch",
                 [*pytest, *parallel, "-m", "core and not slow", "tests/core"],
-                {"KERAS_BACKEND": backend, **threads},
-            )
-            for backend, name in (("jax", "JAX"), ("torch", "PyTorch"))
-        ]
-        steps += [
+                {"KERAS_BACKEND": "torch", **threads},
+            ),
             (
                 "notebooks",
                 [*pytest, *parallel, "--nbmake", "--nbmake-timeout=900", "notebooks"],

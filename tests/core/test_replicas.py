@@ -131,6 +131,27 @@ def test_loss_scaling_on_two_replicas():
 
 
 @two_devices_only
+def test_a_backup_of_two_devices(tmp_path):
+    def optimizer():
+        return keras.optimizers.SGD(0.1, momentum=0.9)
+
+    def make():
+        with two_devices().scope():
+            return network("default", optimizer())
+
+    # Keras calls callbacks outside the strategy's scope; JAX needs its own in `fit`.
+    with two_devices().scope() if BACKEND == "jax" else contextlib.nullcontext():
+        whole = make()
+        expected = fit(whole, epochs=2)
+        for epochs in (1, 2):
+            resumed = make()
+            backup = icnn.callbacks.Backup(tmp_path / "backup.npz", delete=False)
+            logs = fit(resumed, epochs=epochs, callbacks=[backup])
+    assert backup.initial_epoch == 1
+    assert_same(whole, resumed, (expected, logs), tolerance=1e-7)
+
+
+@two_devices_only
 def test_replicas_hold_the_same_state():
     _, two, _ = one_and_two("default", epochs=2)
     layer = two.get_layer("parts_0").interpretable
