@@ -93,6 +93,30 @@ def held_out_data(model, data, *, reader=None, split=None, categories=None):
     return _chosen(splits, split or _held_out(splits), _outputs(model), categories)
 
 
+def reference_pictures(data, size, class_names=None):
+    """Pictures of a data set for explanations: the validation split, or all class folders.
+
+    Args:
+        data: folder of a data set.
+        size: (height, width) of the model's input.
+        class_names: where they are among the data's, only those classes, in that order.
+
+    Returns:
+        A `PartDataset`. Its classes need not be the model's.
+    """
+    found = dict(_read(data, None, size, None, None).items())
+    dataset = found.get("validation", found.get("test"))
+    if dataset is None or dataset.image_size != size:
+        told = "no held-out ones" if dataset is None else "{} x {}".format(*dataset.image_size)
+        raise ValueError(
+            f"The pictures of '{data}' are {told}, the model takes {size[0]} x {size[1]}. Use a "
+            "folder of class folders."
+        )
+    if class_names and set(class_names) <= set(dataset.class_names):
+        dataset = dataset.select(classes=class_names)
+    return dataset
+
+
 def _held_out(splits):
     return "test" if "test" in dict(splits.items()) else "validation"
 

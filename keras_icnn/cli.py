@@ -237,50 +237,21 @@ def _parser():
     explain.add_argument(
         "--data",
         metavar="DIR",
-        help="pictures that show which filters fire alike: a folder of class folders, or of the "
-        "Animal-Part data set (its validation split)",
+        help="pictures that show which filters fire alike: a folder of class folders, or of one of "
+        "the data sets (its validation split)",
     )
     explain.add_argument(
         "--classes",
         metavar="A,B,...",
         help="names of the model's classes; for a model with one output the background's first",
     )
-    explain.add_argument(
-        "--preprocess",
-        metavar="NETWORK",
-        help="prepare pictures as this network of the zoo wants them, for a model that does not "
-        "do so itself",
-    )
+    _preprocess_option(explain, "pictures", "a model that does not do so itself")
     explain.add_argument("--top", type=_count, default=10, metavar="N", help="parts to list")
     explain.add_argument("-o", "--out", metavar="FILE", help="picture to write (.png, .pdf, .svg)")
 
-    from keras_icnn._evaluate_model import READERS, SPLITS
-
     evaluate = verb("evaluate", _evaluate, "measure the filters and the accuracy of a saved model")
     evaluate.add_argument("model", metavar="MODEL", help="a .keras file")
-    evaluate.add_argument("--data", required=True, metavar="DIR", help="folder of the data set")
-    evaluate.add_argument(
-        "--reader", choices=READERS, help="its format; told by the files in it if not given"
-    )
-    evaluate.add_argument(
-        "--split",
-        choices=SPLITS,
-        help="images to measure on: test (or validation where there is none) if not given; all "
-        "includes those trained on, as the authors' code does",
-    )
-    evaluate.add_argument(
-        "--category",
-        action="append",
-        metavar="NAME",
-        help="a class of the model, in the order of its outputs, background left out; repeated",
-    )
-    evaluate.add_argument("--layer", metavar="NAME", help="the layer to measure")
-    evaluate.add_argument(
-        "--radius",
-        type=float,
-        metavar="PIXELS",
-        help="of the round receptive fields; measured by occlusion if not given (slow)",
-    )
+    _measured_data(evaluate, "images to measure on", "the layer to measure")
     evaluate.add_argument(
         "--batch-size", type=_count, default=32, metavar="N", help="images at once"
     )
@@ -291,53 +262,20 @@ def _parser():
         "--truth", metavar="DIR", help="part annotations of Animal-Part as published"
     )
     evaluate.add_argument(
-        "--preprocess",
-        metavar="NETWORK",
-        help="prepare images as this network of the zoo wants them, for a model that does not do "
-        "so itself",
-    )
-    evaluate.add_argument(
         "--keypoints", action="store_true", help="add keypoint regression, fitted on train"
     )
     evaluate.add_argument("--out", metavar="DIR", help="folder for filters.csv and summary.csv")
 
     report = verb("report", _report, "write a page that shows what a network's filters mean")
     report.add_argument("model", metavar="MODEL", help="a .keras file")
-    report.add_argument("--data", required=True, metavar="DIR", help="folder of the data set")
+    _measured_data(report, "pictures to use", "layer; else the topmost interpretable one")
     report.add_argument("-o", "--out", default="report.html", metavar="FILE", help="page to write")
     report.add_argument(
         "--compare", metavar="MODEL", help="a second network, such as the ordinary twin"
     )
-    report.add_argument(
-        "--reader", choices=READERS, help="format of the data; told by its files if not given"
-    )
-    report.add_argument(
-        "--split",
-        choices=SPLITS,
-        help="pictures to use: test (or validation where there is none) if not given",
-    )
-    report.add_argument(
-        "--category",
-        action="append",
-        metavar="NAME",
-        help="a class of the model, in the order of its outputs, background left out; repeated",
-    )
-    report.add_argument("--layer", metavar="NAME", help="layer; else the topmost interpretable one")
     report.add_argument("--compare-layer", metavar="NAME", help="layer of the second network")
     report.add_argument(
         "--pictures", type=_count, default=1000, metavar="N", help="pictures on the page at most"
-    )
-    report.add_argument(
-        "--radius",
-        type=float,
-        metavar="PIXELS",
-        help="of the round receptive fields; measured by occlusion if not given (slow)",
-    )
-    report.add_argument(
-        "--preprocess",
-        metavar="NETWORK",
-        help="prepare pictures as this network of the zoo wants them, for models that do not do "
-        "so themselves",
     )
     report.add_argument("--title", metavar="TEXT", help="of the page")
 
@@ -389,6 +327,44 @@ def _parser():
 
     add_arguments(bench)
     return parser
+
+
+def _measured_data(sub, split, layer):
+    """The options of verbs that measure a model's layer on a data set."""
+    from keras_icnn._evaluate_model import READERS, SPLITS
+
+    sub.add_argument("--data", required=True, metavar="DIR", help="folder of the data set")
+    sub.add_argument(
+        "--reader", choices=READERS, help="its format; told by the files in it if not given"
+    )
+    sub.add_argument(
+        "--split",
+        choices=SPLITS,
+        help=f"{split}: test (or validation where there is none) if not given; all includes those "
+        "trained on, as the authors' code does",
+    )
+    sub.add_argument(
+        "--category",
+        action="append",
+        metavar="NAME",
+        help="a class of the model, in the order of its outputs, background left out; repeated",
+    )
+    sub.add_argument("--layer", metavar="NAME", help=layer)
+    sub.add_argument(
+        "--radius",
+        type=float,
+        metavar="PIXELS",
+        help="of the round receptive fields; measured by occlusion if not given (slow)",
+    )
+    _preprocess_option(sub, "images", "models that do not do so themselves")
+
+
+def _preprocess_option(sub, what, whom):
+    sub.add_argument(
+        "--preprocess",
+        metavar="NETWORK",
+        help=f"prepare {what} as this network of the zoo wants them, for {whom}",
+    )
 
 
 def _seed(text):
@@ -497,6 +473,7 @@ def _reproduce(args):
 
 def _explain(args):
     _import_keras()
+    from keras_icnn._evaluate_model import reference_pictures
     from keras_icnn.datasets._files import read_image
     from keras_icnn.visualize import Explainer
     from keras_icnn.visualize._figure import check_path
@@ -510,7 +487,7 @@ def _explain(args):
         model,
         args.method,
         layer=args.layer,
-        reference=_pictures(args.data, size, names) if args.data else None,
+        reference=reference_pictures(args.data, size, names) if args.data else None,
         class_names=names,
         preprocess=_preprocess(args.preprocess),
     )
@@ -597,27 +574,6 @@ def _load_model(path):
             "layers of Keras and of this package, and complete. Received: "
             f"{type(error).__name__}: {error}"
         ) from error
-
-
-def _pictures(path, size, class_names=None):
-    """Held-out pictures: the Animal-Part data set's validation split, or all class folders.
-
-    Where `class_names` are among the data's, only those classes, in that order.
-    """
-    from keras_icnn import datasets
-
-    if os.path.exists(os.path.join(path, "annotations.csv")):
-        data = datasets.animal_part(path).validation
-        if data.image_size != size:
-            raise ValueError(
-                f"The pictures of '{path}' are {data.image_size[0]} x {data.image_size[1]}, the "
-                f"model takes {size[0]} x {size[1]}. Use a folder of class folders."
-            )
-    else:
-        data = datasets.folder(path, image_size=size, validation_split=0).train
-    if class_names and set(class_names) <= set(data.class_names):
-        data = data.select(classes=class_names)
-    return data
 
 
 def _evaluate(args):
