@@ -153,21 +153,27 @@ def _number(value, table):
 
 
 def _missing(table, lines):
-    texts = []
+    """What was to be measured and has not been, networks with the same gaps together."""
+    gaps = {}
     for line in lines:
-        gaps = []
+        mine = []
         for k, column in enumerate(table.columns):
             cell = line.cells[column.figures[0]][k]
-            if cell.wanted and cell.runs < cell.wanted:
+            if cell.wanted and not math.isfinite(cell.value):
                 count = f" ({cell.runs} of {cell.wanted} runs)" if cell.runs else ""
-                gaps.append(f"{column.name}{count}")
-        if gaps:
-            texts.append(f"{line.title}, {line.variant}: {', '.join(gaps)}")
-    return "; ".join(texts)
+                if cell.runs == cell.wanted:
+                    count = " (not defined)"
+                mine.append(f"{column.name}{count}")
+        if mine:
+            gaps.setdefault(", ".join(mine), []).append(f"{line.title}, {line.variant}")
+    return "; ".join(f"{' and '.join(names)}: {columns}" for columns, names in gaps.items())
 
 
 def table_rows(table, lines, shared):
-    """The table as a list of dicts, a cell each; `shared` is added to every one of them."""
+    """The table as a list of dicts, a cell each; `shared` is added to every one of them.
+
+    Those of the paper's lines that no network was run for come last.
+    """
     rows = []
     for line in lines:
         values, average = table.paper(line.network, line.interpretable)
@@ -204,6 +210,24 @@ def table_rows(table, lines, shared):
                     **shared,
                 }
             )
+    run = {(line.network, line.interpretable) for line in lines}
+    for network, interpretable in table.printed:
+        if (network, interpretable) not in run:
+            values, average = table.paper(network, interpretable)
+            names = [column.name for column in table.columns]
+            if table.average:
+                names, values = [*names, "all"], [*values, average]
+            rows += [
+                {
+                    "table": table.name,
+                    "column": name,
+                    "network": network,
+                    "variant": "interpretable" if interpretable else "ordinary",
+                    "paper": _written(value),
+                }
+                for name, value in zip(names, values, strict=True)
+                if math.isfinite(value)
+            ]
     return rows
 
 

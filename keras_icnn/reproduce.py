@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
+from keras_icnn import __version__
 from keras_icnn._csv_file import write_csv
 from keras_icnn._filter_loss import FilterLoss
 from keras_icnn._paper_tables import RULES, read_table, recipes_folder
@@ -94,7 +95,12 @@ def reproduce(
     text = "\n".join(
         [table_text(paper, lines, titles, _notes(used, all_images)), *_more(used, done)]
     )
-    rows = table_rows(paper, lines, {"measured_on": "all images" if all_images else "held-out"})
+    shared = {
+        "measured_on": "all images" if all_images else "held-out",
+        "seeds": "+".join(map(str, _seeds(used))),
+        "keras_icnn": __version__,
+    }
+    rows = table_rows(paper, lines, shared)
     return Reproduced(text, rows, _write(Path(out), table, all_images, text, rows))
 
 
@@ -241,13 +247,16 @@ def _titles(networks):
 
 
 def _notes(used, all_images):
-    seeds = sorted({s for plan, _ in used for s in plan.recipe.seeds})
     measured = (
         "Measured on ALL images, those trained on included, as the authors' code does"
         if all_images
         else "Measured on held-out images"
     )
-    return [f"{measured}; seeds {', '.join(map(str, seeds))}."]
+    return [f"{measured}; seeds {', '.join(map(str, _seeds(used)))}."]
+
+
+def _seeds(used):
+    return sorted({s for plan, _ in used for s in plan.recipe.seeds})
 
 
 def _more(used, done):

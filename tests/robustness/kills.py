@@ -2,11 +2,12 @@
 
     python tests/robustness/kills.py --kills 100
 
-Two ways to train, the same number of kills each: `fit` with `keras_icnn.callbacks.Backup`, and
-`keras-icnn train`. A process is started, killed by SIGKILL after a random share of the processor
-time that an epoch takes, or (every third) in the moment a file is being written, and started again
-until the run is complete; then the next run begins. After each kill every file it left is read to
-the end. Each complete run must have left the same weights and results as one that was left alone.
+Three ways to train, the same number of kills each: `fit` with `keras_icnn.callbacks.Backup`,
+`keras-icnn train` and `keras-icnn reproduce`. A process is started, killed by SIGKILL after a
+random share of the processor time that an epoch takes, or (every third) in the moment a file is
+being written, and started again until the run is complete; then the next run begins. After each
+kill every file it left is read to the end. Each complete run must have left the same weights and
+results as one that was left alone.
 """
 
 import argparse
@@ -25,6 +26,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
+import small_data_sets
 
 RECIPE = """
 title = "kills"
@@ -49,6 +53,34 @@ arguments = { extra_layer = true, new_filters = 8 }
 [[variant]]
 name = "interpretable"
 network = "squeezenet_interpretable"
+arguments = { interpret_top = false, new_filters = 8 }
+"""
+
+TABLE_RECIPE = """
+seeds = [0]
+[data]
+reader = "cub200"
+path = "CUB_200_2011"
+negatives = "animal_part/negatives"
+task = "single-category"
+arguments = { species = false, image_size = [64, 64] }
+train_on = ["train"]
+[network]
+head = "pooled"
+[training]
+epochs = 2
+batch_size = 8
+optimizer = "sgd"
+schedule = "geometric"
+positive_share = 0.75
+[[variant]]
+name = "ordinary"
+network = "squeezenet"
+arguments = { extra_layer = true, new_filters = 8 }
+[[variant]]
+name = "interpretable"
+network = "squeezenet_interpretable"
+radius_from = "ordinary"
 arguments = { interpret_top = false, new_filters = 8 }
 """
 
@@ -102,19 +134,22 @@ def fit(folder):
 
 def train(folder):
     """`keras-icnn train` on a folder of pictures: two networks, trained whole and measured."""
+    _command("train", folder.parent / "kills.toml", folder)
+
+
+def reproduce(folder):
+    """`keras-icnn reproduce`: a table of the paper on a small data set in the format of CUB-200."""
+    recipe = folder.parent / "table.toml"
+    _command("reproduce", "table5", folder, "--recipe", recipe)
+    if not (folder / "table5.csv").is_file():
+        sys.exit("no table")
+
+
+def _command(verb, what, folder, *more):
     from keras_icnn import cli
 
-    code = cli.main(
-        [
-            "--debug",
-            "train",
-            str(folder.parent / "kills.toml"),
-            "--data",
-            str(folder.parent),
-            "--out",
-            str(folder),
-        ]
-    )
+    argv = ["--debug", verb, what, "--data", folder.parent, "--out", folder, *more]
+    code = cli.main([str(word) for word in argv])
     if code:
         sys.exit(code)
     (folder / "final").touch()
@@ -124,6 +159,8 @@ def pictures(folder):
     from PIL import Image
 
     (folder / "kills.toml").write_text(RECIPE)
+    (folder / "table.toml").write_text(TABLE_RECIPE)
+    small_data_sets.cub200(folder)
     rng = np.random.default_rng(0)
     for name in ("coarse", "fine"):
         (folder / "pictures" / name).mkdir(parents=True, exist_ok=True)
@@ -134,7 +171,7 @@ def pictures(folder):
             image.save(folder / "pictures" / name / f"{k}.png")
 
 
-WORK = {"fit": fit, "train": train}
+WORK = {"fit": fit, "train": train, "reproduce": reproduce}
 
 
 # --- what it leaves -----------------------------------------------------------------------------
