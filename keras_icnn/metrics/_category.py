@@ -60,7 +60,9 @@ class CategoryMeasures:
 
     def update(self, maps, image_ids, diversity: PeakDiversity):
         """Adds maps [images, h, w, filters] of the images with these numbers."""
-        if not np.isfinite(maps).all():
+        # Finite numbers cannot add up to anything else in float64: one pass for both.
+        sums = maps.sum(axis=(0, 1, 2), dtype="float64")
+        if not np.isfinite(sums).all():
             raise ValueError(
                 "The maps to measure hold NaN or infinite values; check that the network did not "
                 "diverge and that its input has the right preprocessing."
@@ -78,7 +80,7 @@ class CategoryMeasures:
             self._parts.update(maps, image_ids)
         self._alive.update(strengths)
         diversity.update(peaks, strengths, image_size=own)
-        self._sum = self._sum + maps.sum(axis=(0, 1, 2), dtype="float64")
+        self._sum = self._sum + sums
         self._peak = self._peak + np.maximum(strengths, 0).sum(axis=0, dtype="float64")
         self._images += len(maps)
 

@@ -410,3 +410,16 @@ def test_interpretability_errors():
         metrics.part_interpretability(maps, masks, centers=np.zeros((2, 2, 3)), radius=5)
     with pytest.raises(ValueError, match="height and width of `centers`"):
         metrics.part_interpretability(maps, masks, centers=np.zeros((2, 2, 2)), radius=5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (17, 18), (260, 256)])
+def test_peaks_are_the_first_of_the_highest_units(size):
+    height, width = size
+    # Whole numbers, so that many units are equally high; some maps are silent.
+    maps = np.random.default_rng(0).integers(0, 4, (3, height, width, 5)).astype("float32")
+    maps[1, ..., 2] = 0
+    centers = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1) * 16.0
+    peaks, strengths = metrics.peaks_of(maps, centers)
+    flat = maps.reshape(3, -1, 5)
+    np.testing.assert_array_equal(peaks, centers.reshape(-1, 2)[flat.argmax(axis=1)])
+    np.testing.assert_array_equal(strengths, flat.max(axis=1))
