@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_icnn import __version__
 from keras_icnn._feature_cache import FeatureCache
+from keras_icnn._filter_loss import FilterLoss
 from keras_icnn._provenance import data_digest, file_digest
 from keras_icnn._recipe_format import Recipe, RecipeError, read_recipe, resolve
 from keras_icnn._result_tables import (
@@ -248,13 +249,13 @@ class _Run:
         return None
 
     def _same_sources(self, row):
-        """Whether a row was measured on this data and with these weights, as far as it tells."""
+        """Whether a row was measured with this data, rule and weights, as far as it tells."""
         name = row["variant"] if on_all_images(row["kind"], False) != TRIVIAL else row["beside"]
         variant = next((v for v in self.recipe.variants if v.name == name), None)
         if variant is None:
             return False
-        now = {"data_sha256": self.data_sha256}
-        # Without the weights no more than the data can be compared.
+        now = {"data_sha256": self.data_sha256, "rule_sha256": _rule_digest(variant)}
+        # Without the weights no more than the rest can be compared.
         with contextlib.suppress(RecipeError):
             now["weights_sha256"] = self._weights(variant)[1]
         return all(row.get(column) in (None, "", value) for column, value in now.items())
@@ -449,15 +450,16 @@ class _Run:
         # A class's name comes from a data set, and names a file here.
         category = file_name(category)
         # All that a trained network depends on: one of other weights must not be taken for it.
-        sources = (self.recipe.sha256, self.data_sha256, self._weights(variant)[1])
-        digest = hashlib.sha256(" ".join(sources).encode()).hexdigest()[:8]
+        sources = " ".join(self._sources(variant).values())
+        digest = hashlib.sha256(sources.encode()).hexdigest()[:8]
         return f"{self.recipe.name}-{digest}-{variant.name}-{category}-{seed}"
 
     def _sources(self, variant):
-        """Columns that tell a run from one with another recipe, other data or other weights."""
+        """Columns that tell a run from one with another recipe, data, filter loss or weights."""
         return {
             "recipe_sha256": self.recipe.sha256,
             "data_sha256": self.data_sha256,
+            "rule_sha256": _rule_digest(variant),
             "weights_sha256": self._weights(variant)[1],
         }
 
@@ -745,6 +747,16 @@ class _Run:
 
 def _kind(variant):
     return SUPERVISED if variant.kind == "supervised" else NETWORK
+
+
+def _rule_digest(variant):
+    """sha256 of the filter loss in full: what "default" stands for may change with the version."""
+    if variant.network == variant.base_network:
+        return ""
+    rule = variant.filter_loss
+    if rule != "none":
+        rule = FilterLoss.parse("default" if rule is None else rule).get_config()
+    return hashlib.sha256(json.dumps(rule, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _rounded(value):
