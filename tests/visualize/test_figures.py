@@ -77,16 +77,18 @@ def test_filter_maps(data, tmp_path):
     model = network()
     image = data.image(0)
     path = tmp_path / "maps.png"
-    figure = filter_maps(model, image, [3, 1], path=path)
     maps = MapsReader(model, None, 1)(image[None], before=True)
+    # Which filters fire depends on the weights that the backend draws.
+    first, second = np.argsort(-maps.after.max(axis=(0, 1, 2)))[:2]
+    figure = filter_maps(model, image, [int(first), int(second)], path=path)
     shown = panels(figure)
     assert len(shown) == 10 and path.stat().st_size > 1000
     np.testing.assert_array_equal(shown[0], image)
-    np.testing.assert_allclose(shown[1], maps.before[0, :, :, 3])
-    np.testing.assert_allclose(shown[2], maps.masks()[0, :, :, 3])
-    np.testing.assert_allclose(shown[8], maps.after[0, :, :, 1])
+    np.testing.assert_allclose(shown[1], maps.before[0, :, :, first])
+    np.testing.assert_allclose(shown[2], maps.masks()[0, :, :, first])
+    np.testing.assert_allclose(shown[8], maps.after[0, :, :, second])
     radius = max(maps.field.size) / 4
-    seen = seen_region(maps.after[0, :, :, 1], maps.field, radius)
+    seen = seen_region(maps.after[0, :, :, second], maps.field, radius)
     np.testing.assert_allclose(shown[9], lit(image, 2 * seen))
     titles = [a.get_title() for a in figure.axes[:5]]
     assert titles == [
