@@ -316,6 +316,12 @@ class FilterLoss:
             f"only). Received: filter_loss={value!r}"
         )
 
+    @property
+    def weighs_fits(self):
+        """Whether the push depends on how well maps fit the templates (Eq. 2's likelihoods)."""
+        full = self.gradient.startswith("full")
+        return full or (self.gradient == "one_template" and self.likelihood == "paper")
+
     def templates(self, height, width):
         """The `PartTemplates` of this rule for maps of `height x width` units."""
         return PartTemplates(

@@ -268,11 +268,16 @@ class InterpretableFilters(keras.layers.Layer):
         row, column = self._peak(maps)
         member = _labels.membership(scope.y, self.num_classes)
         batch_size = ops.cast(ops.shape(maps)[0], "float32")
-        batch_size, state, trace, shares = self._statistics(maps, member, batch_size)
+        batch_size, state, exponentials, shares = self._statistics(maps, member, batch_size)
         # A ReLU may turn what is not a number into 0; the normalisation's statistics still tell.
         state.update({f"normalization_{k}": value for k, value in enumerate(statistics)})
-        likelihood = _ops.Likelihood(trace, state["log_z"], templates, rule.marginal)
-        loss = likelihood.loss()
+        likelihood = None
+        if rule.weighs_fits or rule.marginal != "map":
+            trace = exponentials.trace
+            likelihood = _ops.Likelihood(trace, state["log_z"], templates, rule.marginal)
+            loss = likelihood.loss()
+        else:
+            loss = exponentials.loss(state["log_z"], templates)
         scope_value = ops.mean(loss)
 
         if self.filter_loss is None:
@@ -324,7 +329,7 @@ class InterpretableFilters(keras.layers.Layer):
         if rule.scale_with_activation:
             scale = scale * state["activation_scale"]
         value = ops.sum(scale * loss)
-        weighted = self._weigh(push, scale * _replicas.count() / batch_size)
+        weighted = push.times(scale * _replicas.count() / batch_size)
         scope.add(_ops.loss_term(x, value, weighted), scope_value)
         return _ops.mask_maps(x, row, column, templates, beta) if self.mask else x
 
@@ -359,13 +364,14 @@ class InterpretableFilters(keras.layers.Layer):
         trace = _ops.traces(maps, self._templates)
         if rule.rescale:
             trace = trace / state["activation_scale_safe"]
-        batch_log = _ops.log_mean_exp(trace, batch_size)
+        exponentials = _ops.Exponentials(trace)
+        batch_log = exponentials.log_mean(batch_size)
         mixed = ops.logaddexp(
             self.log_z + _log(rule.momentum), batch_log + float(np.log1p(-rule.momentum))
         )
         seeded = ops.logical_and(self.steps > 0, self.log_z > _UNSEEDED)
         state["log_z"] = ops.where(seeded, mixed, batch_log)
-        return batch_size, state, trace, counts / batch_size
+        return batch_size, state, exponentials, counts / batch_size
 
     def _running(self, variable, value):
         # Zero is "not known yet": another rule, or a filter that never fired, leaves it so.
@@ -462,14 +468,6 @@ class InterpretableFilters(keras.layers.Layer):
         if rule.normalize:
             strength = _ops.normalize_by_sign(strength, positive)
         return _ops.TargetPush(row, column, positive, strength * weight, templates, beta)
-
-    def _weigh(self, push, weight):
-        """`push` times a weight, a scalar or `[F]`."""
-        if isinstance(push, _ops.TargetPush):
-            row, column, positive, coefficient, *beta = push.tensors
-            weighted = coefficient * weight
-            return _ops.TargetPush(row, column, positive, weighted, self._templates, *beta)
-        return _ops.DensePush(push.tensors[0] * weight)
 
     def target_categories(self):
         """The class each filter stands for: int array `[filters]`, -1 before labels were seen.

@@ -7,6 +7,8 @@ Shapes: `B` images, `h x w` units (`P = h*w`), `F` filters, `T = P + 1` template
 against the `1/N` of the task loss, and `q = N p(x) = sum_T p(T) exp(tr(x.T)) / m_T`.
 """
 
+import copy
+
 import keras
 import numpy as np
 from keras import ops
@@ -174,6 +176,38 @@ def traces(x, templates):
     flat = ops.reshape(ops.cast(x, "float32"), (-1, templates.units, x.shape[3]))
     bank = templates.bank().reshape(templates.units + 1, templates.units)
     return ops.matmul(ops.convert_to_tensor(bank.astype("float32")), flat)
+
+
+class Exponentials:
+    """The exponentials of a batch's traces, made once for log Z and for the logged -MI.
+
+    Args:
+        trace: `tr(x.T)`, `[B, T, F]`.
+    """
+
+    def __init__(self, trace):
+        largest = ops.max(trace, axis=0)
+        # A difference of infinities is no number.
+        self._largest = ops.where(ops.isfinite(largest), largest, 0.0)
+        self._values = ops.exp(trace - self._largest)
+        self._sum = ops.sum(self._values, axis=0)
+        self.trace = trace
+
+    def log_mean(self, batch_size):
+        """As `log_mean_exp` of the traces."""
+        of_replica = self._largest + ops.log(self._sum)
+        return ops.logsumexp(_replicas.gather(of_replica), axis=0) - ops.log(batch_size)
+
+    def loss(self, log_m, templates):
+        """As `Likelihood(trace, log_m, templates).loss()`."""
+        prior = ops.convert_to_tensor(np.exp(templates.log_prior()).astype("float32")[:, None])
+        weight = prior * ops.exp(self._largest - log_m)  # [T, F]
+        joint = ops.sum(self._values * self.trace, axis=0) - log_m * self._sum
+        q = ops.sum(weight * self._values, axis=1)
+        tiny = np.finfo("float32").tiny
+        own = ops.mean(q * ops.log(ops.maximum(q, tiny)), axis=0)
+        images = ops.cast(ops.shape(self.trace)[0], "float32")
+        return own - ops.sum(weight * joint, axis=0) / images
 
 
 def log_mean_exp(values, batch_size):
@@ -368,14 +402,22 @@ class TargetPush:
     """`-coefficient * target template`: never stored, only its factors are."""
 
     def __init__(self, row, column, positive, coefficient, templates, beta=None):
+        # -coefficient (positive (T + 1) - 1), T the template of the peak, as slope T + level.
         own = () if beta is None else (beta,)
-        self.tensors = (row, column, positive, coefficient, *own)
+        self.tensors = (row, column, -coefficient * positive, coefficient * (1 - positive), *own)
         self._templates = templates
 
-    def direction(self, row, column, positive, coefficient, beta=None):
+    def times(self, weight):
+        """This push times a weight, a scalar or `[F]`."""
+        weighted = copy.copy(self)
+        row, column, slope, level, *own = self.tensors
+        weighted.tensors = (row, column, slope * weight, level * weight, *own)
+        return weighted
+
+    def direction(self, row, column, slope, level, beta=None):
         """The push `[B, h, w, F]` from `tensors`."""
-        target = target_template(row, column, positive, self._templates, beta)
-        return target * -ops.expand_dims(ops.expand_dims(coefficient, 1), 1)
+        template = ops.maximum(_falloff(row, column, self._templates, beta), -1.0)
+        return template * slope[:, None, None] + level[:, None, None]
 
 
 class DensePush:
@@ -383,6 +425,10 @@ class DensePush:
 
     def __init__(self, push):
         self.tensors = (push,)
+
+    def times(self, weight):
+        """This push times a weight, a scalar or `[F]`."""
+        return DensePush(self.tensors[0] * weight)
 
     @staticmethod
     def direction(push):
@@ -453,12 +499,11 @@ def push_moments(x, push, remove_radial, counted):
         have a push: no gradient passes the others.
     """
     direction = push.direction(*push.tensors)
-    active = ops.cast(x > 0, "float32")
 
     def over_units(values):
         return ops.sum(values, axis=(1, 2))
 
-    square = over_units(ops.square(direction) * active)
+    square = over_units(ops.where(x > 0, ops.square(direction), 0.0))
     sums = [ops.sum(square * counted, axis=0), ops.sum(counted)]
     if remove_radial:
         along, norm = over_units(direction * x), over_units(ops.square(x))

@@ -160,6 +160,19 @@ def test_loss_is_minus_mutual_information():
         assert found[f] == pytest.approx(-expected, rel=1e-5)
 
 
+def test_exponentials_are_made_once():
+    # Other statistics than the batch's own, so that log Z and the loss do not cancel.
+    x = np.random.default_rng(0).uniform(0, 3, (5, 4, 4, 2)).astype("float32")
+    templates = PartTemplates(4, 4, tau=2.0)
+    trace = _ops.traces(x, templates)
+    once = _ops.Exponentials(trace)
+    log_m = _ops.log_mean_exp(trace, 5.0)
+    assert numpy(once.log_mean(5.0)) == pytest.approx(numpy(log_m), abs=1e-5)
+    for shift in (0.0, 1.5, -1.5):
+        expected = numpy(_ops.Likelihood(trace, log_m + shift, templates).loss())
+        assert numpy(once.loss(log_m + shift, templates)) == pytest.approx(expected, rel=1e-4)
+
+
 def test_entropies_add_up_to_the_loss():
     # Eq. (5): Loss = -H(T) + H({T-, T+} | X) + sum_x p(T+, x) H(T+ | x).
     x = np.random.default_rng(0).uniform(0, 3, (6, 4, 3, 2)).astype("float32")
