@@ -160,7 +160,7 @@ def add_layer(x, filters=None, normalization="batch", interpretable=None, dtype=
         "filters": filters or x.shape[-1],
         "kernel_size": 3,
         "padding": "same",
-        # N(0, 2 / fan_in), not truncated: the initialisation the measured trial used.
+        # N(0, 2 / fan_in), not truncated: as the measured networks have it.
         "kernel_initializer": keras.initializers.VarianceScaling(
             2.0, mode="fan_in", distribution="untruncated_normal"
         ),
