@@ -64,6 +64,7 @@ class Backup(keras.callbacks.Callback):
         self.path = Path(path)
         self.every = int(every)
         self.delete = bool(delete)
+        self._writes = True
         self._begin()
 
     def _begin(self):
