@@ -227,9 +227,8 @@ class InterpretableFilters(keras.layers.Layer):
 
     def _mask_beta(self):
         """Width of the masks: a number, each filter's own `[F]`, or None, that of the templates."""
-        if not self._rule.learn_beta:
-            return self._rule.mask_beta
-        return self._template_beta()
+        own = self._template_beta()
+        return self._rule.mask_beta if own is None else own
 
     def _template_beta(self):
         """Each filter's own width `[F]`, or None where all share the rule's."""

@@ -128,28 +128,16 @@ def _parser():
     train = verb("train", _train, "train and measure the networks of a recipe", _RESUME)
     train.add_argument("recipe", metavar="RECIPE", help="a .toml file, as under zoo/recipes/")
     train.add_argument(
-        "--data", default=".", metavar="DIR", help="folder that holds the recipe's data and weights"
-    )
-    train.add_argument(
         "--out", metavar="DIR", help="folder for the results; runs/NAME of the recipe if not given"
-    )
-    train.add_argument(
-        "--seed",
-        type=_seed,
-        action="append",
-        metavar="N",
-        help="only this seed of the recipe's; may be repeated",
     )
     train.add_argument(
         "--variant", action="append", metavar="NAME", help="only this variant; may be repeated"
     )
-    train.add_argument(
-        "--category", action="append", metavar="NAME", help="only this category; may be repeated"
-    )
-    train.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on where a run into the same --out was stopped; always so, with or without it",
+    _recipe_runs(
+        train,
+        data="folder that holds the recipe's data and weights",
+        seed="only this seed of the recipe's; may be repeated",
+        category="only this category; may be repeated",
     )
 
     from keras_icnn._paper_tables import DATA_SETS, RULES, TABLES
@@ -158,9 +146,6 @@ def _parser():
         "reproduce", _reproduce, "run a table of the paper and print it beside the paper's", _RESUME
     )
     reproduce.add_argument("table", metavar="TABLE", choices=TABLES, help="table1 to table7")
-    reproduce.add_argument(
-        "--data", default=".", metavar="DIR", help="folder that holds the data sets and weights"
-    )
     reproduce.add_argument(
         "--out",
         default="runs/tables",
@@ -178,19 +163,6 @@ def _parser():
         action="append",
         choices=DATA_SETS,
         help="only the columns on this data set; may be repeated",
-    )
-    reproduce.add_argument(
-        "--category",
-        action="append",
-        metavar="NAME",
-        help="only this category of the single-category tasks; may be repeated",
-    )
-    reproduce.add_argument(
-        "--seed",
-        type=_seed,
-        action="append",
-        metavar="N",
-        help="this seed in place of the recipes'; may be repeated",
     )
     reproduce.add_argument(
         "--rule",
@@ -213,10 +185,11 @@ def _parser():
     reproduce.add_argument(
         "--print", action="store_true", help="print what has been measured, train nothing"
     )
-    reproduce.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on where a run into the same --out was stopped; always so, with or without it",
+    _recipe_runs(
+        reproduce,
+        data="folder that holds the data sets and weights",
+        seed="this seed in place of the recipes'; may be repeated",
+        category="only this category of the single-category tasks; may be repeated",
     )
 
     explain = verb("explain", _explain, "tell which filters decided the class of an image")
@@ -327,6 +300,18 @@ def _parser():
 
     add_arguments(bench)
     return parser
+
+
+def _recipe_runs(sub, data, seed, category):
+    """The options of verbs that run recipes, with what each means there."""
+    sub.add_argument("--data", default=".", metavar="DIR", help=data)
+    sub.add_argument("--seed", type=_seed, action="append", metavar="N", help=seed)
+    sub.add_argument("--category", action="append", metavar="NAME", help=category)
+    sub.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where a run into the same --out was stopped; always so, with or without it",
+    )
 
 
 def _measured_data(sub, split, layer):

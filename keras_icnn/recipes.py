@@ -193,16 +193,14 @@ def _mistakes_of(where):
 class _Run:
     """The runs of one recipe in a folder."""
 
-    def __init__(
-        self, recipe, data, out, verbose, results=None, already_read=None, all_images=False
-    ):
+    def __init__(self, recipe, data, out, verbose, results, already_read, all_images):
         self.recipe = recipe
         self.data_folder = data
         self.out = out
         self.verbose = verbose
         self.all_images = all_images
-        self.results = results or Results(out / "results.csv", _KEY)
-        self.splits, self.data_sha256 = self._data({} if already_read is None else already_read)
+        self.results = results
+        self.splits, self.data_sha256 = self._data(already_read)
 
     def plan(self, job):
         """The runs that are still to be done: (category, seed, variant)."""

@@ -1,13 +1,16 @@
 """`keras-icnn evaluate`: a saved model on data sets in their own formats."""
 
 import csv
+import sys
+from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
-from PIL import Image
 
 from keras_icnn import cli
+
+sys.path.insert(0, str(Path(__file__).parent / "integration"))
+import small_data_sets
 
 
 def _network(path, size, outputs, activation="softmax"):
@@ -21,35 +24,8 @@ def _network(path, size, outputs, activation="softmax"):
 @pytest.fixture
 def birds(tmp_path):
     """CUB-200-2011's format: two species, twelve pictures each, and four negatives."""
-    root = tmp_path / "cub"
-    tables = {name: "" for name in ("images", "image_class_labels", "bounding_boxes")}
-    tables |= {"train_test_split": "", "parts/part_locs": "", "classes": "1 001.A\n2 002.B\n"}
-    tables["parts/parts"] = "1 back\n2 beak\n3 tail\n"
-    rng = np.random.default_rng(0)
-    for i in range(1, 25):
-        species = 1 + i % 2
-        name = f"00{species}.{'AB'[species - 1]}/{i}.png"
-        x, y = rng.integers(20, 80, 2)
-        picture = rng.integers(0, 60, (100, 100, 3), "uint8")
-        picture[y - 8 : y + 8, x - 8 : x + 8] = 250
-        _save(root / "images" / name, picture)
-        tables["images"] += f"{i} {name}\n"
-        tables["image_class_labels"] += f"{i} {species}\n"
-        tables["bounding_boxes"] += f"{i} 0.0 0.0 100.0 100.0\n"
-        tables["train_test_split"] += f"{i} {i <= 12:d}\n"
-        for part in (1, 2, 3):
-            tables["parts/part_locs"] += f"{i} {part} {x + part}.0 {y}.0 1\n"
-    for name, text in tables.items():
-        (root / f"{name}.txt").parent.mkdir(exist_ok=True)
-        (root / f"{name}.txt").write_text(text)
-    for i in range(4):
-        _save(tmp_path / "neg" / f"{i}.png", rng.integers(0, 60, (60, 60, 3), "uint8"))
-    return root
-
-
-def _save(path, picture):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path)
+    small_data_sets.cub200(tmp_path, birds=24, background=4)
+    return tmp_path / "CUB_200_2011"
 
 
 def _run(*argv):
@@ -81,7 +57,7 @@ def test_all_images_are_labelled_so(birds, tmp_path, capsys):
 def test_one_species_against_negatives(birds, tmp_path, capsys):
     model = tmp_path / "one.keras"
     _network(model, (48, 48), 1, "sigmoid")
-    negatives = tmp_path / "neg"
+    negatives = tmp_path / "animal_part" / "negatives"
     assert _run(model, "--data", birds, "--category", "A", "--negatives", negatives) == cli.DONE
     # Every second negative is for test.
     assert "8 images, 6 of A measured" in capsys.readouterr().out

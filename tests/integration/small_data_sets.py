@@ -1,7 +1,13 @@
 """Small generated data sets in the formats of the paper's three, below one data folder."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "datasets"))
+from mat_files import struct_array
 
 _SEED = 0
 
@@ -21,7 +27,7 @@ def negatives(root, count=10):
         save(root / "animal_part" / "negatives" / f"{i}.png", _noise(rng, (70, 60)))
 
 
-def cub200(root, birds=16):
+def cub200(root, birds=16, background=10):
     """Birds of two species, a bright square as their back, head and tail; negatives beside."""
     rng = np.random.default_rng(_SEED)
     folder = root / "CUB_200_2011"
@@ -43,7 +49,7 @@ def cub200(root, birds=16):
     for name, text in tables.items():
         (folder / f"{name}.txt").parent.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.txt").write_text(text)
-    negatives(root)
+    negatives(root, background)
 
 
 def pascal_part(root, animals=("cat", "cow"), each=10):
@@ -68,20 +74,12 @@ def pascal_part(root, animals=("cat", "cow"), each=10):
                 masks[name] = np.zeros((90, 120), "uint8")
                 masks[name][y0:y1, x0:x1] = 1
             save(folder / "JPEGImages" / f"{animal}{i}.jpg", picture)
-            parts = _struct([{"part_name": n, "mask": m} for n, m in masks.items()])
+            parts = struct_array([{"part_name": n, "mask": m} for n, m in masks.items()])
             whole = np.maximum.reduce(list(masks.values()))
             rows = [{"class": animal, "class_ind": 1.0, "mask": whole, "parts": parts}]
-            anno = {"imname": f"{animal}{i}", "objects": _struct(rows)}
+            anno = {"imname": f"{animal}{i}", "objects": struct_array(rows)}
             scipy.io.savemat(folder / "Annotations_Part" / f"{animal}{i}.mat", {"anno": anno})
     negatives(root)
-
-
-def _struct(rows):
-    array = np.zeros((1, len(rows)), dtype=[(name, object) for name in rows[0]])
-    for i, row in enumerate(rows):
-        for name, value in row.items():
-            array[0, i][name] = value
-    return array
 
 
 def animal_part(root, names=("bird", "domestic_cat"), each=6):

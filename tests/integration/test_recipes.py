@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_icnn import recipes
+from keras_icnn._results import Results
 
 RECIPE = """
 title = "creatures on SqueezeNet"
@@ -315,8 +316,10 @@ def test_folders_have_no_background(tmp_path):
     text = text.replace('frozen_until = "fire8_concat"', "").replace('"weights.npz"', '""')
     path = tmp_path / "photos.toml"
     path.write_text(text)
-    (tmp_path / "out").mkdir()
-    run = recipes._Run(recipes.read_recipe(path), tmp_path, tmp_path / "out", False)
+    out = tmp_path / "out"
+    out.mkdir()
+    results = Results(out / "results.csv", recipes._KEY)
+    run = recipes._Run(recipes.read_recipe(path), tmp_path, out, False, results, {}, False)
     assert run._categories() == ["apple", "pear"]
     with pytest.raises(recipes.RecipeError, match="needs a background class"):
         run._classes("pear")
