@@ -49,12 +49,15 @@ class Network:
     `frozen_until` names the layer whose outputs are computed once and cached; the layers up to it
     are frozen. `head` is `"network"`, the network's own, or `"pooled"`: mean over the map, times
     `head_scale`, one linear layer. With `top`, the network is cut at that map, which counts as
-    its top map from then on.
+    its top map from then on. With `fixed_normalization` the batch normalisation up to `top` stays
+    as the weights have it, where the layers around it are trained: statistics that move slowly
+    would still be the old ones after a few epochs.
     """
 
     weights: str = ""
     top: str = ""
     frozen_until: str = ""
+    fixed_normalization: bool = False
     head: str = "network"
     head_scale: float = 1.0
     arguments: dict = field(default_factory=dict)
@@ -209,6 +212,10 @@ def _recipe(content, path, sha256):
         raise ValueError(
             "`top` in [network] leaves the network's own head out; it needs head = 'pooled'. "
             f"Received: top={network.top!r}, head={network.head!r}"
+        )
+    if network.fixed_normalization and not network.top:
+        raise ValueError(
+            "`fixed_normalization` in [network] is for the network up to `top`, which is not given"
         )
     training = _section(Training, content.get("training", {}), "[training]")
     _one_of(training.schedule, SCHEDULES, "schedule", "[training]")

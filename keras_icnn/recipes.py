@@ -532,7 +532,14 @@ class _Run:
             pooled = keras.layers.Rescaling(recipe.network.head_scale, name="head_scale")
             outputs = keras.layers.Dense(classes, name="predictions")(pooled(model.output))
             model = make(model.inputs, outputs, name=variant.name)
-        if not recipe.network.frozen_until or variant.kind == "untrained":
+        if variant.kind == "untrained":
+            return model, model, None
+        if recipe.network.fixed_normalization:
+            top = self._layer(model, recipe.network.top)
+            for layer in keras.Model(model.inputs, top.output).layers:
+                if isinstance(layer, keras.layers.BatchNormalization):
+                    layer.trainable = False
+        if not recipe.network.frozen_until:
             return model, model, None
         if self._weights(variant)[0] is None:
             raise RecipeError("`frozen_until` in [network] needs pretrained `weights`.")

@@ -325,6 +325,34 @@ def test_folders_have_no_background(tmp_path):
         run._classes("pear")
 
 
+def test_the_backbones_normalization_can_stay_as_it_is(tmp_path):
+    import keras
+
+    network = 'top = "block_2_add"\nfixed_normalization = true'
+    text = RECIPE.replace('frozen_until = "fire8_concat"', network)
+    text = text.replace('"squeezenet', '"mobilenet_v2').replace('"weights.npz"', '""')
+    path = tmp_path / "mobile.toml"
+    path.write_text(text.replace("{ fire9 = 0.1 }", "{ block_2 = 0.1 }"))
+    (tmp_path / "out").mkdir()
+    results = Results(tmp_path / "out" / "results.csv", recipes._KEY)
+    recipe = recipes.read_recipe(path)
+    run = recipes._Run(recipe, tmp_path, tmp_path / "out", False, results, {}, False)
+    for variant in recipe.variants:
+        model, trained, lower = run._build(variant)
+        assert trained is model and lower is None
+        backbone = keras.Model(model.inputs, model.get_layer("block_2_add").output)
+        kinds = [(type(layer).__name__, layer.trainable) for layer in backbone.layers]
+        assert ("BatchNormalization", False) in kinds and ("BatchNormalization", True) not in kinds
+        assert ("Conv2D", True) in kinds
+        # The new layer has a normalisation of its own, which is trained.
+        new = sum(w.path.endswith(("gamma", "beta")) for w in model.trainable_weights)
+        assert new == 2
+    without = path.with_name("without.toml")
+    without.write_text(text.replace('top = "block_2_add"\n', ""))
+    with pytest.raises(recipes.RecipeError, match="`fixed_normalization`.*`top`"):
+        recipes.read_recipe(without)
+
+
 @pytest.mark.slow
 def test_whole_networks_train_on_pictures_and_load_again(recipe_file, tmp_path):
     text = RECIPE.replace('frozen_until = "fire8_concat"', "").replace('"weights.npz"', '""')
