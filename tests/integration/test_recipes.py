@@ -349,7 +349,7 @@ def test_the_backbones_normalization_can_stay_as_it_is(tmp_path):
         assert new == 2
     without = path.with_name("without.toml")
     without.write_text(text.replace('top = "block_2_add"\n', ""))
-    with pytest.raises(recipes.RecipeError, match="`fixed_normalization`.*`top`"):
+    with pytest.raises(recipes.RecipeError, match=r"`fixed_normalization`.*`top`"):
         recipes.read_recipe(without)
 
 
