@@ -74,7 +74,10 @@ def association_rates(part_masks, image_ids, regions, groups, iou):
         if not present.any():
             return present, None
         parts = _discs.pack(masks[present])
-        return present, [_associated(regions, rows(place), parts, iou) for _, rows in groups]
+        overlap = _discs.overlaps(regions.packed, parts)
+        return present, [
+            _associated(regions, rows(place), parts, overlap, iou) for _, rows in groups
+        ]
 
     hits = images_with = None
     places = [range(i, min(i + _IMAGES, len(image_ids))) for i in range(0, len(image_ids), _IMAGES)]
@@ -91,13 +94,12 @@ def association_rates(part_masks, image_ids, regions, groups, iou):
     return [np.where(images_with > 0, n / np.maximum(images_with, 1), np.nan) for n in hits]
 
 
-def _associated(regions, rows, parts, iou):
-    """(detectors, bool [detectors, parts])."""
+def _associated(regions, rows, parts, overlap, iou):
+    """(detectors, bool [detectors, parts]); `overlap` [regions, parts] in pixels."""
     if not len(rows.detectors):
         return rows.detectors, np.zeros((0, len(parts)), bool)
     part_area = _discs.popcount(parts)
-    used, member = np.unique(rows.members, return_inverse=True)
-    overlap = _discs.overlaps(regions.packed[used], parts)[member]
+    overlap = overlap[rows.members]
     area = regions.area[rows.members]
     # The union's area lies between that of the largest member and the sum; so does its overlap.
     lowest, highest = np.maximum.reduceat(area, rows.starts), np.add.reduceat(area, rows.starts)
@@ -111,7 +113,8 @@ def _associated(regions, rows, parts, iou):
         lengths = ends - rows.starts
         members = rows.members[np.repeat(undecided, lengths)]
         starts = np.append(0, np.cumsum(lengths[undecided])[:-1])
-        certain[undecided] = _discs.iou(_discs.unions(regions.packed, members, starts), parts) > iou
+        drawn = _discs.unions(regions.packed, members, starts)
+        certain[undecided] = _discs.iou(drawn, parts) > iou
     return rows.detectors, certain
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from keras_icnn.metrics._diversity import Alive, PeakDiversity
 from keras_icnn.metrics._frames import move
 from keras_icnn.metrics._location_instability import InstabilityResult, LocationInstability
-from keras_icnn.metrics._maps import peaks_of
+from keras_icnn.metrics._maps import peak_units
 from keras_icnn.metrics._part_interpretability import InterpretabilityResult, PartInterpretability
 from keras_icnn.metrics._part_tracking import PartTracking, TrackingResult
 from keras_icnn.metrics._top_images import TopImages
@@ -59,15 +59,16 @@ class CategoryMeasures:
         self._images = 0
 
     def update(self, maps, image_ids, diversity: PeakDiversity):
-        """Adds maps [images, h, w, filters] of the images with these numbers."""
+        """Adds maps, a list of [h, w, filters], of the images with these numbers."""
         # Finite numbers cannot add up to anything else in float64: one pass for both.
-        sums = maps.sum(axis=(0, 1, 2), dtype="float64")
+        sums = sum(one.sum(axis=(0, 1), dtype="float64") for one in maps)
         if not np.isfinite(sums).all():
             raise ValueError(
                 "The maps to measure hold NaN or infinite values; check that the network did not "
                 "diverge and that its input has the right preprocessing."
             )
-        peaks, strengths = peaks_of(maps, self._centers)
+        units, strengths = peak_units(maps)
+        peaks = self._centers.reshape(-1, 2)[units]
         own = None
         if self._sizes is not None:
             own = self._sizes[np.asarray(image_ids)]
@@ -77,9 +78,12 @@ class CategoryMeasures:
             peaks, self._landmarks[place], strengths, image_ids=image_ids, image_size=own
         )
         if self._parts is not None:
-            self._parts.update(maps, image_ids)
+            self._parts.add(maps, image_ids)
         self._alive.update(strengths)
-        diversity.update(peaks, strengths, image_size=own)
+        if own is None:
+            diversity.update_units(units, strengths, self._centers)
+        else:
+            diversity.update(peaks, strengths, image_size=own)
         self._sum = self._sum + sums
         self._peak = self._peak + np.maximum(strengths, 0).sum(axis=0, dtype="float64")
         self._images += len(maps)

@@ -4,6 +4,9 @@ import numpy as np
 
 from keras_icnn.metrics import _check
 
+# The distances between all units of a map are kept up to this many.
+_UNITS = 512
+
 
 class Alive:
     """Streaming form of `alive`."""
@@ -45,6 +48,30 @@ class PeakDiversity:
         self.diagonal = float(np.hypot(*_check.as_image_size(image_size)))
         self._distance = 0.0
         self._pairs = 0
+        self._apart = None
+
+    def update_units(self, units, strengths, centers):
+        """`update` from the numbers of the peak units [images, filters].
+
+        Args:
+            units: int [images, filters].
+            strengths: float [images, filters].
+            centers: float [h, w, 2], the units' centres; the same ones every time.
+        """
+        if self._apart is None:
+            places = centers.reshape(-1, 2) @ (1, 1j)
+            # Of large maps only the units that are peaks are looked at.
+            self._apart = np.abs(places[:, None] - places) if len(places) <= _UNITS else places
+        for unit, firing in zip(units, strengths > 0, strict=True):
+            # Peaks share few units, so pairs of units are weighed by their numbers of filters.
+            count = np.bincount(unit[firing], minlength=len(self._apart)).astype("float64")
+            apart = self._apart
+            if apart.ndim == 1:
+                used = np.flatnonzero(count)
+                count, apart = count[used], np.abs(apart[used, None] - apart[used])
+            self._distance += float(count @ apart @ count)
+            n = int(count.sum())
+            self._pairs += n * (n - 1)
 
     def update(self, peaks, strengths=None, *, image_size=None):
         """Adds peaks [images, filters, 2] and peak activations [images, filters].

@@ -311,9 +311,9 @@ def evaluate_maps(
 
     def measure(batch, predicted, ids):
         for c in measured:
-            mine = labels[ids] == c
-            if mine.any():
-                measures[c].update(batch[mine], ids[mine], diversity)
+            mine = np.flatnonzero(labels[ids] == c)
+            if len(mine):
+                measures[c].update([batch[i] for i in mine], ids[mine], diversity)
         if predicted is not None:
             accuracy.update(predicted, labels[ids])
             if independent_outputs:

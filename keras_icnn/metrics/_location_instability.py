@@ -40,14 +40,17 @@ class LocationInstability:
         """The `InstabilityResult` of all batches so far."""
         deviations = []
         for k in range(self.store.n_landmarks):
-            kept, _, peak, landmark, _ = self.store.records(k)
-            deviations.append(_deviation(np.linalg.norm(landmark - peak, axis=-1), kept))
+            pieces = self.store.records(k).pieces()
+            deviations.append(np.concatenate([_deviation(records) for records in pieces]))
         per_landmark = columns_or_none(deviations, self.store.n_filters)
         per_filter = mean_or_nan(per_landmark)
         return InstabilityResult(per_landmark, per_filter, float(mean_or_nan(per_filter)))
 
 
-def _deviation(distance, kept):
+def _deviation(records):
+    kept = records.kept
+    x, y = np.moveaxis(records.landmark - records.peak, -1, 0)
+    distance = np.sqrt(x * x + y * y)
     n = kept.sum(axis=-1)
     distance = np.where(kept, distance, 0.0)
     centred = np.where(kept, distance - (distance.sum(axis=-1) / np.maximum(n, 1))[:, None], 0.0)

@@ -10,8 +10,13 @@ from keras_icnn.metrics._location_instability import mean_or_nan
 
 IOU = 0.2
 
-# Entries gathered before the strongest are selected again (12 bytes each).
-_BUFFER = 1 << 20
+# Entries gathered at least before the strongest are selected again.
+_BUFFER = 1 << 15
+# Entries in a temporary array: 64 KiB. Larger ones are mapped and given back each time, which
+# takes longer than what is done with them.
+_TABLE = 1 << 13
+# Neighbouring units of a row of which the highest counts in the first guess of the floor.
+_BLOCK = 8
 
 
 @dataclass(frozen=True)
@@ -86,49 +91,81 @@ class PartInterpretability:
                 "`maps` must have the height and width of `centers`, "
                 f"{self.centers.shape[:2]}. Received: maps.shape={maps.shape}"
             )
-        images, _, _, filters = maps.shape
+        images = len(maps)
         if self._images + images > self._expected:
             raise ValueError(
                 f"More images than `images={self._expected}` were given; the threshold would no "
                 "longer be exact. Pass the full number of images to the constructor."
             )
-        if self._filters is None:
-            self._filters = filters
-            self._floor = np.zeros(filters, "float32")
         if image_ids is None:
             image_ids = range(self._images, self._images + images)
-        flat = maps.reshape(-1, filters)
-        # Maps are taken after ReLU: values of 0 or less are never valid.
-        place, filter_ = np.divmod(np.flatnonzero(flat > self._floor), filters)
-        place += self._images * self._units
-        values = flat[place - self._images * self._units, filter_]
-        keys = (values.view("uint32").astype("uint64") << np.uint64(32)) | place.astype("uint64")
-        self._kept.append((filter_.astype("uint16" if filters < 2**16 else "int64"), keys))
+        self.add(maps, image_ids)
+
+    def add(self, maps, image_ids):
+        """`update` without its checks: `maps` is a sequence of float32 [h, w, filters]."""
+        if self._filters is None:
+            self._filters = maps[0].shape[-1]
+            self._floor = self._first_floor(maps)
+        filters = self._filters
+        for one in maps:
+            # Maps are taken after ReLU: values of 0 or less are never valid.
+            above = np.flatnonzero(one > self._floor)
+            place, filter_ = np.divmod(above, filters)
+            place += self._images * self._units
+            values = one.reshape(-1)[above].view("uint32").astype("uint64")
+            keys = (values << np.uint64(32)) | place.astype("uint64")
+            self._kept.append((filter_.astype("uint16" if filters < 2**16 else "int64"), keys))
+            self._buffered += len(keys)
+            self._images += 1
         self._ids.extend(int(i) for i in image_ids)
-        self._images += images
-        self._buffered += len(keys)
-        if self._buffered > max(_BUFFER, filters * self._capacity):
+        if self._buffered > max(_BUFFER, 2 * filters * self._capacity):
             self._compact()
 
+    def _first_floor(self, maps):
+        """What no unit can lie at or below and still be kept, [filters], from one batch.
+
+        If `capacity` blocks of units have their highest at b or above, as many units have.
+        """
+        pieces = -(-maps[0].shape[1] // _BLOCK)
+        highest = [
+            block.max(axis=1) for one in maps for block in np.array_split(one, pieces, axis=1)
+        ]
+        highest = np.concatenate(highest)
+        surplus = len(highest) - self._capacity
+        if surplus < 0:
+            return np.zeros(self._filters, "float32")
+        bound = np.partition(highest, surplus, axis=0)[surplus]
+        return np.nextafter(np.maximum(bound, 0), np.float32(0))
+
     def _compact(self):
+        """Lets go of all but each filter's `capacity` highest."""
         filter_ = np.concatenate([f for f, _ in self._kept])
         keys = np.concatenate([k for _, k in self._kept])
         order = np.argsort(filter_, kind="stable")  # a radix sort for 16 bits
         filter_, keys = filter_[order], keys[order]
-        ends = np.searchsorted(filter_, np.arange(self._filters + 1))
-        chosen = []
-        for f in range(self._filters):
-            mine = keys[ends[f] : ends[f + 1]]
-            if len(mine) > self._capacity:
-                cut = len(mine) - self._capacity
-                mine = np.partition(mine, cut)[cut:]
-                # What is no higher than the lowest kept, the first after a partition, cannot lie
-                # above the threshold.
-                self._floor[f] = _value(mine[0])
-            chosen.append(mine)
-        lengths = [len(mine) for mine in chosen]
-        filter_ = np.repeat(np.arange(self._filters, dtype=filter_.dtype), lengths)
-        self._kept = [(filter_, np.concatenate(chosen))]
+        count = np.bincount(filter_, minlength=self._filters)
+        starts = np.cumsum(count) - count
+        keep = np.ones(len(keys), bool)
+        longer = np.flatnonzero(count > self._capacity)
+        longer = longer[np.argsort(-count[longer])]
+        while len(longer):
+            # Filters of about the same number of entries, as rows of one table.
+            width = count[longer[0]]
+            some, longer = np.split(longer, [max(1, _TABLE // width)])
+            column = np.arange(width)
+            inside = column < count[some][:, None]
+            place = starts[some][:, None] + np.where(inside, column, 0)
+            table = np.where(inside, keys[place], 0)
+            cut = width - self._capacity
+            table.partition(cut, axis=1)
+            # What is no higher than the lowest kept, the first after a partition, cannot lie
+            # above the threshold.
+            self._floor[some] = _value(table[:, cut])
+            keep[place] = False
+            place = place[:, : self._capacity]
+            keys[place] = table[:, cut:]
+            keep[place] = True
+        self._kept = [(filter_[keep], keys[keep])]
         self._buffered = 0
         return self._kept[0]
 
@@ -169,8 +206,9 @@ class PartInterpretability:
 
         def rows(place):
             mine = slice(bounds[place], bounds[place + 1])
-            numbers, starts = np.unique(filters[mine], return_index=True)
-            return Rows(numbers, unit[mine], starts)
+            sorted_ = filters[mine]
+            starts = np.flatnonzero(np.diff(sorted_, prepend=-1))
+            return Rows(sorted_[starts], unit[mine], starts)
 
         return self._filters, rows
 

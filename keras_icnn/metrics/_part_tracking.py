@@ -49,22 +49,27 @@ class PartTracking:
         """Adds a batch; `facing` (int [images]: 0, 1, -1 unknown) may be given besides."""
         self.store.update(peaks, landmarks, strengths, **options)
 
+    def _piece(self, records):
+        """The R2 of some filters in the three ways, each [filters]."""
+        residual = _with_squares(records.landmark - records.peak)
+        landmark = _with_squares(records.landmark)
+        fires = records.kept & (records.strength > 0)
+        # Records come strongest first.
+        first = fires & (np.cumsum(fires, axis=-1) <= self.strongest)
+        sides = [records.kept & (records.facing == side) for side in (0, 1)]
+        return [
+            _r2(residual, landmark, [group.astype("float64") for group in groups], fewest)
+            for groups, fewest in (([records.kept], 2), ([first], self.fewest), (sides, 2))
+        ]
+
     def result(self):
         """The `TrackingResult` of all batches so far."""
-        everywhere, strongest, facing = [], [], []
+        ways = [[], [], []]
         for k in range(self.store.n_landmarks):
-            records = self.store.records(k)
-            everywhere.append(_r2(records, [records.kept], 2))
-            fires = records.kept & (records.strength > 0)
-            # Records come strongest first.
-            first = fires & (np.cumsum(fires, axis=-1) <= self.strongest)
-            strongest.append(_r2(records, [first], self.fewest))
-            sides = [records.kept & (records.facing == side) for side in (0, 1)]
-            facing.append(_r2(records, sides, 2))
-        tables = [
-            columns_or_none(columns, self.store.n_filters)
-            for columns in (everywhere, strongest, facing)
-        ]
+            pieces = [self._piece(records) for records in self.store.records(k).pieces()]
+            for column, found in zip(ways, zip(*pieces, strict=True), strict=True):
+                column.append(np.concatenate(found))
+        tables = [columns_or_none(columns, self.store.n_filters) for columns in ways]
         best = [_best(table) for table in tables]
         # Undefined altogether only where no landmark could be measured over all images either.
         unlearnt = (best[1][1] < 0) & (best[0][1] >= 0)
@@ -79,22 +84,27 @@ class PartTracking:
         )
 
 
-def _r2(records, groups, fewest):
+def _r2(residual, landmark, groups, fewest):
     """1 - residual / total variation, both pooled within the groups and summed over the axes."""
-    residual = sum(_variation(records.landmark - records.peak, group) for group in groups)
-    total = sum(_variation(records.landmark, group) for group in groups)
     n = sum(group.sum(axis=-1) for group in groups)
+    residual = sum(_variation(residual, group) for group in groups)
+    total = sum(_variation(landmark, group) for group in groups)
     # A landmark that never moves cannot be followed; float32 peaks carry about 1e-8.
     defined = (n >= fewest) & (total > 1e-12)
     return np.where(defined, 1 - residual / np.where(defined, total, 1.0), np.nan)
 
 
+def _with_squares(points):
+    """(x, y, x^2 + y^2) of points [filters, images, 2]."""
+    x, y = np.ascontiguousarray(np.moveaxis(points, -1, 0))
+    return x, y, x * x + y * y
+
+
 def _variation(points, group):
+    x, y, squares = (np.einsum("ft,ft->f", group, column) for column in points)
     n = np.maximum(group.sum(axis=-1), 1)
-    points = np.where(group[..., None], points, 0.0)
     # Shares of the diagonal in float64: what the difference of the squares loses is about 1e-15.
-    squares = np.einsum("ftk,ftk->f", points, points)
-    return np.maximum(squares - np.square(points.sum(axis=1)).sum(axis=-1) / n, 0.0)
+    return np.maximum(squares - (x * x + y * y) / n, 0.0)
 
 
 def _best(table):

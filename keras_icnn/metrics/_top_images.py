@@ -9,6 +9,7 @@ from keras_icnn.metrics import _check
 _LAST_ID = np.uint64(0xFFFFFFFF)
 # Merging costs a partition per filter and landmark, so batches are gathered first.
 _PENDING_IMAGES = 256
+_PIECE = 1 << 12
 
 
 class Records(NamedTuple):
@@ -24,6 +25,16 @@ class Records(NamedTuple):
     peak: np.ndarray
     landmark: np.ndarray
     facing: np.ndarray
+
+    def pieces(self):
+        """The records of some filters at a time, in order.
+
+        Temporary arrays of a moderate size: what the C library maps and gives back each time
+        costs more than the sums made of it.
+        """
+        step = 1 + _PIECE // max(1, self.kept.shape[1])
+        for first in range(0, len(self.kept), step):
+            yield Records(*(column[first : first + step] for column in self))
 
 
 def facing(landmarks, head):
@@ -205,7 +216,7 @@ class TopImages:
             side = np.where(known, head_x >= median, np.where(undecided, -1, side))
         by_id = np.argsort(ids)
         wanted = _LAST_ID - (keys & _LAST_ID)
-        index = by_id[np.searchsorted(ids, wanted.ravel(), sorter=by_id)].reshape(wanted.shape)
+        index = by_id[np.searchsorted(ids[by_id], wanted.ravel())].reshape(wanted.shape)
         return Records(
             kept=keys > 0,
             strength=(keys >> np.uint64(32)).astype("uint32").view("float32"),

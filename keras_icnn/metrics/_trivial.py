@@ -16,6 +16,7 @@ from keras_icnn.metrics._top_images import facing, image_centre
 
 _DISC = 98 / 224
 _DRAWS = 32
+_PIECES = 16  # of the lattice of positions: large temporary arrays cost more than their sums
 _TOP = 100  # images that count, as in `location_instability`
 _COLUMNS = ("instability", "r2", "r2_strongest", "r2_facing", "part_interpretability")
 
@@ -206,11 +207,26 @@ def _instability_of_constants(lattice, landmarks, size, own):
         rows = np.flatnonzero(np.isfinite(landmarks[:, k]).all(axis=-1))[:_TOP]
         if len(rows) < 2:
             continue
-        places = own(np.broadcast_to(lattice, (len(landmarks), *lattice.shape)), rows)
-        distance = np.linalg.norm(places - landmarks[rows, k][:, None], axis=-1)
         diagonal = np.hypot(size[rows, 0], size[rows, 1])
-        deviations.append((distance / diagonal[:, None]).std(axis=0, ddof=1))
+        deviations.append(
+            np.concatenate(
+                [
+                    _deviation(
+                        own(np.broadcast_to(some, (len(landmarks), *some.shape)), rows)
+                        - landmarks[rows, k][:, None],
+                        diagonal,
+                    )
+                    for some in np.array_split(lattice, _PIECES)
+                ]
+            )
+        )
     return np.mean(deviations, axis=0) if deviations else np.full(len(lattice), np.nan)
+
+
+def _deviation(offsets, diagonal):
+    """Deviation over the images of the length of `offsets` [images, n, 2]: [n]."""
+    x, y = offsets[..., 0], offsets[..., 1]
+    return (np.sqrt(x * x + y * y) / diagonal[:, None]).std(axis=0, ddof=1)
 
 
 def _side_means(landmarks, present, side):
