@@ -21,6 +21,7 @@ def evaluate_model(
     truth=None,
     preprocess=None,
     keypoints=False,
+    parts=None,
     name=None,
     out=None,
     verbose=1,
@@ -44,12 +45,14 @@ def evaluate_model(
         preprocess: function applied to each batch of images (float32 RGB, 0 to 255), for a model
             that does not do it itself.
         keypoints: whether to add keypoint regression, fitted on `train`.
+        parts: K, to add NMI and ARI of K groups of filters, grouped on `train`; None leaves them
+            out.
         name: what the tables call the model; None: its own name.
         out: folder for `filters.csv` and `summary.csv`; None writes nothing.
         verbose: 1 shows progress bars.
 
     Returns:
-        The `EvaluationReport` and the `KeypointResult` or None.
+        The `EvaluationReport`, the `KeypointResult` or None, and the `PartAgreement` or None.
 
     Raises:
         ValueError: when model and data do not fit together.
@@ -63,21 +66,30 @@ def evaluate_model(
     dataset = _chosen(splits, split, outputs, categories)
     if keypoints and not dataset.landmark_names:
         raise ValueError("Keypoint regression needs a data set with landmarks; this one has none.")
-    train = _chosen(splits, "train", outputs, categories) if keypoints else None
+    if parts and len(dataset.landmark_names) < 3:
+        raise ValueError(
+            "NMI and ARI of parts need a data set with at least 3 landmarks; this one has "
+            f"{len(dataset.landmark_names)}."
+        )
+    train = _chosen(splits, "train", outputs, categories) if keypoints or parts else None
     name = name or model.name
     if split == "all":
         name += " (all images, training ones included)"
     options = {"batch_size": batch_size, "preprocess": preprocess, "verbose": verbose}
     report = metrics.evaluate(model, dataset, layer, radius=radius, name=name, **options)
-    found = None
+    regression = agreement = None
     if keypoints:
-        found = metrics.evaluate_keypoints(model, train, dataset, layer, **options)
+        regression = metrics.evaluate_keypoints(model, train, dataset, layer, **options)
+    if parts:
+        agreement = metrics.evaluate_part_agreement(
+            model, train, dataset, layer, parts=parts, **options
+        )
     if out is not None:
         out = Path(out)
         out.mkdir(parents=True, exist_ok=True)
         report.to_csv(out / "filters.csv")
         report.to_csv(out / "summary.csv", table="summary")
-    return report, found
+    return report, regression, agreement
 
 
 def held_out_data(model, data, *, reader=None, split=None, categories=None):

@@ -237,6 +237,12 @@ def _parser():
     evaluate.add_argument(
         "--keypoints", action="store_true", help="add keypoint regression, fitted on train"
     )
+    evaluate.add_argument(
+        "--parts",
+        type=_count,
+        metavar="K",
+        help="add how well K groups of filters, grouped on train, tell the landmarks apart",
+    )
     evaluate.add_argument("--out", metavar="DIR", help="folder for filters.csv and summary.csv")
 
     report = verb("report", _report, "write a page that shows what a network's filters mean")
@@ -565,7 +571,7 @@ def _evaluate(args):
     _import_keras()
     from keras_icnn._evaluate_model import evaluate_model
 
-    report, keypoints = evaluate_model(
+    report, keypoints, parts = evaluate_model(
         _load_model(args.model),
         args.data,
         name=Path(args.model).stem,
@@ -579,12 +585,15 @@ def _evaluate(args):
         negatives=args.negatives,
         truth=args.truth,
         keypoints=args.keypoints,
+        parts=args.parts,
         out=args.out,
         verbose=int(sys.stderr.isatty()),
     )
     print(report.summary())
     if keypoints is not None:
         print(f"\nKeypoint regression\n{keypoints.summary(report.landmarks)}")
+    if parts is not None:
+        print(f"\nParts at landmarks\n{parts.summary(report.landmarks)}")
     if args.out:
         print(f"\nFilter by filter:   {Path(args.out) / 'filters.csv'}")
         print(f"This table:         {Path(args.out) / 'summary.csv'}")

@@ -32,13 +32,20 @@ def _run(*argv):
     return cli.main(["evaluate", *map(str, argv)])
 
 
-def test_report_keypoints_and_csv(birds, tmp_path, capsys):
+def test_report_keypoints_parts_and_csv(birds, tmp_path, capsys):
     model = tmp_path / "birds.keras"
     _network(model, (48, 48), 2)
     out = tmp_path / "out"
-    assert _run(model, "--data", birds, "--keypoints", "--out", out) == cli.DONE
+    options = ("--keypoints", "--parts", "2")
+    assert _run(model, "--data", birds, *options, "--out", out) == cli.DONE
     text = capsys.readouterr().out
-    for words in ("birds ", "12 images, 12 of A, B measured", "best constant", "nearest unit"):
+    for words in (
+        "birds ",
+        "12 images, 12 of A, B measured",
+        "best constant",
+        "nearest unit",
+        "2 groups of filters",
+    ):
         assert words in text
     with open(out / "filters.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -83,6 +90,8 @@ def test_a_folder_of_class_folders(birds, tmp_path, capsys):
         (["MODEL", "--data", "CUB", "--reader", "pascal_part"], "no .mat file"),
         (["MODEL", "--data", "CUB", "--split", "validation"], "no split 'validation', only"),
         (["MODEL", "--data", "CUB/images", "--keypoints"], "needs a data set with landmarks"),
+        (["MODEL", "--data", "CUB/images", "--parts", "4"], "at least 3 landmarks; this one has 0"),
+        (["MODEL", "--data", "CUB", "--parts", "7"], "`parts` must be at most the number of"),
         (["MODEL", "--data", "CUB/images", "--negatives", "CUB"], "put them in a class folder"),
         (["MODEL", "--data", "CUB", "--truth", "CUB"], "belongs to Animal-Part as published"),
     ],

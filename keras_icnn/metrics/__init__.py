@@ -16,6 +16,7 @@ from keras_icnn.metrics._evaluate import (
     occlusion_images,
 )
 from keras_icnn.metrics._evaluate_keypoints import evaluate_keypoints
+from keras_icnn.metrics._evaluate_part_agreement import evaluate_part_agreement
 from keras_icnn.metrics._keypoint_regression import KeypointResult, keypoint_regression
 from keras_icnn.metrics._location_instability import (
     InstabilityResult,
@@ -24,12 +25,17 @@ from keras_icnn.metrics._location_instability import (
 )
 from keras_icnn.metrics._maps import MapReader, measured_layer, peaks_of
 from keras_icnn.metrics._occlusion import occlusion_radius
+from keras_icnn.metrics._part_agreement import PartAgreement, group_filters, part_agreement
 from keras_icnn.metrics._part_interpretability import (
     InterpretabilityResult,
     PartInterpretability,
     part_interpretability,
 )
 from keras_icnn.metrics._part_tracking import PartTracking, TrackingResult, part_tracking
+from keras_icnn.metrics._partitions import (
+    adjusted_rand_index,
+    normalized_mutual_information,
+)
 from keras_icnn.metrics._receptive_field import ReceptiveField, receptive_field
 from keras_icnn.metrics._report import EvaluationReport
 from keras_icnn.metrics._top_images import TopImages
@@ -45,6 +51,7 @@ __all__ = [
     "KeypointResult",
     "LocationInstability",
     "MapReader",
+    "PartAgreement",
     "PartInterpretability",
     "PartTracking",
     "PeakDiversity",
@@ -52,17 +59,22 @@ __all__ = [
     "TopImages",
     "TrackingResult",
     "accuracy",
+    "adjusted_rand_index",
     "alive",
     "empirical_receptive_fields",
     "evaluate",
     "evaluate_keypoints",
     "evaluate_maps",
+    "evaluate_part_agreement",
     "find_background",
+    "group_filters",
     "keypoint_regression",
     "location_instability",
     "measured_layer",
+    "normalized_mutual_information",
     "occlusion_images",
     "occlusion_radius",
+    "part_agreement",
     "part_diversity",
     "part_interpretability",
     "part_tracking",

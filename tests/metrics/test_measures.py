@@ -332,6 +332,55 @@ def test_fewer_images_than_were_announced_have_the_threshold_of_their_own_number
     np.testing.assert_array_equal(more._thresholds, expected)
 
 
+@pytest.mark.parametrize("table", [1, 8192])
+def test_the_first_guess_of_the_floor_and_the_selections_lose_nothing(table, monkeypatch):
+    """Thresholds and valid units by sorting everything: rare, frequent, equal and dead filters."""
+    import keras_icnn.metrics._part_interpretability as module
+
+    monkeypatch.setattr(module, "_BUFFER", 100)
+    monkeypatch.setattr(module, "_TABLE", table)
+    rng = np.random.default_rng(0)
+    maps = rng.normal(size=(40, 10, 9, 5)).astype("float32")
+    maps[..., 1] = np.abs(maps[..., 1]) + 1
+    maps[..., 2] = np.round(maps[..., 2])
+    maps[..., 3] = 0
+    maps[:30, ..., 4] = -1
+    centers = np.zeros((10, 9, 2))
+    measure = metrics.PartInterpretability(40, None, centers, 5, (30, 30))
+    first = maps[:13]
+    for batch in (first, *np.split(maps[13:], 9)):
+        measure.update(batch)
+        assert (measure._floor >= 0).all()
+    # Some of the first batch was never gathered.
+    guess = module.PartInterpretability(40, None, centers, 5, (30, 30))
+    guess.update(first)
+    assert guess._buffered < 0.2 * (first > 0).sum()
+    rank = int(0.005 * 40 * 90)
+    expected = np.maximum(np.sort(maps.reshape(-1, 5), axis=0)[::-1][rank], 0)
+    thresholds, image, filter_, unit = measure._valid()
+    np.testing.assert_array_equal(thresholds, expected.astype("float64"))
+    valid = np.zeros((40, 90, 5), bool)
+    valid[image, unit, filter_] = True
+    np.testing.assert_array_equal(valid, maps.reshape(40, 90, 5) > expected)
+
+
+def test_unions_and_overlaps_of_discs_in_pieces(monkeypatch):
+    from keras_icnn.metrics import _discs
+
+    rng = np.random.default_rng(0)
+    masks = rng.uniform(size=(6, 30, 41)) < 0.3
+    parts = np.zeros((2, 30, 41), bool)
+    parts[0, 5:9] = True
+    members, starts = rng.integers(0, 6, 14), np.array([0, 1, 6, 7, 9])
+    drawn = [masks[some].any(axis=0) for some in np.split(members, starts[1:])]
+    for words in (1, 20, 1 << 13):
+        monkeypatch.setattr(_discs, "_WORDS", words)
+        found = _discs.unions(_discs.pack(masks), members, starts)
+        np.testing.assert_array_equal(found, _discs.pack(drawn))
+        shared = _discs.overlaps(found, _discs.pack(parts))
+        np.testing.assert_array_equal(shared, [[(d & p).sum() for p in parts] for d in drawn])
+
+
 # Alive, diversity, accuracy
 
 
@@ -351,6 +400,19 @@ def test_diversity_by_hand():
     # Copies of one detector.
     copies = np.repeat(np.random.default_rng(0).uniform(0, 30, (9, 1, 2)), 5, axis=1)
     assert metrics.peak_diversity(copies, image_size=SIZE) == 0
+
+
+@pytest.mark.parametrize("units", [4, 512])
+def test_diversity_from_units(units, monkeypatch):
+    monkeypatch.setattr("keras_icnn.metrics._diversity._UNITS", units)
+    rng = np.random.default_rng(0)
+    unit, strengths = rng.integers(0, 9, (5, 20)), rng.integers(0, 2, (5, 20)).astype("float32")
+    given = metrics.PeakDiversity(SIZE)
+    for batch in (slice(2), slice(2, 5)):
+        given.update_units(unit[batch], strengths[batch], CENTERS)
+    peaks = CENTERS.reshape(-1, 2)[unit]
+    once = metrics.peak_diversity(peaks, strengths, image_size=SIZE)
+    assert once > 0 and given.result() == pytest.approx(once)
 
 
 def test_part_diversity():

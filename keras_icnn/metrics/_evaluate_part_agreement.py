@@ -1,0 +1,117 @@
+"""Agreement of parts and landmarks of a network: a pass over training and one over test images."""
+
+import numpy as np
+
+from keras_icnn.metrics._evaluate import input_size_of
+from keras_icnn.metrics._forward import Forward
+from keras_icnn.metrics._frames import move
+from keras_icnn.metrics._maps import MapReader, peaks_of
+from keras_icnn.metrics._part_agreement import (
+    PartAgreement,
+    TrainingPeaks,
+    check_landmarks,
+    check_parts,
+    part_agreement,
+)
+from keras_icnn.metrics._receptive_field import receptive_field as compute_receptive_field
+
+
+def evaluate_part_agreement(
+    model,
+    train,
+    test,
+    layer=None,
+    *,
+    parts=8,
+    batch_size=32,
+    receptive_field=None,
+    preprocess=None,
+    seed=0,
+    verbose=0,
+) -> PartAgreement:
+    """`part_agreement` of K groups of a layer's filters.
+
+    The filters are grouped by `group_filters` on the training images that hold a landmark; which
+    landmark it is, and where, is not used. A part's map is the mean of its filters' maps, each
+    divided by its mean maximum on those images. The part at a place is the one with the highest map
+    at the unit whose centre is nearest; where no filter of any part fires there is none.
+
+    Args:
+        model: a functional or sequential Keras model, channels last.
+        train: a `PartDataset` to group the filters on.
+        test: the `PartDataset` to measure on, with at least 3 landmarks.
+        layer: layer or name. None: the topmost interpretable layer, else the topmost map.
+        parts: K, how many groups; the literature has 4, 8 and 16.
+        batch_size: images per forward pass.
+        receptive_field: a `ReceptiveField` of the layer; None computes it from the model.
+        preprocess: function applied to each batch of images (float32, 0 to 255).
+        seed: of the grouping and of the random labels.
+        verbose: 1 shows progress bars.
+
+    Returns:
+        A `PartAgreement`.
+
+    Raises:
+        ValueError: for data sets with fewer landmarks, with different ones, or that do not fit;
+            where fewer than `parts` filters fire on most training images.
+    """
+    check_landmarks(len(test.landmark_names))
+    if list(train.landmark_names) != list(test.landmark_names):
+        raise ValueError(
+            "`train` and `test` must have the same landmarks. Received: "
+            f"{train.landmark_names} and {test.landmark_names}"
+        )
+    parts = check_parts(parts)
+    reader = MapReader(model, layer, batch_size)
+    size = tuple(input_size_of(model, train, receptive_field))
+    if size != tuple(input_size_of(model, test, receptive_field)):
+        raise ValueError("`train` and `test` must have images of one size.")
+    if receptive_field is None:
+        receptive_field = compute_receptive_field(model, reader.layer, input_size=size)
+    centers = receptive_field.centers
+    peaks = TrainingPeaks()
+    for maps, rows, own in _batches(reader, train, size, preprocess, verbose and "training images"):
+        places, strengths = peaks_of(maps, centers)
+        places = places if own is None else move(places, size, own)
+        own = size if own is None else own
+        labels = train.labels[rows]
+        peaks.update(places, train.landmarks[rows], strengths, labels, image_size=own)
+    groups, weights = peaks.groups(parts, seed)
+    found, sizes = [], []
+    for maps, rows, own in _batches(reader, test, size, preprocess, verbose and "test images"):
+        points = np.asarray(test.landmarks[rows], "float64")
+        points = points if own is None else move(points, own, size)
+        found.append(_parts_at(maps, points, centers, weights))
+        sizes.append(np.broadcast_to(size if own is None else own, (len(maps), 2)))
+    return part_agreement(
+        np.concatenate(found),
+        test.landmarks,
+        parts=parts,
+        image_size=np.concatenate(sizes),
+        seed=seed,
+        groups=groups,
+    )
+
+
+def _batches(reader, dataset, size, preprocess, what):
+    """(maps, the images' numbers as a slice, their own sizes or None)."""
+    forward = Forward(reader, dataset, size, None, preprocess, what or None)
+    start = 0
+    for maps, _ in forward:
+        rows = slice(start, start + len(maps))
+        start += len(maps)
+        yield maps, rows, None if forward.sizes is None else forward.sizes[rows]
+
+
+def _parts_at(maps, points, centers, weights):
+    """The part at points [images, n, 2] of the input: int [images, n], -1 for none."""
+    found = np.full(points.shape[:2], -1)
+    image, point = np.nonzero(np.isfinite(points).all(axis=-1))
+    places = points[image, point]
+    # Centres lie on a grid, so the nearest is that in either direction.
+    column = np.abs(centers[0, :, 0] - places[:, :1]).argmin(axis=1)
+    row = np.abs(centers[:, 0, 1] - places[:, 1:]).argmin(axis=1)
+    heights = np.maximum(maps[image, row, column], 0) @ weights
+    highest = heights.max(axis=1, initial=0)
+    found[image, point] = np.where(highest > 0, heights.argmax(axis=1), -1)
+    return found
