@@ -55,7 +55,7 @@ class PartAgreement:
         lines += [
             "",
             f"{self.table.sum()} landmarks, {self.covered:.1%} of them where a filter fires. "
-            "Rows: which part is at how many of each landmark.",
+            "Below: how often each part is at each landmark.",
             " " * width + "".join(f"{name:>12}" for name in ("filters", *names)),
         ]
         sizes = [len(group) for group in self.groups] or [None] * parts

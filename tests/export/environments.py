@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+# What pip says, warnings included, where there is no index or no room. Where the index answers that
+# it has no such version, the requirement is wrong.
 _UNREACHABLE = (
-    "No matching distribution found",
-    "Could not find a version that satisfies",
+    "after connection broken by",
+    "Max retries exceeded",
     "Failed to establish a new connection",
     "Temporary failure in name resolution",
     "Read timed out",
@@ -25,7 +27,7 @@ def clean():
 
 
 def make(folder, name, *requirements, python=sys.executable):
-    """Makes a virtual environment; skips the test where packages cannot be had.
+    """Makes a virtual environment; skips the test where there is no index to install from.
 
     The folder named by the variable KERAS_ICNN_ENVIRONMENTS, where it is set, keeps them from one
     run to the next.
@@ -53,12 +55,17 @@ def make(folder, name, *requirements, python=sys.executable):
         timeout=1500,
     )
     if done.returncode:
-        reason = next((line for line in _UNREACHABLE if line in done.stderr), None)
+        reason = why_unreachable(done.stderr)
         if reason:
             pytest.skip(f"pip cannot install {' '.join(map(str, requirements))}: {reason}")
         pytest.fail(f"pip install failed:\n{done.stderr[-2000:]}")
     (folder / "complete").touch()
     return interpreter
+
+
+def why_unreachable(text):
+    """The words of pip's by which its index could not be reached, or None."""
+    return next((words for words in _UNREACHABLE if words in text), None)
 
 
 def python_3_11():
