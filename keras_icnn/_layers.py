@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_icnn import _labels, _ops, _replicas, _scope
+from keras_icnn import _labels, _normalization, _ops, _replicas, _scope
 from keras_icnn._filter_loss import FilterLoss
 from keras_icnn._grouped_conv import GroupedConv2D
 
@@ -200,24 +200,13 @@ class InterpretableFilters(keras.layers.Layer):
         return y
 
     def _normalized(self, x, training):
-        """The map normalised, and the running statistics that came of it, if any.
-
-        Statistics of a batch that is not finite are not kept: Keras's layer would keep them.
-        """
+        """The map normalised, and the running statistics that came of it, if any."""
         normalization = self._normalization
         if normalization is None:
             return x, ()
         if not (training and normalization.trainable):
             return normalization(x, training=False), ()
-        variables = (normalization.moving_mean, normalization.moving_variance)
-        # Copies: some backends assign in place.
-        before = [ops.copy(v) for v in variables]
-        x = normalization(x, training=True)
-        after = [ops.copy(v) for v in variables]
-        finite = ops.all(ops.isfinite(ops.stack(after)))
-        for variable, old, new in zip(variables, before, after, strict=True):
-            variable.assign(ops.where(finite, new, old))
-        return x, after
+        return _normalization.normalize(normalization, x)
 
     def _masked(self, x):
         if not self.mask:
@@ -267,13 +256,16 @@ class InterpretableFilters(keras.layers.Layer):
         row, column = self._peak(maps)
         member = _labels.membership(scope.y, self.num_classes)
         batch_size = ops.cast(ops.shape(maps)[0], "float32")
-        batch_size, state, exponentials, shares = self._statistics(maps, member, batch_size)
+        trace = _ops.traces(maps, templates)
+        batch_size, state, exponentials, shares = self._statistics(
+            maps, trace, member, batch_size
+        )
         # A ReLU may turn what is not a number into 0; the normalisation's statistics still tell.
         state.update({f"normalization_{k}": value for k, value in enumerate(statistics)})
         likelihood = None
         if rule.weighs_fits or rule.marginal != "map":
-            trace = exponentials.trace
-            likelihood = _ops.Likelihood(trace, state["log_z"], templates, rule.marginal)
+            scaled = exponentials.trace
+            likelihood = _ops.Likelihood(scaled, state["log_z"], templates, rule.marginal)
             loss = likelihood.loss()
         else:
             loss = exponentials.loss(state["log_z"], templates)
@@ -300,7 +292,9 @@ class InterpretableFilters(keras.layers.Layer):
 
         if rule.weight == "relative":
             counted = positive if rule.size == "target" else ops.ones_like(positive)
-            radial, rms, known = _ops.push_moments(maps, push, rule.remove_radial, counted)
+            radial, rms, known = _ops.push_moments(
+                maps, trace, push, rule.remove_radial, counted
+            )
             running = self._running(self.push_rms, rms)
             # A batch without an image of a target category says nothing about the push there.
             state["push_rms"] = ops.where(known, running, ops.convert_to_tensor(self.push_rms))
@@ -332,12 +326,12 @@ class InterpretableFilters(keras.layers.Layer):
         scope.add(_ops.loss_term(x, value, weighted), scope_value)
         return _ops.mask_maps(x, row, column, templates, beta) if self.mask else x
 
-    def _statistics(self, maps, member, batch_size):
+    def _statistics(self, maps, trace, member, batch_size):
         """New running statistics; nothing is assigned yet."""
         rule = self._rule
         peak = ops.max(maps, axis=(1, 2))
-        total = ops.sum(maps, axis=(1, 2))
-        evidence = total if rule.target == "sum" else peak
+        # The negative template's trace is the sum of the map.
+        evidence = -trace[:, -1] / self._templates.tau if rule.target == "sum" else peak
         batch_size, counts, activation, peaks = _replicas.all_sum(
             [
                 batch_size,
@@ -360,7 +354,6 @@ class InterpretableFilters(keras.layers.Layer):
         # A filter that never fired has no scale; its maps are zero, and so are its traces.
         state["activation_scale_safe"] = ops.where(scale > 0, scale, 1.0)
 
-        trace = _ops.traces(maps, self._templates)
         if rule.rescale:
             trace = trace / state["activation_scale_safe"]
         exponentials = _ops.Exponentials(trace)
@@ -466,7 +459,8 @@ class InterpretableFilters(keras.layers.Layer):
                 strength = strength / state["activation_scale_safe"]
         if rule.normalize:
             strength = _ops.normalize_by_sign(strength, positive)
-        return _ops.TargetPush(row, column, positive, strength * weight, templates, beta)
+        signed = rule.gradient != "equal"  # strengths of fits may be negative
+        return _ops.TargetPush(row, column, positive, strength * weight, templates, beta, signed)
 
     def target_categories(self):
         """The class each filter stands for: int array `[filters]`, -1 before labels were seen.

@@ -42,15 +42,20 @@ def target_categories(activation, known, balance):
     # The temperature is low enough for nearly whole numbers of filters.
     # With nothing to choose by, as when no filter has fired, all classes are as good.
     scaled = ops.where(known > 0, logs / ops.maximum(0.05 * spread, 1e-6), -1e9)
-    share = ops.log(filters / classes)
+    share = ops.reshape(filters / classes, (1, 1))
 
-    def step(_, price):
-        of_filter = ops.logsumexp(scaled + price, axis=0, keepdims=True)
-        of_class = ops.logsumexp(scaled - of_filter, axis=1, keepdims=True)
-        return ops.where(known > 0, share - of_class, 0.0)
+    def rounds(_, scaled):
+        # Six rounds are products with one table of exponentials, which spares making them anew;
+        # then prices go into logarithms, whose range they could leave.
+        table = ops.exp(scaled - ops.max(scaled, axis=0))
+        price = ops.ones_like(known)
+        for _ in range(6):
+            of_filter = ops.matmul(ops.transpose(price), table)
+            of_class = ops.matmul(table, ops.transpose(1.0 / of_filter))
+            price = share / (of_class + 1e-30)
+        return scaled + ops.log(price)
 
-    price = ops.fori_loop(0, 30, step, ops.zeros_like(known))
-    return ops.argmax(scaled + price, axis=0)
+    return ops.argmax(ops.fori_loop(0, 5, rounds, scaled), axis=0)
 
 
 # --- where a filter fires ----------------------------------------------------------------------
@@ -65,16 +70,21 @@ def peak_position(x):
     Returns:
         Two float32 tensors `[B, F]`.
     """
-    height, width = x.shape[1], x.shape[2]
-    flat = ops.reshape(x, (-1, height * width, x.shape[3]))
+    # The row first: half the time of one search over all units.
+    row = _argmax(ops.max(x, axis=2))
+    chosen = ops.one_hot(row, x.shape[1], axis=1, dtype=x.dtype)
+    column = _argmax(ops.sum(x * ops.expand_dims(chosen, 2), axis=1))
+    return ops.cast(row, "float32"), ops.cast(column, "float32")
+
+
+def _argmax(values):
+    """Index of the first largest value along axis 1, int32."""
     if keras.backend.backend() == "tensorflow":
         # `ops.argmax` adds bit casts for negative zeros that no exchange format can express.
         import tensorflow as tf
 
-        index = tf.argmax(flat, axis=1, output_type="int32")
-    else:
-        index = ops.argmax(flat, axis=1)
-    return _place(ops.cast(index, "float32"), width)
+        return tf.argmax(values, axis=1, output_type="int32")
+    return ops.argmax(values, axis=1)
 
 
 def _place(index, width):
@@ -141,20 +151,28 @@ def agreed_peak(x, scale, claims, parts, spacing):
     return own[..., 0], own[..., 1]
 
 
-def _falloff(row, column, templates, beta=None):
+def _falloff(row, column, templates, beta=None, scale=None, shift=None):
     """`1 - beta * distance / n` around the peak: `[B, h, w, F]`, a template not yet clipped.
 
-    `beta`: `[F]`, each filter's own; None: that of the templates.
+    Args:
+        beta: `[F]`, each filter's own; None: that of the templates.
+        scale, shift: `[B, F]`; where given, `scale * falloff + shift`.
     """
     slope = (templates.beta if beta is None else beta) / templates.n
+    top = 1.0
+    if scale is not None:
+        slope, top = ops.expand_dims(slope * scale, 1), ops.expand_dims(scale + shift, 1)
     rows = ops.reshape(ops.arange(templates.height, dtype="float32"), (1, templates.height, 1))
     columns = ops.reshape(ops.arange(templates.width, dtype="float32"), (1, templates.width, 1))
     dr = ops.abs(rows - ops.expand_dims(row, 1))
     dc = ops.abs(columns - ops.expand_dims(column, 1))
     if templates.norm == "l1":
-        return ops.expand_dims(1.0 - slope * dr, 2) - ops.expand_dims(slope * dc, 1)
+        # All but one step on the small tables of rows and of columns.
+        return ops.expand_dims(top - slope * dr, 2) - ops.expand_dims(slope * dc, 1)
     distance = ops.sqrt(ops.expand_dims(dr * dr, 2) + ops.expand_dims(dc * dc, 1))
-    return 1.0 - slope * distance
+    if scale is not None:
+        slope, top = ops.expand_dims(slope, 1), ops.expand_dims(top, 1)
+    return top - slope * distance
 
 
 def part_mask(row, column, templates, beta=None):
@@ -173,9 +191,26 @@ def target_template(row, column, positive, templates, beta=None):
 
 def traces(x, templates):
     """`tr(x.T)` for all templates: float32 `[B, T, F]` (Eq. 2)."""
-    flat = ops.reshape(ops.cast(x, "float32"), (-1, templates.units, x.shape[3]))
-    bank = templates.bank().reshape(templates.units + 1, templates.units)
-    return ops.matmul(ops.convert_to_tensor(bank.astype("float32")), flat)
+    x = ops.cast(x, "float32")
+    factors = templates.factors()
+    if factors is None:
+        bank = templates.bank().reshape(templates.units + 1, templates.units)
+        return _product(bank, ops.reshape(x, (-1, templates.units, x.shape[3])))
+    analysis, kernels, synthesis = factors
+    return _factored(x, analysis, kernels, synthesis)[:, : templates.units + 1]
+
+
+def _product(table, values):
+    return ops.matmul(ops.convert_to_tensor(table.astype("float32")), values)
+
+
+def _factored(x, first, kernels, last):
+    """The product of `PartTemplates.factors`: `[B, h, w, F]` to `[B, h' * w, F]`."""
+    width, filters = x.shape[2], x.shape[3]
+    x = _product(first, ops.reshape(x, (-1, x.shape[1], width * filters)))
+    x = _product(kernels, ops.reshape(x, (-1, len(first), width, filters)))
+    x = _product(last, ops.reshape(x, (-1, len(first), width * filters)))
+    return ops.reshape(x, (-1, len(last) * width, filters))
 
 
 class Exponentials:
@@ -189,9 +224,10 @@ class Exponentials:
         largest = ops.max(trace, axis=0)
         # A difference of infinities is no number.
         self._largest = ops.where(ops.isfinite(largest), largest, 0.0)
-        self._values = ops.exp(trace - self._largest)
-        self._sum = ops.sum(self._values, axis=0)
         self.trace = trace
+        self._below = trace - self._largest
+        self._values = ops.exp(self._below)
+        self._sum = ops.sum(self._values, axis=0)
 
     def log_mean(self, batch_size):
         """As `log_mean_exp` of the traces."""
@@ -201,12 +237,13 @@ class Exponentials:
     def loss(self, log_m, templates):
         """As `Likelihood(trace, log_m, templates).loss()`."""
         prior = ops.convert_to_tensor(np.exp(templates.log_prior()).astype("float32")[:, None])
-        weight = prior * ops.exp(self._largest - log_m)  # [T, F]
-        joint = ops.sum(self._values * self.trace, axis=0) - log_m * self._sum
+        above = self._largest - log_m
+        weight = prior * ops.exp(above)  # [T, F]
+        joint = ops.sum(self._values * self._below, axis=0) + above * self._sum
         q = ops.sum(weight * self._values, axis=1)
         tiny = np.finfo("float32").tiny
         own = ops.mean(q * ops.log(ops.maximum(q, tiny)), axis=0)
-        images = ops.cast(ops.shape(self.trace)[0], "float32")
+        images = ops.cast(ops.shape(self._values)[0], "float32")
         return own - ops.sum(weight * joint, axis=0) / images
 
 
@@ -308,8 +345,12 @@ class Likelihood:
 
 
 def pick(values, index):
-    """`values[b, index[b, f], f]`: `[B, T, F]` and int `[B, F]` to `[B, F]`."""
-    return ops.squeeze(ops.take_along_axis(values, ops.expand_dims(index, 1), axis=1), axis=1)
+    """`values[b, index[b, f], f]`: `[B, T, F]` and int32 `[B, F]` to `[B, F]`."""
+    templates, filters = values.shape[1], values.shape[2]
+    image = ops.expand_dims(ops.arange(ops.shape(values)[0], dtype="int32"), 1)
+    return ops.take(
+        values, (image * templates + index) * filters + ops.arange(filters, dtype="int32")
+    )
 
 
 def official_strength(x, row, column, positive, batch_size, templates, beta=None, alpha=0.5):
@@ -399,13 +440,20 @@ def normalize_by_sign(strength, positive):
 
 
 class TargetPush:
-    """`-coefficient * target template`: never stored, only its factors are."""
+    """`-coefficient * target template`: never stored, only its factors are.
 
-    def __init__(self, row, column, positive, coefficient, templates, beta=None):
+    Args:
+        row, column, positive, coefficient: `[B, F]`.
+        beta: `[F]`, each filter's own, or None.
+        signed: whether coefficients may be negative.
+    """
+
+    def __init__(self, row, column, positive, coefficient, templates, beta=None, signed=True):
         # -coefficient (positive (T + 1) - 1), T the template of the peak, as slope T + level.
         own = () if beta is None else (beta,)
         self.tensors = (row, column, -coefficient * positive, coefficient * (1 - positive), *own)
         self._templates = templates
+        self._signed = signed
 
     def times(self, weight):
         """This push times a weight, a scalar or `[F]`."""
@@ -414,10 +462,40 @@ class TargetPush:
         weighted.tensors = (row, column, slope * weight, level * weight, *own)
         return weighted
 
-    def direction(self, row, column, slope, level, beta=None):
-        """The push `[B, h, w, F]` from `tensors`."""
-        template = ops.maximum(_falloff(row, column, self._templates, beta), -1.0)
-        return template * slope[:, None, None] + level[:, None, None]
+    def direction(self, weight, row, column, slope, level, beta=None):
+        """The push `[B, h, w, F]` from `tensors`, times a weight that is not negative.
+
+        The weight is a scalar or `[B, 1, 1, 1]`.
+        """
+        weight = ops.reshape(weight, (-1, 1))
+        slope, level = slope * weight, level * weight
+        sloped = _falloff(row, column, self._templates, beta, slope, level)
+        clipped = level - slope
+        if not self._signed:
+            return ops.minimum(sloped, clipped[:, None, None])
+        falls, infinite = slope < 0, np.float32("inf")
+        lowest = ops.where(falls, -infinite, clipped)
+        highest = ops.where(falls, clipped, infinite)
+        return ops.minimum(ops.maximum(sloped, lowest[:, None, None]), highest[:, None, None])
+
+    def sums(self, x, trace):
+        """Sums over each map's firing units, `[B, F]`: the push's square, and push times map.
+
+        Args:
+            x: float32 maps `[B, h, w, F]`.
+            trace: their `tr(x.T)` `[B, T, F]`.
+        """
+        row, column, slope, level, *beta = self.tensors
+        template = ops.maximum(_falloff(row, column, self._templates, *beta), -1.0)
+        fires = ops.sign(x)
+        # Either the slope or the level is zero.
+        square = ops.square(slope) * _over_units(ops.square(template) * fires)
+        square = square + ops.square(level) * _over_units(fires)
+        if beta:  # no template of the bank
+            own = _over_units(template * x)
+        else:
+            own = pick(trace, template_index(row, column, self._templates)) / self._templates.tau
+        return square, slope * own - level * trace[:, -1] / self._templates.tau
 
 
 class DensePush:
@@ -431,17 +509,34 @@ class DensePush:
         return DensePush(self.tensors[0] * weight)
 
     @staticmethod
-    def direction(push):
-        return push
+    def direction(weight, push):
+        """The push `[B, h, w, F]` from `tensors`, times a weight: a scalar or `[B, 1, 1, 1]`."""
+        return push * weight
+
+    def sums(self, x, trace):
+        """As `TargetPush.sums`."""
+        (push,) = self.tensors
+        return _over_units(ops.square(push) * ops.sign(x)), _over_units(push * x)
+
+
+def _over_units(values):
+    return ops.sum(values, axis=(1, 2))
 
 
 def full_push(coefficients, templates):
     """`-sum_T coefficient_T T`: `[B, T, F]` to a `DensePush` of `[B, h, w, F]`."""
-    bank = templates.bank().reshape(templates.units + 1, templates.units).T
-    push = -ops.matmul(ops.convert_to_tensor(bank.astype("float32")), coefficients)
-    return DensePush(
-        ops.reshape(push, (-1, templates.height, templates.width, coefficients.shape[2]))
-    )
+    height, width, filters = templates.height, templates.width, coefficients.shape[2]
+    factors = templates.factors()
+    if factors is None:
+        bank = templates.bank().reshape(templates.units + 1, templates.units)
+        push = _product(-bank.T, coefficients)
+    else:
+        # `traces` the other way round; the last row has one template, the negative one.
+        analysis, kernels, synthesis = factors
+        rows = ops.pad(coefficients, ((0, 0), (0, width - 1), (0, 0)))
+        rows = ops.reshape(rows, (-1, height + 1, width, filters))
+        push = _factored(rows, -synthesis.T, kernels, analysis.T)
+    return DensePush(ops.reshape(push, (-1, height, width, filters)))
 
 
 def crowded_push(row, column, positive, coefficient, crowding, templates, beta=None):
@@ -482,11 +577,12 @@ def posterior_push(x, scale, row, column, positive, coefficient, sharpness, temp
     return DensePush(ops.reshape(push, (-1, templates.height, templates.width, x.shape[3])))
 
 
-def push_moments(x, push, remove_radial, counted):
+def push_moments(x, trace, push, remove_radial, counted):
     """What a relative weight has to know about a push before the backward pass.
 
     Args:
         x: float32 maps `[B, h, w, F]`.
+        trace: their `tr(x.T)` `[B, T, F]`.
         push: `TargetPush` or `DensePush`.
         remove_radial: whether the push loses, filter by filter, its component along the maps of
             the batch, which only makes activations grow.
@@ -498,15 +594,10 @@ def push_moments(x, push, remove_radial, counted):
         counted maps of all replicas' batch; `known`, whether there are any. Only units that fire
         have a push: no gradient passes the others.
     """
-    direction = push.direction(*push.tensors)
-
-    def over_units(values):
-        return ops.sum(values, axis=(1, 2))
-
-    square = over_units(ops.where(x > 0, ops.square(direction), 0.0))
+    square, along = push.sums(x, trace)
     sums = [ops.sum(square * counted, axis=0), ops.sum(counted)]
     if remove_radial:
-        along, norm = over_units(direction * x), over_units(ops.square(x))
+        norm = _over_units(ops.square(x))
         sums += [ops.sum(value, axis=0) for value in (along, norm)]
         sums += [ops.sum(value * counted, axis=0) for value in (along, norm)]
     square, count, *rest = _replicas.all_sum(sums)
@@ -562,10 +653,12 @@ def mask_maps_with_push(
             square = ops.mean(ops.square(g), axis=(1, 2, 3), keepdims=True)
             if reference == "batch":
                 square = _replicas.all_sum([ops.sum(square)])[0] / batch_size
-            added = push.direction(*tensors) - radial * ops.cast(x, "float32")
-            kept = g * part_mask(row, column, templates, beta) if mask else g
-            dx = ops.cast(kept + (factor * ops.sqrt(square)) * added, x.dtype)
-            return (dx,) + (None,) * (6 + len(tensors))
+            weight = factor * ops.sqrt(square)
+            dx = g * part_mask(row, column, templates, beta) if mask else g
+            # In this order few arrays of the size of the maps are alive at a time.
+            dx = dx + push.direction(weight, *tensors)
+            dx = dx - (weight * radial) * ops.cast(x, "float32")
+            return (ops.cast(dx, x.dtype),) + (None,) * (6 + len(tensors))
 
         return y, grad
 
@@ -586,7 +679,7 @@ def loss_term(x, value, push):
     def forward(x, value, *tensors):
         def grad(*args, upstream=None):
             g = ops.cast(args[0] if upstream is None else upstream, "float32")
-            dx = ops.cast(g * push.direction(*tensors), x.dtype)
+            dx = ops.cast(g * push.direction(1.0, *tensors), x.dtype)
             return (dx,) + (None,) * (1 + len(tensors))
 
         return value * ops.ones((), value.dtype), grad

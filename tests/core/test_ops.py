@@ -205,14 +205,14 @@ def test_push_moments_count_firing_units_only():
     x = np.array([[3.0, 0.0], [0.0, 1.0]], "float32").reshape(1, 2, 2, 1)
     push = _ops.DensePush(np.array([[1.0, 9.0], [9.0, 2.0]], "float32").reshape(1, 2, 2, 1))
     one, none = ops.ones((1, 1)), ops.zeros((1, 1))
-    radial, rms, known = _ops.push_moments(x, push, remove_radial=False, counted=one)
+    radial, rms, known = _ops.push_moments(x, None, push, remove_radial=False, counted=one)
     assert known
     assert numpy(radial) == 0
     assert numpy(rms) == pytest.approx(np.sqrt((1 + 4) / 4))
-    radial, rms, _ = _ops.push_moments(x, push, remove_radial=True, counted=one)
+    radial, rms, _ = _ops.push_moments(x, None, push, remove_radial=True, counted=one)
     # <push, x> / <x, x> = (3 + 2) / (9 + 1); what is left: 1 - 1.5 and 2 - 0.5.
     assert numpy(radial) == pytest.approx(0.5)
     assert numpy(rms) == pytest.approx(np.sqrt((0.25 + 2.25) / 4))
-    radial, rms, known = _ops.push_moments(x, push, remove_radial=True, counted=none)
+    radial, rms, known = _ops.push_moments(x, None, push, remove_radial=True, counted=none)
     assert numpy(radial) == pytest.approx(0.5)
     assert numpy(rms) == 0 and not known
