@@ -257,9 +257,7 @@ class InterpretableFilters(keras.layers.Layer):
         member = _labels.membership(scope.y, self.num_classes)
         batch_size = ops.cast(ops.shape(maps)[0], "float32")
         trace = _ops.traces(maps, templates)
-        batch_size, state, exponentials, shares = self._statistics(
-            maps, trace, member, batch_size
-        )
+        batch_size, state, exponentials, shares = self._statistics(maps, trace, member, batch_size)
         # A ReLU may turn what is not a number into 0; the normalisation's statistics still tell.
         state.update({f"normalization_{k}": value for k, value in enumerate(statistics)})
         likelihood = None
@@ -292,9 +290,7 @@ class InterpretableFilters(keras.layers.Layer):
 
         if rule.weight == "relative":
             counted = positive if rule.size == "target" else ops.ones_like(positive)
-            radial, rms, known = _ops.push_moments(
-                maps, trace, push, rule.remove_radial, counted
-            )
+            radial, rms, known = _ops.push_moments(maps, trace, push, rule.remove_radial, counted)
             running = self._running(self.push_rms, rms)
             # A batch without an image of a target category says nothing about the push there.
             state["push_rms"] = ops.where(known, running, ops.convert_to_tensor(self.push_rms))

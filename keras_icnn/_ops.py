@@ -71,8 +71,9 @@ def peak_position(x):
         Two float32 tensors `[B, F]`.
     """
     # The row first: half the time of one search over all units.
+    x = ops.convert_to_tensor(x)
     row = _argmax(ops.max(x, axis=2))
-    chosen = ops.one_hot(row, x.shape[1], axis=1, dtype=x.dtype)
+    chosen = ops.one_hot(row, x.shape[1], axis=1, dtype=keras.backend.standardize_dtype(x.dtype))
     column = _argmax(ops.sum(x * ops.expand_dims(chosen, 2), axis=1))
     return ops.cast(row, "float32"), ops.cast(column, "float32")
 

@@ -144,6 +144,22 @@ def test_traces_are_sums_over_the_map():
         )
 
 
+@pytest.mark.parametrize("shape", [(19, 23), (28, 28)])
+def test_traces_and_the_full_push_of_large_maps(shape):
+    templates = PartTemplates(*shape, tau=0.3)
+    assert templates.factors() is not None
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 1, (3, *shape, 2)).astype("float32")
+    strengths = rng.normal(size=(3, templates.units + 1, 2)).astype("float32")
+    bank = templates.bank()
+    expected = np.einsum("tij,bijf->btf", bank, x)
+    found = numpy(_ops.traces(x, templates))
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-4)
+    expected = -np.einsum("tij,btf->bijf", bank, strengths)
+    (found,) = _ops.full_push(ops.convert_to_tensor(strengths), templates).tensors
+    assert numpy(found) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
 def test_mean_of_exponentials_not_of_logarithms():
     found = numpy(_ops.log_mean_exp(np.array([[0.0], [2.0]], "float32"), 2.0))
     assert found == pytest.approx(np.log((1 + np.e**2) / 2))
@@ -199,6 +215,56 @@ def test_concentrated_maps_have_lower_spatial_entropy():
         likelihood = _ops.Likelihood(trace, _ops.log_mean_exp(trace, 4.0), templates)
         spatial.append(float(numpy(likelihood.entropies()["spatial_entropy"])[0]))
     assert spatial[0] < spatial[1] - 0.5
+
+
+@pytest.mark.parametrize(("norm", "own"), [("l1", False), ("l2", False), ("l1", True)])
+def test_sums_over_a_target_push_are_those_of_its_direction(norm, own):
+    rng = np.random.default_rng(0)
+    templates = PartTemplates(5, 4, norm=norm)
+    x = np.maximum(rng.normal(size=(6, 5, 4, 3)), 0).astype("float32")
+    positive = (rng.random((6, 3)) < 0.5).astype("float32")
+    coefficient = rng.normal(size=(6, 3)).astype("float32")
+    beta = ops.convert_to_tensor(np.array([1.0, 4.0, 9.0], "float32")) if own else None
+    peak = _ops.peak_position(x)
+    target = numpy(_ops.target_template(*peak, ops.convert_to_tensor(positive), templates, beta))
+    for signed in (True, False):
+        factor = coefficient if signed else np.abs(coefficient)
+        factors = [ops.convert_to_tensor(a) for a in (positive, factor)]
+        push = _ops.TargetPush(*peak, *factors, templates, beta, signed)
+        direction = -factor[:, None, None] * target
+        assert numpy(push.direction(2.0, *push.tensors)) == pytest.approx(2 * direction, abs=1e-5)
+        maps = ops.convert_to_tensor(x)
+        square, along = push.sums(maps, _ops.traces(maps, templates))
+        expected = np.sum(direction**2 * (x > 0), axis=(1, 2))
+        assert numpy(square) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+        assert numpy(along) == pytest.approx(np.sum(direction * x, axis=(1, 2)), abs=1e-4)
+
+
+def test_balanced_targets_are_those_of_sinkhorn_s_iteration():
+    # In logarithms and float64; some classes activate filters a thousand times more.
+    rng = np.random.default_rng(0)
+    for classes, filters, spread in ((4, 30, 0.3), (7, 100, 1.0), (60, 150, 2.0)):
+        logs = rng.normal(size=(classes, filters)) + spread * rng.normal(size=(classes, 1))
+        known = np.ones(classes)
+        known[2] = 0
+        found = numpy(
+            _ops.target_categories(
+                ops.convert_to_tensor(np.exp(logs).astype("float32")),
+                ops.convert_to_tensor(known.astype("float32")),
+                True,
+            )
+        )
+        rest = np.delete(logs, 2, axis=0)
+        rest = rest - rest.mean(axis=0)
+        rest = rest - rest.mean(axis=1, keepdims=True)
+        rest = rest / (0.05 * rest.std())
+        price = np.zeros((classes - 1, 1))
+        for _ in range(30):
+            of_filter = np.logaddexp.reduce(rest + price, axis=0)
+            of_class = np.logaddexp.reduce(rest - of_filter, axis=1, keepdims=True)
+            price = np.log(filters / (classes - 1)) - of_class
+        expected = np.delete(np.arange(classes), 2)[np.argmax(rest + price, axis=0)]
+        assert np.mean(found != expected) <= 0.01
 
 
 def test_push_moments_count_firing_units_only():

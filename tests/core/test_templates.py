@@ -31,6 +31,29 @@ def test_bank_is_the_definition(shape, norm):
     assert bank == pytest.approx(reference.templates(*shape, norm=norm), abs=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((20, 20), {}),
+        ((29, 17), {}),
+        ((13, 41), {}),
+        ((21, 24), {"norm": "l2", "beta": 6.0, "tau": 0.1}),
+        ((40, 40), {"beta": 0.5}),
+    ],
+)
+def test_factors_of_large_banks_are_the_bank(shape, options):
+    templates = PartTemplates(*shape, **options)
+    analysis, kernels, synthesis = templates.factors()
+    right = np.einsum("kbj,ki->kbij", kernels, analysis)
+    product = np.tensordot(synthesis, right, axes=1).reshape(-1, *shape)
+    assert product[: templates.units + 1] == pytest.approx(templates.bank(), abs=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (7, 7), (14, 14)])
+def test_small_banks_are_not_factored(shape):
+    assert PartTemplates(*shape).factors() is None
+
+
 def test_prior_of_the_paper_makes_all_templates_equally_likely():
     prior = np.exp(PartTemplates(3, 4).log_prior())
     assert prior == pytest.approx(np.full(13, 1 / 13))
