@@ -1,4 +1,4 @@
-"""Batch normalisation in training: fast where the backend has a kernel, and safe with bad batches."""
+"""Batch normalisation in training: by a fast kernel, and safe with bad batches."""
 
 import keras
 from keras import ops

@@ -90,9 +90,9 @@ class PartTemplates:
         """The table of all templates as a product of small ones; None where that is no gain.
 
         Positive templates are one shape, shifted. A discrete Fourier transform over the rows (its
-        real form, Hartley's) turns shifts by rows into factors, and one table of `w x w` is left for
-        each of `K` frequencies, `K` about `1.5 h`: a map's traces take some `P K` operations instead
-        of `P^2`.
+        real form, Hartley's) turns shifts by rows into factors; one table of `w x w` is left for
+        each of `K` frequencies, `K` about `1.5 h`. A map's traces take some `P K` operations then,
+        instead of `P^2`.
 
         Returns:
             `(analysis, kernels, synthesis)`, float64 `[K, h]`, `[K, w, w]`, `[h + 1, K]`, such that
