@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_icnn import _labels, _normalization, _ops, _replicas, _scope
+from keras_icnn import _blocks, _labels, _normalization, _ops, _replicas, _scope
 from keras_icnn._filter_loss import FilterLoss
 from keras_icnn._grouped_conv import GroupedConv2D
 
@@ -256,29 +256,27 @@ class InterpretableFilters(keras.layers.Layer):
         row, column = self._peak(maps)
         member = _labels.membership(scope.y, self.num_classes)
         batch_size = ops.cast(ops.shape(maps)[0], "float32")
-        trace = _ops.traces(maps, templates)
-        batch_size, state, exponentials, shares = self._statistics(maps, trace, member, batch_size)
+        batch_size, state, shares = self._statistics(maps, member, batch_size)
         # A ReLU may turn what is not a number into 0; the normalisation's statistics still tell.
         state.update({f"normalization_{k}": value for k, value in enumerate(statistics)})
-        likelihood = None
-        if rule.weighs_fits or rule.marginal != "map":
-            scaled = exponentials.trace
-            likelihood = _ops.Likelihood(scaled, state["log_z"], templates, rule.marginal)
-            loss = likelihood.loss()
-        else:
-            loss = exponentials.loss(state["log_z"], templates)
-        scope_value = ops.mean(loss)
 
         if self.filter_loss is None:
+            state["log_z"], loss = _blocks.by_filters(
+                lambda *tensors: self._fits(*tensors, batch_size)[:2],
+                maps,
+                state["activation_scale_safe"],
+                ops.convert_to_tensor(self.log_z),
+            )
             self._assign(state)
-            scope.add(None, scope_value)
+            scope.add(None, ops.mean(loss))
             return self._masked(x)
 
         target = self._targets(state)  # [F, C], a row of zeros where none is known yet
         positive = ops.matmul(member, ops.transpose(target))
         weight = self._image_weights(positive, target, shares)
         place = self._places(maps, row, column, target, state)
-        push = self._push(likelihood, maps, *place, positive, weight, state, batch_size)
+        push, loss, sums = self._measured_push(maps, *place, positive, weight, state, batch_size)
+        scope_value = ops.mean(loss)
         beta = self._mask_beta()
         if rule.learn_beta:
             fitted = _ops.fitted_beta(maps, row, column, positive, templates)
@@ -290,7 +288,9 @@ class InterpretableFilters(keras.layers.Layer):
 
         if rule.weight == "relative":
             counted = positive if rule.size == "target" else ops.ones_like(positive)
-            radial, rms, known = _ops.push_moments(maps, trace, push, rule.remove_radial, counted)
+            radial, rms, known = _ops.push_moments(
+                *sums, rule.remove_radial, counted, templates.units
+            )
             running = self._running(self.push_rms, rms)
             # A batch without an image of a target category says nothing about the push there.
             state["push_rms"] = ops.where(known, running, ops.convert_to_tensor(self.push_rms))
@@ -322,12 +322,11 @@ class InterpretableFilters(keras.layers.Layer):
         scope.add(_ops.loss_term(x, value, weighted), scope_value)
         return _ops.mask_maps(x, row, column, templates, beta) if self.mask else x
 
-    def _statistics(self, maps, trace, member, batch_size):
-        """New running statistics; nothing is assigned yet."""
+    def _statistics(self, maps, member, batch_size):
+        """New running statistics, all but log Z; nothing is assigned yet."""
         rule = self._rule
         peak = ops.max(maps, axis=(1, 2))
-        # The negative template's trace is the sum of the map.
-        evidence = -trace[:, -1] / self._templates.tau if rule.target == "sum" else peak
+        evidence = ops.sum(maps, axis=(1, 2)) if rule.target == "sum" else peak
         batch_size, counts, activation, peaks = _replicas.all_sum(
             [
                 batch_size,
@@ -349,17 +348,61 @@ class InterpretableFilters(keras.layers.Layer):
         state["activation_scale"] = scale
         # A filter that never fired has no scale; its maps are zero, and so are its traces.
         state["activation_scale_safe"] = ops.where(scale > 0, scale, 1.0)
+        return batch_size, state, counts / batch_size
 
-        if rule.rescale:
-            trace = trace / state["activation_scale_safe"]
-        exponentials = _ops.Exponentials(trace)
+    def _fits(self, maps, scale, log_z, batch_size):
+        """How well maps fit all templates, filter by filter.
+
+        Args:
+            maps: `[B, h, w, F]`.
+            scale, log_z: the state's, of these filters.
+
+        Returns:
+            The new log Z `[T, F]`; the loss `[F]`; the maps' traces `[B, T, F]`; the likelihood,
+            or None where the push does not depend on it.
+        """
+        rule, templates = self._rule, self._templates
+        trace = _ops.traces(maps, templates)
+        scaled = trace / scale if rule.rescale else trace
+        exponentials = _ops.Exponentials(scaled)
         batch_log = exponentials.log_mean(batch_size)
         mixed = ops.logaddexp(
-            self.log_z + _log(rule.momentum), batch_log + float(np.log1p(-rule.momentum))
+            log_z + _log(rule.momentum), batch_log + float(np.log1p(-rule.momentum))
         )
-        seeded = ops.logical_and(self.steps > 0, self.log_z > _UNSEEDED)
-        state["log_z"] = ops.where(seeded, mixed, batch_log)
-        return batch_size, state, exponentials, counts / batch_size
+        seeded = ops.logical_and(self.steps > 0, log_z > _UNSEEDED)
+        log_z = ops.where(seeded, mixed, batch_log)
+        if rule.weighs_fits or rule.marginal != "map":
+            likelihood = _ops.Likelihood(scaled, log_z, templates, rule.marginal)
+            return log_z, likelihood.loss(), trace, likelihood
+        return log_z, exponentials.loss(log_z, templates), trace, None
+
+    def _measured_push(self, maps, row, column, positive, weight, state, batch_size):
+        """The push, the loss `[F]` and sums over each map; adds log Z to the state.
+
+        The sums, `[B, F]`, are what `push_moments` takes, none where the weight is absolute.
+        """
+        given = maps, row, column, positive, weight, state, batch_size
+        old = state["activation_scale_safe"], ops.convert_to_tensor(self.log_z)
+        relative = self._rule.weight == "relative"
+
+        def sums(maps, trace, push, *tensors):
+            if not relative:
+                return ()
+            return (*push.sums(maps, trace, *tensors), _ops.over_units(ops.square(maps)))
+
+        if self._rule.weighs_fits:
+            state["log_z"], loss, trace, likelihood = self._fits(maps, *old, batch_size)
+            push = self._push(likelihood, *given)
+            return push, loss, sums(maps, trace, push, *push.tensors)
+
+        push = self._push(None, *given)
+
+        def measure(maps, scale, log_z, *tensors):
+            log_z, loss, trace, _ = self._fits(maps, scale, log_z, batch_size)
+            return log_z, loss, *sums(maps, trace, push, *tensors)
+
+        state["log_z"], loss, *found = _blocks.by_filters(measure, maps, *old, *push.tensors)
+        return push, loss, found
 
     def _running(self, variable, value):
         # Zero is "not known yet": another rule, or a filter that never fired, leaves it so.

@@ -479,21 +479,21 @@ class TargetPush:
         highest = ops.where(falls, clipped, infinite)
         return ops.minimum(ops.maximum(sloped, lowest[:, None, None]), highest[:, None, None])
 
-    def sums(self, x, trace):
+    def sums(self, x, trace, row, column, slope, level, *beta):
         """Sums over each map's firing units, `[B, F]`: the push's square, and push times map.
 
         Args:
             x: float32 maps `[B, h, w, F]`.
             trace: their `tr(x.T)` `[B, T, F]`.
+            row, column, slope, level, beta: `tensors`, of these filters.
         """
-        row, column, slope, level, *beta = self.tensors
         template = ops.maximum(_falloff(row, column, self._templates, *beta), -1.0)
         fires = ops.sign(x)
         # Either the slope or the level is zero.
-        square = ops.square(slope) * _over_units(ops.square(template) * fires)
-        square = square + ops.square(level) * _over_units(fires)
+        square = ops.square(slope) * over_units(ops.square(template) * fires)
+        square = square + ops.square(level) * over_units(fires)
         if beta:  # no template of the bank
-            own = _over_units(template * x)
+            own = over_units(template * x)
         else:
             own = pick(trace, template_index(row, column, self._templates)) / self._templates.tau
         return square, slope * own - level * trace[:, -1] / self._templates.tau
@@ -514,13 +514,13 @@ class DensePush:
         """The push `[B, h, w, F]` from `tensors`, times a weight: a scalar or `[B, 1, 1, 1]`."""
         return push * weight
 
-    def sums(self, x, trace):
+    @staticmethod
+    def sums(x, trace, push):
         """As `TargetPush.sums`."""
-        (push,) = self.tensors
-        return _over_units(ops.square(push) * ops.sign(x)), _over_units(push * x)
+        return over_units(ops.square(push) * ops.sign(x)), over_units(push * x)
 
 
-def _over_units(values):
+def over_units(values):
     return ops.sum(values, axis=(1, 2))
 
 
@@ -578,16 +578,16 @@ def posterior_push(x, scale, row, column, positive, coefficient, sharpness, temp
     return DensePush(ops.reshape(push, (-1, templates.height, templates.width, x.shape[3])))
 
 
-def push_moments(x, trace, push, remove_radial, counted):
+def push_moments(square, along, norm, remove_radial, counted, units):
     """What a relative weight has to know about a push before the backward pass.
 
     Args:
-        x: float32 maps `[B, h, w, F]`.
-        trace: their `tr(x.T)` `[B, T, F]`.
-        push: `TargetPush` or `DensePush`.
+        square, along: a push's `sums`, `[B, F]`.
+        norm: the sum of the map's square, `[B, F]`.
         remove_radial: whether the push loses, filter by filter, its component along the maps of
             the batch, which only makes activations grow.
         counted: `[B, F]`, 1 for the maps whose push is measured, else 0.
+        units: of a map.
 
     Returns:
         `(radial, rms, known)`: `radial`, `[F]`, the multiple of `x` to subtract from the push (zero
@@ -595,10 +595,8 @@ def push_moments(x, trace, push, remove_radial, counted):
         counted maps of all replicas' batch; `known`, whether there are any. Only units that fire
         have a push: no gradient passes the others.
     """
-    square, along = push.sums(x, trace)
     sums = [ops.sum(square * counted, axis=0), ops.sum(counted)]
     if remove_radial:
-        norm = _over_units(ops.square(x))
         sums += [ops.sum(value, axis=0) for value in (along, norm)]
         sums += [ops.sum(value * counted, axis=0) for value in (along, norm)]
     square, count, *rest = _replicas.all_sum(sums)
@@ -609,7 +607,7 @@ def push_moments(x, trace, push, remove_radial, counted):
         radial = ops.where(norm > 0, along / ops.maximum(norm, tiny), 0.0)
         # |push - radial x|^2, map by map.
         square = square - 2 * radial * along_counted + ops.square(radial) * norm_counted
-    elements = ops.maximum(count, 1.0) * float(x.shape[1] * x.shape[2])
+    elements = ops.maximum(count, 1.0) * float(units)
     return radial, ops.sqrt(ops.maximum(ops.sum(square), 0.0) / elements), count > 0
 
 

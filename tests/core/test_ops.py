@@ -234,7 +234,7 @@ def test_sums_over_a_target_push_are_those_of_its_direction(norm, own):
         direction = -factor[:, None, None] * target
         assert numpy(push.direction(2.0, *push.tensors)) == pytest.approx(2 * direction, abs=1e-5)
         maps = ops.convert_to_tensor(x)
-        square, along = push.sums(maps, _ops.traces(maps, templates))
+        square, along = push.sums(maps, _ops.traces(maps, templates), *push.tensors)
         expected = np.sum(direction**2 * (x > 0), axis=(1, 2))
         assert numpy(square) == pytest.approx(expected, rel=1e-4, abs=1e-5)
         assert numpy(along) == pytest.approx(np.sum(direction * x, axis=(1, 2)), abs=1e-4)
@@ -268,17 +268,18 @@ def test_balanced_targets_are_those_of_sinkhorn_s_iteration():
 
 
 def test_push_moments_count_firing_units_only():
-    x = np.array([[3.0, 0.0], [0.0, 1.0]], "float32").reshape(1, 2, 2, 1)
-    push = _ops.DensePush(np.array([[1.0, 9.0], [9.0, 2.0]], "float32").reshape(1, 2, 2, 1))
+    x = ops.convert_to_tensor(np.array([[3.0, 0.0], [0.0, 1.0]], "float32").reshape(1, 2, 2, 1))
+    push = ops.convert_to_tensor(np.array([[1.0, 9.0], [9.0, 2.0]], "float32").reshape(1, 2, 2, 1))
+    sums = (*_ops.DensePush.sums(x, None, push), _ops.over_units(ops.square(x)))
     one, none = ops.ones((1, 1)), ops.zeros((1, 1))
-    radial, rms, known = _ops.push_moments(x, None, push, remove_radial=False, counted=one)
+    radial, rms, known = _ops.push_moments(*sums, False, counted=one, units=4)
     assert known
     assert numpy(radial) == 0
     assert numpy(rms) == pytest.approx(np.sqrt((1 + 4) / 4))
-    radial, rms, _ = _ops.push_moments(x, None, push, remove_radial=True, counted=one)
+    radial, rms, _ = _ops.push_moments(*sums, True, counted=one, units=4)
     # <push, x> / <x, x> = (3 + 2) / (9 + 1); what is left: 1 - 1.5 and 2 - 0.5.
     assert numpy(radial) == pytest.approx(0.5)
     assert numpy(rms) == pytest.approx(np.sqrt((0.25 + 2.25) / 4))
-    radial, rms, known = _ops.push_moments(x, None, push, remove_radial=True, counted=none)
+    radial, rms, known = _ops.push_moments(*sums, True, counted=none, units=4)
     assert numpy(radial) == pytest.approx(0.5)
     assert numpy(rms) == 0 and not known
