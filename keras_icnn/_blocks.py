@@ -16,9 +16,9 @@ _WORTHWHILE = 256
 def by_filters(function, *tensors):
     """`function(*tensors)`, where it pays for one block of filters after the other.
 
-    Without a compiler each step of a computation makes an array. Those of a block need little
-    memory, and what one step writes the next finds in the processor's cache. Compilers merge steps
-    by themselves, and GPUs want all the work at once.
+    Without a compiler each step of a computation makes an array. What one step of a block writes
+    the next finds in the processor's cache. Compilers merge steps by themselves, and GPUs want all
+    the work at once.
 
     Args:
         function: computes each filter alone. Gets tensors and returns a tuple of tensors, filters
