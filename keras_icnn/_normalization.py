@@ -19,7 +19,7 @@ def normalize(layer, x):
     variables = (layer.moving_mean, layer.moving_variance)
     # Copies: some backends assign in place.
     before = [ops.copy(v) for v in variables]
-    if keras.backend.backend() == "tensorflow" and layer.axis in (-1, 3) and not layer.synchronized:
+    if _kernel_does(layer):
         x, *moments = _fused(layer, x)
         old_share = layer.momentum
         after = [o * old_share + m * (1 - old_share) for o, m in zip(before, moments, strict=True)]
@@ -30,6 +30,15 @@ def normalize(layer, x):
     for variable, old, new in zip(variables, before, after, strict=True):
         variable.assign(ops.where(finite, new, old))
     return x, after
+
+
+def _kernel_does(layer):
+    return (
+        keras.backend.backend() == "tensorflow"
+        and layer.axis in (-1, 3)
+        and not layer.synchronized
+        and layer.variable_dtype == "float32"  # also under mixed precision
+    )
 
 
 def _fused(layer, x):

@@ -55,3 +55,26 @@ def test_statistics_of_a_bad_batch_are_not_kept(bad):
     assert not np.isfinite(ops.convert_to_numpy(ops.stack(statistics))).all()
     for variable, old in zip(layer.variables, before, strict=True):
         assert ops.convert_to_numpy(ops.convert_to_tensor(variable)).tolist() == old.tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_float16", "mixed_bfloat16"])
+def test_other_precisions(dtype):
+    rng = np.random.default_rng(0)
+    x = 3 + 2 * rng.normal(size=(8, 4, 5, 2))
+    layer = keras.layers.BatchNormalization(dtype=dtype)
+    layer.build(x.shape)
+    y, _ = _normalization.normalize(layer, ops.cast(x, layer.compute_dtype))
+    assert keras.backend.standardize_dtype(y.dtype) == layer.compute_dtype
+    y = ops.convert_to_numpy(ops.cast(y, "float32"))
+    expected = (x - x.mean(axis=(0, 1, 2))) / np.sqrt(x.var(axis=(0, 1, 2)) + layer.epsilon)
+    assert y == pytest.approx(expected, abs=0.05)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="the others have no kernel of their own")
+def test_double_precision():
+    x = np.random.default_rng(0).normal(size=(8, 4, 5, 2))
+    layer = keras.layers.BatchNormalization(dtype="float64")
+    layer.build(x.shape)
+    y, _ = _normalization.normalize(layer, ops.convert_to_tensor(x))
+    expected = (x - x.mean(axis=(0, 1, 2))) / np.sqrt(x.var(axis=(0, 1, 2)) + layer.epsilon)
+    assert ops.convert_to_numpy(y) == pytest.approx(expected, abs=1e-7)
