@@ -88,14 +88,11 @@ def evaluate_keypoints(
 
 def _peaks(forward, dataset, centers, size):
     table = PeakTable()
-    start = 0
-    for maps, _ in forward:
-        rows = slice(start, start + len(maps))
-        start += len(maps)
+    for maps, rows, own in forward.with_rows():
         peaks, strengths = peaks_of(maps, centers)
-        own = size
-        if forward.sizes is not None:
-            own = forward.sizes[rows]
+        if own is None:
+            own = size
+        else:
             peaks = move(peaks, size, own)
         table.update(peaks, dataset.landmarks[rows], strengths, image_size=own)
     return table

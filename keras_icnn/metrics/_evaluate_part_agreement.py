@@ -69,8 +69,13 @@ def evaluate_part_agreement(
     if receptive_field is None:
         receptive_field = compute_receptive_field(model, reader.layer, input_size=size)
     centers = receptive_field.centers
+
+    def forward(dataset, what):
+        what = what if verbose else None
+        return Forward(reader, dataset, size, None, preprocess, what).with_rows()
+
     peaks = TrainingPeaks()
-    for maps, rows, own in _batches(reader, train, size, preprocess, verbose and "training images"):
+    for maps, rows, own in forward(train, "training images"):
         places, strengths = peaks_of(maps, centers)
         places = places if own is None else move(places, size, own)
         own = size if own is None else own
@@ -78,7 +83,7 @@ def evaluate_part_agreement(
         peaks.update(places, train.landmarks[rows], strengths, labels, image_size=own)
     groups, weights = peaks.groups(parts, seed)
     found, sizes = [], []
-    for maps, rows, own in _batches(reader, test, size, preprocess, verbose and "test images"):
+    for maps, rows, own in forward(test, "test images"):
         points = np.asarray(test.landmarks[rows], "float64")
         points = points if own is None else move(points, own, size)
         found.append(_parts_at(maps, points, centers, weights))
@@ -91,16 +96,6 @@ def evaluate_part_agreement(
         seed=seed,
         groups=groups,
     )
-
-
-def _batches(reader, dataset, size, preprocess, what):
-    """(maps, the images' numbers as a slice, their own sizes or None)."""
-    forward = Forward(reader, dataset, size, None, preprocess, what or None)
-    start = 0
-    for maps, _ in forward:
-        rows = slice(start, start + len(maps))
-        start += len(maps)
-        yield maps, rows, None if forward.sizes is None else forward.sizes[rows]
 
 
 def _parts_at(maps, points, centers, weights):

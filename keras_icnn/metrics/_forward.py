@@ -58,6 +58,14 @@ class Forward:
                     batch = self._preprocess(batch)
                 yield self._reader(batch)
 
+    def with_rows(self):
+        """Iterates over (maps, the images' numbers as a slice, `sizes` of these or None)."""
+        start = 0
+        for maps, _ in self:
+            rows = slice(start, start + len(maps))
+            start = rows.stop
+            yield maps, rows, None if self.sizes is None else self.sizes[rows]
+
     def _fed(self, start, step):
         """What the network is fed, before preprocessing."""
         stop = start + step

@@ -66,10 +66,9 @@ class PeakTable:
         landmarks = _check.as_landmarks(landmarks, len(peaks))
         strengths = _check.as_strengths(strengths, peaks.shape[:2])
         size = np.broadcast_to(_check.as_image_size(image_size, len(peaks)), (len(peaks), 2))
-        peaks = np.where(strengths[..., None] > 0, peaks, image_centre(size)[:, None])
         # Images without any landmark are of no use.
         known = np.isfinite(landmarks).all(-1).any(-1)
-        self._places.append(_relative(peaks, size)[known].astype("float32"))
+        self._places.append(relative_places(peaks, strengths, size)[known].astype("float32"))
         self._landmarks.append(_relative(landmarks, size)[known])
         self._sizes.append(size[known])
 
@@ -81,6 +80,11 @@ class PeakTable:
         return tuple(
             np.concatenate(batches) for batches in (self._places, self._landmarks, self._sizes)
         )
+
+
+def relative_places(peaks, strengths, size):
+    """Peaks as shares of the image's width and height from its centre, where silent filters are."""
+    return _relative(np.where(strengths[..., None] > 0, peaks, image_centre(size)[:, None]), size)
 
 
 def _relative(points, size):

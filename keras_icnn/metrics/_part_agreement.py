@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_icnn.metrics import _check
-from keras_icnn.metrics._keypoint_regression import PeakTable
+from keras_icnn.metrics._diversity import Alive, alive
+from keras_icnn.metrics._keypoint_regression import PeakTable, relative_places
 from keras_icnn.metrics._partitions import adjusted_rand_index, normalized_mutual_information
-from keras_icnn.metrics._top_images import image_centre
 
 _STARTS = 10
 _ROUNDS = 100
@@ -183,20 +183,17 @@ def group_filters(peaks, strengths, *, parts, image_size, labels=None, seed=0):
     peaks = _check.as_peaks(peaks)
     strengths = _check.as_strengths(strengths, peaks.shape[:2])
     size = np.broadcast_to(_check.as_image_size(image_size, len(peaks)), (len(peaks), 2))
-    centre = image_centre(size)[:, None]
-    places = np.where(strengths[..., None] > 0, peaks, centre) - centre
-    fires = strengths > 0
     labels = np.zeros(len(peaks), int) if labels is None else np.asarray(labels)
-    fired = [fires[labels == label].mean(axis=0) for label in np.unique(labels)]
-    return groups_of(places / size[:, None, ::-1], np.max(fired, axis=0), parts, seed)
+    living = [alive(strengths[labels == label])[0] for label in np.unique(labels)]
+    return groups_of(relative_places(peaks, strengths, size), np.any(living, axis=0), parts, seed)
 
 
-def groups_of(places, fired, parts, seed=0):
-    """`group_filters` from places [images, filters, 2] as shares, and the shares `fired`."""
+def groups_of(places, living, parts, seed=0):
+    """`group_filters` from places [images, filters, 2] as shares and which filters count."""
     parts = check_parts(parts)
-    alive = np.flatnonzero(fired > 0.5)
-    rows = np.asarray(places, "float64")[:, alive].transpose(1, 0, 2).reshape(len(alive), -1)
-    different = len(np.unique(rows, axis=0)) if len(alive) else 0
+    counted = np.flatnonzero(living)
+    rows = np.asarray(places, "float64")[:, counted].transpose(1, 0, 2).reshape(len(counted), -1)
+    different = len(np.unique(rows, axis=0)) if len(counted) else 0
     if different < parts:
         raise ValueError(
             f"`parts` must be at most the number of filters that fire on most images and differ, "
@@ -209,7 +206,7 @@ def groups_of(places, fired, parts, seed=0):
         values, vectors = np.linalg.eigh(rows @ rows.T)
         rows = vectors * np.sqrt(np.maximum(values, 0))
     best = min((_k_means(rows, parts, rng) for _ in range(_STARTS)), key=lambda found: found[0])
-    groups = [tuple(int(f) for f in alive[best[1] == k]) for k in range(parts)]
+    groups = [tuple(int(f) for f in counted[best[1] == k]) for k in range(parts)]
     return sorted(groups, key=lambda group: (-len(group), group))
 
 
@@ -249,7 +246,7 @@ class TrainingPeaks:
 
     def __init__(self):
         self._table = PeakTable()
-        self._strength, self._fired, self._images = 0.0, {}, {}
+        self._strength, self._images, self._alive = 0.0, 0, {}
 
     def update(self, peaks, landmarks, strengths, labels, *, image_size):
         """Adds a batch; images without any landmark are left out."""
@@ -257,19 +254,18 @@ class TrainingPeaks:
         known = np.isfinite(landmarks).all(-1).any(-1)
         strengths, labels = np.maximum(strengths[known], 0), np.asarray(labels)[known]
         self._strength = self._strength + strengths.sum(axis=0, dtype="float64")
+        self._images += len(strengths)
         for label in np.unique(labels).tolist():
-            fires = strengths[labels == label] > 0
-            self._fired[label] = self._fired.get(label, 0) + fires.sum(axis=0)
-            self._images[label] = self._images.get(label, 0) + len(fires)
+            self._alive.setdefault(label, Alive()).update(strengths[labels == label])
 
     def groups(self, parts, seed):
         """The groups, and the weights [filters, parts] of the filters in the parts' maps."""
         if not self._images:
             raise ValueError("`train` must have images with landmarks. Received: none")
-        fired = np.max([self._fired[label] / n for label, n in self._images.items()], axis=0)
-        groups = groups_of(self._table.arrays()[0], fired, parts, seed)
-        mean = self._strength / sum(self._images.values())
-        weights = np.zeros((len(fired), len(groups)), "float32")
+        living = np.any([measure.result()[0] for measure in self._alive.values()], axis=0)
+        groups = groups_of(self._table.arrays()[0], living, parts, seed)
+        mean = self._strength / self._images
+        weights = np.zeros((len(living), len(groups)), "float32")
         for k, group in enumerate(groups):
             group = list(group)
             weights[group, k] = 1 / mean[group] / len(group)

@@ -302,6 +302,13 @@ def test_what_a_radius_is_taken_from_is_asked_for_before_training(recipe_file, d
     assert not (tmp_path / "out" / "features").exists()
 
 
+def _run_of(path, folder):
+    out = folder / "out"
+    out.mkdir()
+    results = Results(out / "results.csv", recipes._KEY)
+    return recipes._Run(recipes.read_recipe(path), folder, out, False, results, {}, False)
+
+
 def test_folders_have_no_background(tmp_path):
     from PIL import Image
 
@@ -316,10 +323,7 @@ def test_folders_have_no_background(tmp_path):
     text = text.replace('frozen_until = "fire8_concat"', "").replace('"weights.npz"', '""')
     path = tmp_path / "photos.toml"
     path.write_text(text)
-    out = tmp_path / "out"
-    out.mkdir()
-    results = Results(out / "results.csv", recipes._KEY)
-    run = recipes._Run(recipes.read_recipe(path), tmp_path, out, False, results, {}, False)
+    run = _run_of(path, tmp_path)
     assert run._categories() == ["apple", "pear"]
     with pytest.raises(recipes.RecipeError, match="needs a background class"):
         run._classes("pear")
@@ -333,11 +337,8 @@ def test_the_backbones_normalization_can_stay_as_it_is(tmp_path):
     text = text.replace('"squeezenet', '"mobilenet_v2').replace('"weights.npz"', '""')
     path = tmp_path / "mobile.toml"
     path.write_text(text.replace("{ fire9 = 0.1 }", "{ block_2 = 0.1 }"))
-    (tmp_path / "out").mkdir()
-    results = Results(tmp_path / "out" / "results.csv", recipes._KEY)
-    recipe = recipes.read_recipe(path)
-    run = recipes._Run(recipe, tmp_path, tmp_path / "out", False, results, {}, False)
-    for variant in recipe.variants:
+    run = _run_of(path, tmp_path)
+    for variant in run.recipe.variants:
         model, trained, lower = run._build(variant)
         assert trained is model and lower is None
         backbone = keras.Model(model.inputs, model.get_layer("block_2_add").output)
