@@ -193,20 +193,18 @@ def target_template(row, column, positive, templates, beta=None):
 def traces(x, templates):
     """`tr(x.T)` for all templates: float32 `[B, T, F]` (Eq. 2)."""
     x = ops.cast(x, "float32")
-    factors = templates.factors()
-    if factors is None:
-        bank = templates.bank().reshape(templates.units + 1, templates.units)
-        return _product(bank, ops.reshape(x, (-1, templates.units, x.shape[3])))
-    analysis, kernels, synthesis = factors
+    if len(templates.tables) == 1:
+        return _product(*templates.tables, ops.reshape(x, (-1, templates.units, x.shape[3])))
+    analysis, kernels, synthesis = templates.tables
     return _factored(x, analysis, kernels, synthesis)[:, : templates.units + 1]
 
 
 def _product(table, values):
-    return ops.matmul(ops.convert_to_tensor(table.astype("float32")), values)
+    return ops.matmul(ops.convert_to_tensor(table), values)
 
 
 def _factored(x, first, kernels, last):
-    """The product of `PartTemplates.factors`: `[B, h, w, F]` to `[B, h' * w, F]`."""
+    """The product of the three `PartTemplates.tables`: `[B, h, w, F]` to `[B, h' * w, F]`."""
     width, filters = x.shape[2], x.shape[3]
     x = _product(first, ops.reshape(x, (-1, x.shape[1], width * filters)))
     x = _product(kernels, ops.reshape(x, (-1, len(first), width, filters)))
@@ -232,8 +230,7 @@ class Exponentials:
 
     def log_mean(self, batch_size):
         """As `log_mean_exp` of the traces."""
-        of_replica = self._largest + ops.log(self._sum)
-        return ops.logsumexp(_replicas.gather(of_replica), axis=0) - ops.log(batch_size)
+        return _log_mean(self._largest + ops.log(self._sum), batch_size)
 
     def loss(self, log_m, templates):
         """As `Likelihood(trace, log_m, templates).loss()`."""
@@ -250,9 +247,12 @@ class Exponentials:
 
 def log_mean_exp(values, batch_size):
     """Log of the mean of `exp(values)` over all replicas' batch: `[B, ...]` to `[...]`."""
-    return ops.logsumexp(_replicas.gather(ops.logsumexp(values, axis=0)), axis=0) - ops.log(
-        batch_size
-    )
+    return _log_mean(ops.logsumexp(values, axis=0), batch_size)
+
+
+def _log_mean(log_sum, batch_size):
+    """Log of a mean over the batch, from this replica's log of the sum."""
+    return ops.logsumexp(_replicas.gather(log_sum), axis=0) - ops.log(batch_size)
 
 
 class Likelihood:
@@ -527,13 +527,12 @@ def over_units(values):
 def full_push(coefficients, templates):
     """`-sum_T coefficient_T T`: `[B, T, F]` to a `DensePush` of `[B, h, w, F]`."""
     height, width, filters = templates.height, templates.width, coefficients.shape[2]
-    factors = templates.factors()
-    if factors is None:
-        bank = templates.bank().reshape(templates.units + 1, templates.units)
+    if len(templates.tables) == 1:
+        (bank,) = templates.tables
         push = _product(-bank.T, coefficients)
     else:
         # `traces` the other way round; the last row has one template, the negative one.
-        analysis, kernels, synthesis = factors
+        analysis, kernels, synthesis = templates.tables
         rows = ops.pad(coefficients, ((0, 0), (0, width - 1), (0, 0)))
         rows = ops.reshape(rows, (-1, height + 1, width, filters))
         push = _factored(rows, -synthesis.T, kernels, analysis.T)

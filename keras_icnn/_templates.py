@@ -1,5 +1,6 @@
 """Part templates and their prior (paper section 3), in plain NumPy."""
 
+import functools
 import math
 import numbers
 
@@ -121,6 +122,15 @@ class PartTemplates:
         kernels = np.concatenate([kernels, np.full((1, self.width, self.width), -self.tau)])
         synthesis = np.concatenate([analysis.T, np.eye(1, period + 1, period)])
         return analysis, kernels, synthesis
+
+    @functools.cached_property
+    def tables(self):
+        """What maps are multiplied with, float32: the bank `[h*w + 1, h*w]`, or its `factors`.
+
+        Made once: without a compiler they are asked for in every step.
+        """
+        tables = self.factors() or (self.bank().reshape(self.units + 1, self.units),)
+        return tuple(table.astype("float32") for table in tables)
 
     def log_prior(self):
         """`log p(T)` in the order of `bank()`: float64 `[h*w + 1]`."""
