@@ -65,7 +65,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Training:
-    """The schedule, the same for every variant: `[training]`.
+    """The schedule, of every variant that does not say otherwise: `[training]`.
 
     `learning_rates` multiplies the learning rate of layers whose names begin with a key. Of the
     schedules, `"geometric"` lowers the rate by one factor an epoch, to `final_rate` times the first
@@ -103,7 +103,7 @@ class Variant:
     interpretability, listed earlier; `radius` gives it in pixels; its own is measured by default.
     `weights` are alternatives, files below the data folder or `"imagenet"`, of which the first that
     is there is taken; those of `[network]` by default. `learning_rate` and `batch_size` other than
-    0 stand in for those of `[training]`.
+    0 stand in for those of `[training]`, as does all that the table `training` holds.
     `kind` is `"trained"`; `"untrained"`, the network as initialised, without weights; or
     `"supervised"`, a detector of `landmark` trained with its annotations on the frozen features
     (times `feature_scale`) of the named network: what filters that saw no annotation compete with.
@@ -121,6 +121,7 @@ class Variant:
     weights: tuple = ()
     learning_rate: float = 0.0
     batch_size: int = 0
+    training: object = None
     arguments: dict = field(default_factory=dict)
 
     @property
@@ -131,6 +132,10 @@ class Variant:
 
 # What a network of `[networks]` may set, for all its variants.
 _PER_NETWORK = ("weights", "learning_rate", "batch_size")
+# What `training` of a variant may set: not the task's loss.
+_PER_VARIANT = tuple(
+    f.name for f in dataclasses.fields(Training) if f.name not in ("loss", "sum_outputs")
+)
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,12 @@ class Recipe:
     network: Network
     training: Training
     variants: tuple
+
+    def training_of(self, variant):
+        """The `Training` of one variant: `[training]` and what the variant says instead."""
+        own = {name: getattr(variant, name) for name in ("learning_rate", "batch_size")}
+        own = {name: value for name, value in own.items() if value}
+        return dataclasses.replace(variant.training or self.training, **own)
 
 
 def read_recipe(path):
@@ -217,51 +228,7 @@ def _recipe(content, path, sha256):
         raise ValueError(
             "`fixed_normalization` in [network] is for the network up to `top`, which is not given"
         )
-    training = _section(Training, content.get("training", {}), "[training]")
-    _one_of(training.schedule, SCHEDULES, "schedule", "[training]")
-    _one_of(training.loss, LOSSES, "loss", "[training]")
-    _one_of(training.optimizer, OPTIMIZERS, "optimizer", "[training]")
-    for name in ("epochs", "batch_size", "learning_rate", "final_rate"):
-        if not 0 < getattr(training, name) < math.inf:
-            raise ValueError(
-                f"`{name}` in [training] must be above 0 and finite. "
-                f"Received: {getattr(training, name)}"
-            )
-    for name in ("flip", "mirrored"):
-        if getattr(training, name) and network.frozen_until:
-            raise ValueError(
-                f"`{name}` in [training] needs pictures, but `frozen_until` in [network] trains on "
-                "cached features. Remove one of them."
-            )
-    if not 0 <= training.momentum < 1:
-        raise ValueError(
-            f"`momentum` in [training] must be in [0, 1). Received: {training.momentum}"
-        )
-    if training.positive_share and not (
-        0 < training.positive_share < 1 and data.task == "single-category"
-    ):
-        raise ValueError(
-            "`positive_share` in [training] must be between 0 and 1, and belongs to the "
-            "task = 'single-category'. "
-            f"Received: positive_share={training.positive_share}, task={data.task!r}"
-        )
-    if not 0 <= training.decay_epochs <= training.epochs:
-        raise ValueError(
-            "`decay_epochs` in [training] must be between 0 and `epochs`. Received: "
-            f"decay_epochs={training.decay_epochs}, epochs={training.epochs}"
-        )
-    if data.task == "single-category" and training.loss != "logistic":
-        raise ValueError("the single-category task has one logit: `loss` must be 'logistic'")
-    for name, factor in training.learning_rates.items():
-        if type(factor) not in (int, float) or not factor > 0:
-            raise ValueError(
-                f"`learning_rates.{name}` in [training] must be a number above 0. "
-                f"Received: {factor!r}"
-            )
-    if not training.weight_decay >= 0:
-        raise ValueError(
-            f"`weight_decay` in [training] must be at least 0. Received: {training.weight_decay}"
-        )
+    training = _training(content.get("training", {}), "[training]", data, network)
     seeds = content.get("seeds", [0])
     if (
         not isinstance(seeds, list)
@@ -278,6 +245,14 @@ def _recipe(content, path, sha256):
     parsed = []
     for table in _for_each_network(variants, content.get("networks", {})):
         parsed.append(_variant(table, [variant.name for variant in parsed]))
+        own = parsed[-1].training
+        if own is not None:
+            where = f"`training` of [[variant]] {parsed[-1].name!r}"
+            if not isinstance(own, dict):
+                raise ValueError(f"{where} must be a table. Received: {own!r}")
+            _known(own, _PER_VARIANT, where)
+            own = _training({**content.get("training", {}), **own}, where, data, network)
+            parsed[-1] = dataclasses.replace(parsed[-1], training=own)
     for variant in parsed:
         if variant.kind == "supervised" and not (
             network.frozen_until and data.task == "single-category"
@@ -297,6 +272,53 @@ def _recipe(content, path, sha256):
         training=training,
         variants=tuple(parsed),
     )
+
+
+def _training(table, where, data, network):
+    """A checked `Training` from a table."""
+    training = _section(Training, table, where)
+    _one_of(training.schedule, SCHEDULES, "schedule", where)
+    _one_of(training.loss, LOSSES, "loss", where)
+    _one_of(training.optimizer, OPTIMIZERS, "optimizer", where)
+    for name in ("epochs", "batch_size", "learning_rate", "final_rate"):
+        if not 0 < getattr(training, name) < math.inf:
+            raise ValueError(
+                f"`{name}` in {where} must be above 0 and finite. "
+                f"Received: {getattr(training, name)}"
+            )
+    for name in ("flip", "mirrored"):
+        if getattr(training, name) and network.frozen_until:
+            raise ValueError(
+                f"`{name}` in {where} needs pictures, but `frozen_until` in [network] trains on "
+                "cached features. Remove one of them."
+            )
+    if not 0 <= training.momentum < 1:
+        raise ValueError(f"`momentum` in {where} must be in [0, 1). Received: {training.momentum}")
+    if training.positive_share and not (
+        0 < training.positive_share < 1 and data.task == "single-category"
+    ):
+        raise ValueError(
+            f"`positive_share` in {where} must be between 0 and 1, and belongs to the "
+            "task = 'single-category'. "
+            f"Received: positive_share={training.positive_share}, task={data.task!r}"
+        )
+    if not 0 <= training.decay_epochs <= training.epochs:
+        raise ValueError(
+            f"`decay_epochs` in {where} must be between 0 and `epochs`. Received: "
+            f"decay_epochs={training.decay_epochs}, epochs={training.epochs}"
+        )
+    if data.task == "single-category" and training.loss != "logistic":
+        raise ValueError("the single-category task has one logit: `loss` must be 'logistic'")
+    for name, factor in training.learning_rates.items():
+        if type(factor) not in (int, float) or not factor > 0:
+            raise ValueError(
+                f"`learning_rates.{name}` in {where} must be a number above 0. Received: {factor!r}"
+            )
+    if not training.weight_decay >= 0:
+        raise ValueError(
+            f"`weight_decay` in {where} must be at least 0. Received: {training.weight_decay}"
+        )
+    return training
 
 
 def _for_each_network(variants, networks):
@@ -351,7 +373,7 @@ def _variant(table, earlier):
     _one_of(table.get("kind", "trained"), KINDS, "kind", where)
     if "filter_loss" in table:
         table["filter_loss"] = _filter_loss(table["filter_loss"], where)
-    variant = _section(Variant, table, where, free=("filter_loss",))
+    variant = _section(Variant, table, where, free=("filter_loss", "training"))
     if not 0 <= variant.radius < math.inf or (variant.radius and variant.radius_from):
         raise ValueError(
             f"`radius` of {where} must be a number of pixels above 0, and without `radius_from`. "

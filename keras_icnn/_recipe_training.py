@@ -8,9 +8,9 @@ import numpy as np
 from keras_icnn._optimizers import LayerwiseAdamW, LayerwiseSGD
 
 
-def training_set(train, recipe):
+def training_set(train, recipe, variant):
     """The pictures of an epoch: `train`, with mirror images and repetitions as the recipe says."""
-    training = recipe.training
+    training = recipe.training_of(variant)
     if training.positive_share:
         from keras_icnn.datasets import single_category
 
@@ -27,8 +27,8 @@ def training_set(train, recipe):
 
 def compile_network(model, recipe, variant, images):
     """Compiles a network for epochs of so many images; returns the batch size."""
-    training = recipe.training
-    batch_size = variant.batch_size or training.batch_size
+    training = recipe.training_of(variant)
+    batch_size = training.batch_size
     single = recipe.data.task == "single-category"
     if single or training.loss == "logistic":
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
@@ -38,7 +38,7 @@ def compile_network(model, recipe, variant, images):
     else:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)
         metric = keras.metrics.CategoricalAccuracy(name="accuracy")
-    rate = learning_rates(training, variant, math.ceil(images / batch_size))
+    rate = learning_rates(training, math.ceil(images / batch_size))
     model.compile(_optimizer(training, rate), loss=loss, metrics=[metric])
     return batch_size
 
@@ -50,9 +50,9 @@ def summed_logistic(y_true, y_pred):
     return one * y_pred.shape[-1]
 
 
-def learning_rates(training, variant, steps):
+def learning_rates(training, steps):
     """The learning rate or its schedule, with so many steps an epoch."""
-    rate = variant.learning_rate or training.learning_rate
+    rate = training.learning_rate
     if training.schedule == "cosine":
         return keras.optimizers.schedules.CosineDecay(rate, training.epochs * steps)
     if training.schedule == "geometric":

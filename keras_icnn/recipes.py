@@ -619,9 +619,9 @@ class _Run:
         from keras_icnn._recipe_training import compile_network, training_set
         from keras_icnn.callbacks import Backup, StopOnNaN
 
-        training = self.recipe.training
+        training = self.recipe.training_of(variant)
         with _mistakes_of("[training]"):
-            train = training_set(train, self.recipe)
+            train = training_set(train, self.recipe, variant)
         batch_size = compile_network(upper, self.recipe, variant, len(train))
         single = self.recipe.data.task == "single-category"
         if lower is not None:

@@ -226,6 +226,17 @@ def test_the_shipped_recipes_can_be_read(request):
         ("epochs = 1", "epochs = 1\nlearning_rate = inf", "`learning_rate`.*finite"),
         ("seeds = [0]", "seeds = " + "[" * 20000 + "]" * 20000, "not valid TOML"),
         ("epochs = 1", "epochs = true", "`epochs`.*type int"),
+        ('name = "ordinary"', 'name = "ordinary"\ntraining = 3', "must be a table"),
+        (
+            'name = "ordinary"',
+            'name = "ordinary"\ntraining.loss = "softmax"',
+            "`loss` is not known",
+        ),
+        (
+            'name = "ordinary"',
+            'name = "ordinary"\ntraining.epochs = 0',
+            "variant.*ordinary.*above 0",
+        ),
         ("epochs = 1", "epochs = 1\noptimizer = 'lamb'", "`optimizer`.*one of"),
         ("epochs = 1", "epochs = 1\nmomentum = 1.0", "`momentum`"),
         ("epochs = 1", "epochs = 1\ndecay_epochs = 2", "`decay_epochs`.*between 0 and `epochs`"),
@@ -434,11 +445,13 @@ def test_sgd_decays_kernels_through_the_momentum():
 
 
 def test_learning_rates_of_a_geometric_schedule():
-    from keras_icnn._recipe_format import Training, Variant
+    from keras_icnn._recipe_format import Training
     from keras_icnn._recipe_training import learning_rates
 
-    training = Training(epochs=5, schedule="geometric", final_rate=0.01, decay_epochs=3)
-    rates = learning_rates(training, Variant("a", "b", learning_rate=1.0), steps=2)
+    training = Training(
+        epochs=5, learning_rate=1.0, schedule="geometric", final_rate=0.01, decay_epochs=3
+    )
+    rates = learning_rates(training, steps=2)
     found = [float(rates(step)) for step in range(10)]
     assert found == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01])
 
@@ -470,9 +483,33 @@ def test_one_set_of_variants_for_each_network(recipe_file):
     assert variants[3].filter_loss.strength == 0.2
 
 
+def test_a_variant_has_a_schedule_of_its_own(recipe_file):
+    import keras
+
+    from keras_icnn._recipe_format import read_recipe
+    from keras_icnn._recipe_training import compile_network
+
+    own = 'name = "ordinary"\ntraining = { optimizer = "sgd", learning_rate = 1, epochs = 3 }'
+    text = RECIPE.replace('name = "ordinary"', own + "\nbatch_size = 8")
+    recipe_file.write_text(text)
+    recipe = read_recipe(recipe_file)
+    ordinary, interpretable = map(recipe.training_of, recipe.variants)
+    assert (ordinary.epochs, ordinary.batch_size, ordinary.learning_rate) == (3, 8, 1.0)
+    assert ordinary.learning_rates == {"fire9": 0.1}
+    assert interpretable == recipe.training
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, keras.layers.Dense(1, name="fire9_dense")(inputs))
+    assert compile_network(model, recipe, recipe.variants[0], 48) == 8
+    assert type(model.optimizer).__name__ == "LayerwiseSGD"
+    model.optimizer.iterations.assign(9)  # of 3 epochs of 6 steps
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.5, rel=1e-5)
+    compile_network(model, recipe, recipe.variants[1], 48)
+    assert type(model.optimizer).__name__ == "LayerwiseAdamW"
+
+
 def test_mirror_images_and_repetitions(recipe_file):
     from keras_icnn import datasets
-    from keras_icnn._recipe_format import Data, Recipe, Training
+    from keras_icnn._recipe_format import Data, Recipe, Training, Variant
     from keras_icnn._recipe_training import training_set
 
     data = datasets.creatures(n_train=12, n_validation=0, n_test=0, image_size=(32, 32), seed=0)
@@ -482,7 +519,7 @@ def test_mirror_images_and_repetitions(recipe_file):
     def prepared(task, **training):
         fields = dict.fromkeys(Recipe.__dataclass_fields__)
         fields |= {"data": Data(task=task), "training": Training(**training)}
-        return training_set(train, Recipe(**fields)).labels.tolist()
+        return training_set(train, Recipe(**fields), Variant("a", "squeezenet")).labels.tolist()
 
     single, multi = "single-category", "multi-category"
     assert prepared(single) == train.labels.tolist()
