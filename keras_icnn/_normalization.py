@@ -33,27 +33,32 @@ def normalize(layer, x):
 
 
 def _kernel_does(layer):
-    return (
-        keras.backend.backend() == "tensorflow"
-        and layer.axis in (-1, 3)
-        and not layer.synchronized
-        and layer.variable_dtype == "float32"  # also under mixed precision
-    )
+    """Whether the backend has a kernel that computes what the layer does."""
+    if layer.axis not in (-1, 3) or layer.synchronized or layer.variable_dtype != "float32":
+        return False
+    backend = keras.backend.backend()
+    # TensorFlow's does mixed precision as well.
+    return backend == "tensorflow" or (backend == "torch" and layer.compute_dtype == "float32")
 
 
 def _fused(layer, x):
-    """The normalised batch, its mean and variance, by TensorFlow's kernel.
+    """The normalised batch, its mean and variance, by the backend's kernel.
 
     Keras makes a dozen passes over the maps, forward and backward, where this makes some four.
     """
+    scale, offset = (ops.cast(v, "float32") for v in (layer.gamma, layer.beta))
+    if keras.backend.backend() == "torch":
+        import torch
+
+        y, mean, scaling = torch.native_batch_norm(
+            x.permute(0, 3, 1, 2), scale, offset, None, None, True, 0.0, layer.epsilon
+        )
+        variance = torch.clamp(scaling.detach() ** -2 - layer.epsilon, min=0.0)
+        return y.permute(0, 2, 3, 1), mean.detach(), variance
     import tensorflow as tf
 
     y, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-        x,
-        scale=ops.cast(layer.gamma, "float32"),
-        offset=ops.cast(layer.beta, "float32"),
-        epsilon=layer.epsilon,
-        is_training=True,
+        x, scale=scale, offset=offset, epsilon=layer.epsilon, is_training=True
     )
     # The kernel's variance is that of a sample; Keras keeps the batch's own.
     count = ops.cast(tf.size(x) // x.shape[-1], "float32")
