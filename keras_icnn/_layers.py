@@ -192,7 +192,7 @@ class InterpretableFilters(keras.layers.Layer):
                     "inside `with keras_icnn.labels(y) as terms:` and add `terms.total()` to the "
                     "loss; or set `filter_loss=None` for the mask alone."
                 )
-            y = self._masked(x)
+            y = self._masked(x, *self._peak(x)) if self.mask else x
         else:
             y = self._learn(x, scope, statistics)
         if self.data_format == "channels_first":
@@ -208,11 +208,11 @@ class InterpretableFilters(keras.layers.Layer):
             return normalization(x, training=False), ()
         return _normalization.normalize(normalization, x)
 
-    def _masked(self, x):
+    def _masked(self, x, row, column):
         if not self.mask:
             return x
         templates = self._rule.templates(x.shape[1], x.shape[2])
-        return _ops.mask_maps(x, *self._peak(x), templates, self._mask_beta())
+        return _ops.mask_maps(x, row, column, templates, self._mask_beta())
 
     def _mask_beta(self):
         """Width of the masks: a number, each filter's own `[F]`, or None, that of the templates."""
@@ -263,13 +263,14 @@ class InterpretableFilters(keras.layers.Layer):
         if self.filter_loss is None:
             state["log_z"], loss = _blocks.by_filters(
                 lambda *tensors: self._fits(*tensors, batch_size)[:2],
+                2,
                 maps,
                 state["activation_scale_safe"],
                 ops.convert_to_tensor(self.log_z),
             )
             self._assign(state)
             scope.add(None, ops.mean(loss))
-            return self._masked(x)
+            return self._masked(x, row, column)
 
         target = self._targets(state)  # [F, C], a row of zeros where none is known yet
         positive = ops.matmul(member, ops.transpose(target))
@@ -299,19 +300,20 @@ class InterpretableFilters(keras.layers.Layer):
             rms = state["push_rms"]
             factor = ops.where(rms > 1e-30, rule.strength * decay / rms, 0.0)
             scope.add(None, scope_value)
-            return _ops.mask_maps_with_push(
-                x,
-                row,
-                column,
-                templates,
-                push,
-                radial,
-                factor,
-                batch_size,
-                reference=rule.reference,
-                mask=self.mask,
-                beta=beta,
-            )
+            with _blocks.after([factor, scope_value]):
+                return _ops.mask_maps_with_push(
+                    x,
+                    row,
+                    column,
+                    templates,
+                    push,
+                    radial,
+                    factor,
+                    batch_size,
+                    reference=rule.reference,
+                    mask=self.mask,
+                    beta=beta,
+                )
 
         self._assign(state)
         scale = rule.strength * decay
@@ -401,7 +403,9 @@ class InterpretableFilters(keras.layers.Layer):
             log_z, loss, trace, _ = self._fits(maps, scale, log_z, batch_size)
             return log_z, loss, *sums(maps, trace, push, *tensors)
 
-        state["log_z"], loss, *found = _blocks.by_filters(measure, maps, *old, *push.tensors)
+        state["log_z"], loss, *found = _blocks.by_filters(
+            measure, 5 if relative else 2, maps, *old, *push.tensors
+        )
         return push, loss, found
 
     def _running(self, variable, value):

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_icnn import _replicas
+from keras_icnn import _blocks, _replicas
 
 # --- what a filter stands for --------------------------------------------------------------------
 
@@ -79,12 +79,14 @@ def peak_position(x):
 
 
 def _argmax(values):
-    """Index of the first largest value along axis 1, int32."""
+    """Index of the first largest value along axis 1."""
     if keras.backend.backend() == "tensorflow":
         # `ops.argmax` adds bit casts for negative zeros that no exchange format can express.
         import tensorflow as tf
 
         return tf.argmax(values, axis=1, output_type="int32")
+    if keras.backend.backend() == "torch":
+        return values.max(dim=1).indices  # four times as fast as `argmax`
     return ops.argmax(values, axis=1)
 
 
@@ -237,12 +239,14 @@ class Exponentials:
         prior = ops.convert_to_tensor(np.exp(templates.log_prior()).astype("float32")[:, None])
         above = self._largest - log_m
         weight = prior * ops.exp(above)  # [T, F]
-        joint = ops.sum(self._values * self._below, axis=0) + above * self._sum
-        q = ops.sum(weight * self._values, axis=1)
+        weighted = weight * self._values
+        joint = ops.sum(weighted * self._below, axis=(0, 1))
+        joint = joint + ops.sum(weight * above * self._sum, axis=0)
+        q = ops.sum(weighted, axis=1)
         tiny = np.finfo("float32").tiny
         own = ops.mean(q * ops.log(ops.maximum(q, tiny)), axis=0)
         images = ops.cast(ops.shape(self._values)[0], "float32")
-        return own - ops.sum(weight * joint, axis=0) / images
+        return own - joint / images
 
 
 def log_mean_exp(values, batch_size):
@@ -652,10 +656,13 @@ def mask_maps_with_push(
             if reference == "batch":
                 square = _replicas.all_sum([ops.sum(square)])[0] / batch_size
             weight = factor * ops.sqrt(square)
-            dx = g * part_mask(row, column, templates, beta) if mask else g
-            # In this order few arrays of the size of the maps are alive at a time.
-            dx = dx + push.direction(weight, *tensors)
-            dx = dx - (weight * radial) * ops.cast(x, "float32")
+            # One step after the other, so that few arrays of the maps' size are alive at a time.
+            with _blocks.after([weight, y]):
+                dx = g * part_mask(row, column, templates, beta) if mask else g
+            with _blocks.after([dx]):
+                dx = dx + push.direction(weight, *tensors)
+            with _blocks.after([dx]):
+                dx = dx - (weight * radial) * ops.cast(x, "float32")
             return (ops.cast(dx, x.dtype),) + (None,) * (6 + len(tensors))
 
         return y, grad

@@ -20,11 +20,11 @@ def test_blocks_cover_all_filters_in_order(monkeypatch):
         seen.append(a.shape[-1])
         return a * 2.0, ops.sum(a * b, axis=0)
 
-    a = np.arange(12, dtype="float32").reshape(2, 6)
+    a = np.arange(16, dtype="float32").reshape(2, 8)
     twice, product = _blocks.by_filters(
-        function, ops.convert_to_tensor(a), ops.ones((2, 6), "float32")
+        function, 2, ops.convert_to_tensor(a), ops.ones((2, 8), "float32")
     )
-    assert seen == [1, 2, 1, 2]
+    assert seen == [2, 2, 2, 2]
     assert ops.convert_to_numpy(twice).tolist() == (2 * a).tolist()
     assert ops.convert_to_numpy(product).tolist() == a.sum(axis=0).tolist()
 
@@ -33,7 +33,7 @@ def test_blocks_cover_all_filters_in_order(monkeypatch):
 def test_blocks_take_the_same_step(monkeypatch, rule):
     loss = icnn.FilterLoss(gradient="equal", weight="relative", crowding=1.0)
     rng = np.random.default_rng(0)
-    x = rng.uniform(0, 1, (4, 5, 4, 6)).astype("float32")
+    x = rng.uniform(0, 1, (4, 5, 4, 8)).astype("float32")
     u = ops.convert_to_tensor(rng.normal(size=x.shape).astype("float32"))
     y = np.array([0, 1, 2, 1], "int32")
     results = []
