@@ -238,19 +238,8 @@ def test_fit_without_labels():
         model.fit(X, verbose=0)
 
 
-def test_custom_loop_equals_fit():
-    if BACKEND != "tensorflow":
-        pytest.skip("the loop is TensorFlow's")
+def tensorflow_step(model, optimizer, loss_fn):
     import tensorflow as tf
-
-    rule = icnn.FilterLoss(strength=10.0, gradient="full_sum", tau=0.1)
-    keras.utils.set_random_seed(0)
-    fitted = compiled(network(rule))
-    fitted.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
-    keras.utils.set_random_seed(0)
-    model = network(rule)
-    optimizer = keras.optimizers.SGD(0.1)
-    loss_fn = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     @tf.function
     def step(x, y):
@@ -259,8 +248,60 @@ def test_custom_loop_equals_fit():
         variables = model.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
+    return step
+
+
+def jax_step(model, optimizer, loss_fn):
+    import jax
+
+    optimizer.build(model.trainable_variables)
+    held = model.trainable_variables, model.non_trainable_variables, optimizer.variables
+
+    def objective(trainable, others, x, y):
+        with icnn.labels(y) as terms:
+            outputs, others = model.stateless_call(trainable, others, x, training=True)
+            return loss_fn(y, outputs) + terms.total(), others
+
+    @jax.jit
+    def update(trainable, others, state, x, y):
+        gradients, others = jax.grad(objective, has_aux=True)(trainable, others, x, y)
+        return *optimizer.stateless_apply(state, gradients, trainable), others
+
+    def step(x, y):
+        trainable, state, others = update(*([v.value for v in group] for group in held), x, y)
+        for group, values in zip(held, (trainable, others, state), strict=True):
+            for variable, value in zip(group, values, strict=True):
+                variable.assign(value)
+
+    return step
+
+
+def torch_step(model, optimizer, loss_fn):
+    import torch
+
+    def step(x, y):
+        with icnn.labels(y) as terms:
+            loss = loss_fn(y, model(x, training=True)) + terms.total()
+        variables = model.trainable_variables
+        gradients = torch.autograd.grad(loss, [v.value for v in variables])
+        with torch.no_grad():
+            optimizer.apply(gradients, variables)
+
+    return step
+
+
+def test_custom_loop_equals_fit():
+    rule = icnn.FilterLoss(strength=10.0, gradient="full_sum", tau=0.1)
+    keras.utils.set_random_seed(0)
+    fitted = compiled(network(rule))
+    fitted.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
+    keras.utils.set_random_seed(0)
+    model = network(rule)
+    make = {"tensorflow": tensorflow_step, "jax": jax_step, "torch": torch_step}[BACKEND]
+    loss_fn = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    step = make(model, keras.optimizers.SGD(0.1), loss_fn)
     for k in range(0, 48, 16):
-        step(tf.constant(X[k : k + 16]), tf.constant(Y[k : k + 16]))
+        step(ops.convert_to_tensor(X[k : k + 16]), ops.convert_to_tensor(Y[k : k + 16]))
     for a, b in zip(weights(fitted), weights(model), strict=True):
         assert a == pytest.approx(b, abs=1e-5)
 
