@@ -27,7 +27,10 @@ def seeded():
     keras.config.set_dtype_policy(policy)
 
 
-@pytest.fixture
-def tensorflow_only():
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("a TensorFlow feature")
+def pytest_collection_modifyitems(items):
+    """Skips what is marked `tensorflow_only` on the other backends, by the reason in the mark."""
+    if keras.backend.backend() == "tensorflow":
+        return
+    for item in items:
+        for mark in item.iter_markers("tensorflow_only"):
+            item.add_marker(pytest.mark.skip(reason=f"TensorFlow only: {mark.args[0]}"))

@@ -1,5 +1,7 @@
-"""Runs every check: style, import order, all tests on TensorFlow, those of what computes on JAX,
-the core on PyTorch, the notebooks, the documentation.
+"""Runs every check: style, import order, all tests on TensorFlow, all but the slow ones on JAX, the
+core on PyTorch, the notebooks, the documentation.
+
+What runs on TensorFlow only is marked `tensorflow_only`, and skipped elsewhere by the mark's reason.
 
 Tests print in the order they run; the last line says how many passed and failed over all runs.
 `--fast` leaves out the tests marked slow, the other backends, the notebooks and the documentation.
@@ -15,30 +17,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-# Tests of what computes on the backend. Readers of files, the command line and other programs'
-# formats are the same code on each.
-COMPUTES = [
-    "tests/core",
-    "tests/datasets/test_batches.py",
-    "tests/metrics/test_evaluate_report.py",
-    "tests/metrics/test_measures.py",
-    "tests/metrics/test_occlusion.py",
-    "tests/metrics/test_receptive_field.py",
-    "tests/robustness/test_backup.py",
-    "tests/robustness/test_properties.py",
-    "tests/robustness/test_stop_on_nan.py",
-    "tests/visualize/test_explain.py",
-    "tests/visualize/test_figures.py",
-    "tests/visualize/test_more_figures.py",
-    "tests/zoo/test_grouped_conv.py",
-    "tests/zoo/test_lrn.py",
-    "tests/zoo/test_options.py",
-    "tests/zoo/test_registry.py",
-    "tests/test_bench.py",
-    "tests/test_callbacks.py",
-    "tests/test_convert.py",
-    "tests/test_evaluate_model.py",
-]
 
 
 def run(title, command, **environment):
@@ -96,7 +74,7 @@ def main():
         steps += [
             (
                 "tests on JAX",
-                [*pytest, *parallel, "-m", "not slow", *COMPUTES],
+                [*pytest, *parallel, "-m", "not slow"],
                 {"KERAS_BACKEND": "jax", **threads},
             ),
             (

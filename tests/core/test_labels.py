@@ -2,6 +2,7 @@ import threading
 
 import numpy as np
 import pytest
+from core.backend import BACKEND
 from keras import ops
 
 import keras_icnn as icnn
@@ -98,7 +99,8 @@ def test_vectors_of_labels_must_be_finite():
         _labels.check(np.array([[0.0, np.nan, 1.0]]), 3)
 
 
-def test_graphs_refuse_them_too(tensorflow_only):
+@pytest.mark.tensorflow_only("its graphs can raise errors")
+def test_graphs_refuse_them_too():
     import tensorflow as tf
 
     @tf.function
@@ -110,3 +112,17 @@ def test_graphs_refuse_them_too(tensorflow_only):
         step(tf.constant([0, 3]))
     with pytest.raises(tf.errors.InvalidArgumentError, match="num_classes=3 must be integers"):
         step(tf.constant([0.0, float("nan")]))
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="nothing is compiled by XLA there")
+def test_to_xla_they_are_of_no_class():
+    if BACKEND == "jax":
+        import jax
+
+        jit = jax.jit
+    else:
+        import tensorflow as tf
+
+        jit = tf.function(jit_compile=True)
+    found = jit(lambda y: _labels.membership(y, 3))(ops.convert_to_tensor([0, 3, -1]))
+    assert ops.convert_to_numpy(found).tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]

@@ -95,7 +95,7 @@ def test_one_step(rule):
     assert_same(*one_and_two(rule))
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX refuses shares that are not equal")
+@pytest.mark.tensorflow_only("JAX refuses unequal shares, and PyTorch is on one device")
 def test_uneven_last_batches():
     # 27 images: 16, then 11, of which the replicas get 6 and 5.
     import tensorflow as tf

@@ -9,6 +9,7 @@ from keras_icnn.export import Artifact, verify
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.tensorflow_only("networks are exported there"),
     pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning"),
 ]
 

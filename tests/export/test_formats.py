@@ -1,5 +1,9 @@
 """Artefacts of every format, and the comparison that tells good ones from others."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -22,6 +26,7 @@ RUNTIMES = {
     "litert": ["ai_edge_litert"],
     "openvino": ["openvino"],
 }
+exports = pytest.mark.tensorflow_only("networks are exported there")
 # tf2onnx asks NumPy for a name it no longer has, when it is imported; not ours to answer for.
 pytestmark = pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")
 
@@ -33,6 +38,7 @@ def saved(trained, tmp_path_factory):
     return path
 
 
+@exports
 @pytest.mark.parametrize("format", PATHS)
 def test_every_format_answers_as_keras_does(format, trained, tmp_path):
     for module in RUNTIMES[format]:
@@ -55,6 +61,7 @@ def test_every_format_answers_as_keras_does(format, trained, tmp_path):
     assert beside == {path.name, *(["m.bin"] if format == "openvino" else [])}
 
 
+@exports
 def test_signatures_are_what_a_server_reads(saved):
     """What saved_model_cli prints: tag, method, names, types, an open batch."""
     from tensorflow.core.framework import types_pb2
@@ -87,11 +94,13 @@ def test_signatures_are_what_a_server_reads(saved):
     }
 
 
+@exports
 def test_keras_reads_it_back(trained, saved):
     layer = keras.layers.TFSMLayer(str(saved), call_endpoint="serve")
     np.testing.assert_allclose(layer(pictures()), trained(pictures()), atol=1e-6)
 
 
+@exports
 def test_preprocessing_and_bytes_inside(trained, tmp_path):
     signature = [keras.InputSpec(shape=(None, 24, 24, 3), dtype="uint8")]
     trained.export(
@@ -110,6 +119,7 @@ def test_preprocessing_and_bytes_inside(trained, tmp_path):
         verify(trained, tmp_path / "saved")
 
 
+@exports
 def test_batches_of_one_size_are_compared_in_them(trained, tmp_path):
     signature = [keras.InputSpec(shape=(4, 24, 24, 3), dtype="float32")]
     trained.export(tmp_path / "saved", verbose=False, input_signature=signature)
@@ -118,6 +128,7 @@ def test_batches_of_one_size_are_compared_in_them(trained, tmp_path):
     assert Artifact(tmp_path / "saved").input_shape[0] == 4
 
 
+@exports
 def test_pictures_of_any_size(tmp_path):
     inputs = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(4, 5, activation="relu")(inputs)
@@ -127,6 +138,7 @@ def test_pictures_of_any_size(tmp_path):
     assert verify(model, tmp_path / "saved").largest < 1e-5
 
 
+@exports
 def test_what_was_there_comes_back_when_the_new_one_cannot_be_put_there(
     trained, tmp_path, monkeypatch
 ):
@@ -147,6 +159,7 @@ def test_what_was_there_comes_back_when_the_new_one_cannot_be_put_there(
     assert [p.name for p in tmp_path.iterdir()] == ["saved"]
 
 
+@exports
 def test_an_ordinary_network_can_be_written_too(tmp_path):
     inputs = keras.Input((16, 16, 3))
     maps = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
@@ -156,6 +169,7 @@ def test_an_ordinary_network_can_be_written_too(tmp_path):
     assert verify(model, tmp_path / "saved").endpoints == ("serve", "explain")
 
 
+@exports
 def test_another_network_is_not_taken_for_this_one(trained, saved):
     other = network()
     with pytest.raises(ExportError, match=r"'saved' \(tf_saved_model\) differs.*`serve`"):
@@ -240,6 +254,7 @@ def test_a_near_tie_may_fall_either_way_and_its_consequences_are_compared(traine
         verify(trained, "m.onnx", tolerance=1e-5)
 
 
+@exports
 def test_a_network_that_diverged_is_not_compared(tmp_path):
     model = network()
     model.export(tmp_path / "saved", verbose=False)
@@ -249,6 +264,7 @@ def test_a_network_that_diverged_is_not_compared(tmp_path):
         verify(model, tmp_path / "saved")
 
 
+@exports
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -269,6 +285,7 @@ def test_wrong_arguments(arguments, told, trained, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@exports
 def test_a_folder_of_something_else_is_kept(trained, tmp_path):
     (tmp_path / "photo.jpg").write_text("mine")
     with pytest.raises(ValueError, match="is not a SavedModel"):
@@ -290,8 +307,9 @@ def test_what_cannot_be_read(tmp_path):
         Artifact(tmp_path / "m.tflite")
 
 
+@exports
 def test_a_missing_extra_is_named(trained, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "tf2onnx", None)
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(ImportError, match=r'pip install "keras-icnn\[export\]"'):
         trained.export(tmp_path / "m.onnx", format="onnx", verbose=False)
 
@@ -302,6 +320,7 @@ def stored(trained, tmp_path):
     return tmp_path / "m.keras"
 
 
+@exports
 def test_command(stored, tmp_path, capsys):
     assert cli.main(["export", str(stored), "--top", "2"]) == cli.DONE
     out = capsys.readouterr().out
@@ -309,6 +328,7 @@ def test_command(stored, tmp_path, capsys):
     assert Artifact(tmp_path / "m")(pictures())["top_filters"].shape == (8, 2)
 
 
+@exports
 def test_command_keeps_what_was_there_when_the_new_one_differs(
     stored, tmp_path, monkeypatch, capsys
 ):
@@ -328,3 +348,21 @@ def test_command_told_wrongly(tmp_path, capsys):
     with pytest.raises(SystemExit) as exit:
         cli.main(["export", "m.keras", "--format", "caffe"])
     assert exit.value.code == cli.WRONG_USE
+
+
+@pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="needs another backend")
+def test_other_backends_say_how_and_tensorflow_answers_as_they_do(stored, trained, tmp_path):
+    with pytest.raises(ValueError, match="in a process with KERAS_BACKEND=tensorflow"):
+        trained.export(tmp_path / "m", verbose=False)
+    assert {p.name for p in tmp_path.iterdir()} == {"m.keras"}
+    code = "import sys; from keras_icnn.cli import main; sys.exit(main(['export', 'm.keras']))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert verify(trained, tmp_path / "m", images=pictures()).largest < 1e-5

@@ -18,6 +18,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "serving"
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.tensorflow_only("networks are exported there"),
     pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning"),
 ]
 

@@ -10,9 +10,9 @@ from small_networks import pictures
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "tensorflow_addons"
 
-pytestmark = pytest.mark.slow
 
-
+@pytest.mark.slow
+@pytest.mark.tensorflow_only("networks are exported there")
 def test_a_head_is_trained_on_the_saved_model(trained, tmp_path):
     interpreter = environments.make(
         tmp_path,

@@ -10,7 +10,7 @@ import pytest
 
 import keras_icnn as icnn
 
-pytestmark = pytest.mark.usefixtures("tensorflow_only")
+pytestmark = pytest.mark.tensorflow_only("networks are exported there")
 
 SERVE = """
 import sys

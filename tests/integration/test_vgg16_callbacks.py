@@ -8,7 +8,6 @@ import keras_icnn as icnn
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("tensorflow_only")
 def test_vgg16_trains_with_keras_callbacks(tmp_path):
     model = icnn.zoo.vgg16_interpretable(
         classes=6, input_shape=(64, 64, 3), weights=None, include_preprocessing=True

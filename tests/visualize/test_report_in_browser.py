@@ -19,6 +19,8 @@ axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="needs pip install axe-playwright-python"
 )
 
+pytestmark = pytest.mark.tensorflow_only("every backend writes the same page for the browser")
+
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 DESKTOP = {"viewport": {"width": 1360, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}

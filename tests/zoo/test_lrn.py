@@ -84,7 +84,7 @@ def images():
     return np.random.default_rng(0).normal(0, 20, (2, 5, 5, 8)).astype("float32")
 
 
-@pytest.mark.usefixtures("tensorflow_only")
+@pytest.mark.tensorflow_only("networks are exported there")
 # tf2onnx is older than NumPy 2.
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_exports_to_onnx(model, images, tmp_path):
@@ -97,7 +97,7 @@ def test_exports_to_onnx(model, images, tmp_path):
     np.testing.assert_allclose(actual, model(images), rtol=1e-4)
 
 
-@pytest.mark.usefixtures("tensorflow_only")
+@pytest.mark.tensorflow_only("networks are exported there")
 def test_exports_to_litert(model, images, tmp_path):
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
     path = str(tmp_path / "lrn.tflite")
