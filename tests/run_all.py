@@ -1,7 +1,7 @@
 """Runs every check: style, import order, all tests on TensorFlow, all but the slow ones on JAX, the
 core on PyTorch, the notebooks, the documentation.
 
-What runs on TensorFlow only is marked `tensorflow_only`, and skipped elsewhere by the mark's reason.
+What runs on TensorFlow only is marked `tensorflow_only`, and skipped elsewhere by that reason.
 
 Tests print in the order they run; the last line says how many passed and failed over all runs.
 `--fast` leaves out the tests marked slow, the other backends, the notebooks and the documentation.
