@@ -1,6 +1,7 @@
 """Settings of all tests: quiet backends with two logical devices."""
 
 import os
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Read by JAX when it is imported, by nothing else.
@@ -16,6 +17,20 @@ if keras.backend.backend() == "tensorflow":
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
+elif keras.backend.backend() == "jax":
+    import jax
+
+    # Most of the time goes into compiling the same again: every model's `fit` is a new program to
+    # JAX, and so is everything in a process that a test starts. Each process of pytest has a folder
+    # of its own, since JAX writes its entries in place.
+    compiled = tempfile.TemporaryDirectory(prefix="compiled")
+    for setting, value in (
+        ("jax_compilation_cache_dir", compiled.name),
+        ("jax_persistent_cache_min_compile_time_secs", 0),
+        ("jax_persistent_cache_min_entry_size_bytes", -1),
+    ):
+        jax.config.update(setting, value)
+        os.environ[setting.upper()] = str(value)  # of the processes that tests start
 
 
 @pytest.fixture(autouse=True)
