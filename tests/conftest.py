@@ -1,6 +1,8 @@
 """Settings of all tests: quiet backends with two logical devices."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -23,9 +25,10 @@ elif keras.backend.backend() == "jax":
     # Most of the time goes into compiling the same again: every model's `fit` is a new program to
     # JAX, and so is everything in a process that a test starts. Each process of pytest has a folder
     # of its own, since JAX writes its entries in place.
-    compiled = tempfile.TemporaryDirectory(prefix="compiled")
+    compiled = tempfile.mkdtemp(prefix="compiled")
+    atexit.register(shutil.rmtree, compiled, ignore_errors=True)
     for setting, value in (
-        ("jax_compilation_cache_dir", compiled.name),
+        ("jax_compilation_cache_dir", compiled),
         ("jax_persistent_cache_min_compile_time_secs", 0),
         ("jax_persistent_cache_min_entry_size_bytes", -1),
     ):
