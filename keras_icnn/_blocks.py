@@ -1,11 +1,9 @@
 """What is computed for each filter alone, one block of filters after the other."""
 
-import contextlib
-
 import keras
 from keras import ops
 
-from keras_icnn import _replicas
+from keras_icnn import _replicas, _schedule
 
 _BLOCKS = 4
 # With fewer filters a step of TensorFlow costs more to start than blocks save.
@@ -56,7 +54,7 @@ def _loop(function, outputs, size, tensors):
         return tuple(function(*pieces))
 
     starts = tf.range(0, size * _BLOCKS, size)
-    with after(tensors):
+    with _schedule.after(tensors):
         blocks = tf.map_fn(
             block, starts, fn_output_signature=("float32",) * outputs, parallel_iterations=1
         )
@@ -75,12 +73,3 @@ def _one_step_at_a_time():
 
         return not torch.cuda.is_available()
     return False
-
-
-def after(tensors):
-    """A context whose steps wait for tensors; a graph starts each step as soon as it can."""
-    if keras.backend.backend() != "tensorflow":
-        return contextlib.nullcontext()
-    import tensorflow as tf
-
-    return tf.control_dependencies(tensors)

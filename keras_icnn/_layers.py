@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_icnn import _blocks, _labels, _normalization, _ops, _replicas, _scope
+from keras_icnn import _blocks, _labels, _normalization, _ops, _replicas, _schedule, _scope
 from keras_icnn._filter_loss import FilterLoss
 from keras_icnn._grouped_conv import GroupedConv2D
 
@@ -192,7 +192,7 @@ class InterpretableFilters(keras.layers.Layer):
                     "inside `with keras_icnn.labels(y) as terms:` and add `terms.total()` to the "
                     "loss; or set `filter_loss=None` for the mask alone."
                 )
-            y = self._masked(x, *self._peak(x)) if self.mask else x
+            y = self._masked(x)
         else:
             y = self._learn(x, scope, statistics)
         if self.data_format == "channels_first":
@@ -208,9 +208,11 @@ class InterpretableFilters(keras.layers.Layer):
             return normalization(x, training=False), ()
         return _normalization.normalize(normalization, x)
 
-    def _masked(self, x, row, column):
+    def _masked(self, x, place=None):
+        """The map masked around its peaks, `place`, which are looked for where not given."""
         if not self.mask:
             return x
+        row, column = self._peak(x) if place is None else place
         templates = self._rule.templates(x.shape[1], x.shape[2])
         return _ops.mask_maps(x, row, column, templates, self._mask_beta())
 
@@ -270,7 +272,7 @@ class InterpretableFilters(keras.layers.Layer):
             )
             self._assign(state)
             scope.add(None, ops.mean(loss))
-            return self._masked(x, row, column)
+            return self._masked(x, (row, column))
 
         target = self._targets(state)  # [F, C], a row of zeros where none is known yet
         positive = ops.matmul(member, ops.transpose(target))
@@ -300,7 +302,7 @@ class InterpretableFilters(keras.layers.Layer):
             rms = state["push_rms"]
             factor = ops.where(rms > 1e-30, rule.strength * decay / rms, 0.0)
             scope.add(None, scope_value)
-            with _blocks.after([factor, scope_value]):
+            with _schedule.after([factor, scope_value]):
                 return _ops.mask_maps_with_push(
                     x,
                     row,

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_icnn import _blocks, _replicas
+from keras_icnn import _replicas, _schedule
 
 # --- what a filter stands for --------------------------------------------------------------------
 
@@ -657,11 +657,11 @@ def mask_maps_with_push(
                 square = _replicas.all_sum([ops.sum(square)])[0] / batch_size
             weight = factor * ops.sqrt(square)
             # One step after the other, so that few arrays of the maps' size are alive at a time.
-            with _blocks.after([weight, y]):
+            with _schedule.after([weight, y]):
                 dx = g * part_mask(row, column, templates, beta) if mask else g
-            with _blocks.after([dx]):
+            with _schedule.after([dx]):
                 dx = dx + push.direction(weight, *tensors)
-            with _blocks.after([dx]):
+            with _schedule.after([dx]):
                 dx = dx - (weight * radial) * ops.cast(x, "float32")
             return (ops.cast(dx, x.dtype),) + (None,) * (6 + len(tensors))
 
