@@ -77,9 +77,12 @@ def measure(kind, rule, setting, mode, phase="train"):
         "mode": mode,
         "phase": phase,
     }
-    environment = {**os.environ, "KERAS_BACKEND": keras.backend.backend()}
-    # Else the C library moves this as arrays are freed, and the same case varies by a fifth.
-    environment["MALLOC_MMAP_THRESHOLD_"] = str(128 * 1024)
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": keras.backend.backend(),
+        # Else the C library moves this as arrays are freed, and the same case varies by a fifth.
+        "MALLOC_MMAP_THRESHOLD_": str(128 * 1024),
+    }
     result = subprocess.run(
         [sys.executable, "-m", "keras_icnn._bench_memory", json.dumps(task)],
         env=environment,

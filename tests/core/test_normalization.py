@@ -70,7 +70,7 @@ def test_other_precisions(dtype):
     assert y == pytest.approx(expected, abs=0.05)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="the others' is no more exact in Keras")
+@pytest.mark.tensorflow_only("the others' normalisation is no more exact in Keras")
 def test_double_precision():
     x = np.random.default_rng(0).normal(size=(8, 4, 5, 2))
     layer = keras.layers.BatchNormalization(dtype="float64")

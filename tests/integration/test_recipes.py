@@ -484,6 +484,8 @@ def test_one_set_of_variants_for_each_network(recipe_file):
 
 
 def test_a_variant_has_a_schedule_of_its_own(recipe_file):
+    import dataclasses
+
     import keras
 
     from keras_icnn._recipe_format import read_recipe
@@ -497,6 +499,8 @@ def test_a_variant_has_a_schedule_of_its_own(recipe_file):
     assert (ordinary.epochs, ordinary.batch_size, ordinary.learning_rate) == (3, 8, 1.0)
     assert ordinary.learning_rates == {"fire9": 0.1}
     assert interpretable == recipe.training
+    short = dataclasses.replace(recipe.variants[1], learning_rate=0.5)
+    assert recipe.training_of(short).learning_rate == 0.5
     inputs = keras.Input((2,))
     model = keras.Model(inputs, keras.layers.Dense(1, name="fire9_dense")(inputs))
     assert compile_network(model, recipe, recipe.variants[0], 48) == 8
