@@ -16,7 +16,7 @@ import tempfile
 
 import keras
 
-from keras_icnn import _bench_cases as cases
+from keras_icnn.bench._run import _cases as cases
 
 _MIB = 2**20
 

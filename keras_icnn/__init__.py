@@ -8,18 +8,22 @@ __version__ = "0.1.0"
 
 # Where each public name lives; a module stands for itself.
 _PUBLIC = {
-    "FilterLoss": "_filter_loss",
-    "InterpretableConv": "_layers",
-    "InterpretableFilters": "_layers",
-    "InterpretableModel": "_model",
-    "PartTemplates": "_templates",
-    "explain": "visualize._explain",
-    "labels": "_scope",
-    "make_interpretable": "_convert",
+    "FilterLoss": "layers._filter_loss",
+    "InterpretableConv": "layers._layers",
+    "InterpretableFilters": "layers._layers",
+    "InterpretableModel": "models._interpretable_model",
+    "PartTemplates": "layers._templates",
+    "explain": "explanations._explain",
+    "labels": "layers._label_scope",
+    "make_interpretable": "models._conversion",
+    "bench": None,
     "callbacks": None,
     "datasets": None,
+    "explanations": None,
     "export": None,
+    "layers": None,
     "metrics": None,
+    "models": None,
     "recipes": None,
     "visualize": None,
     "zoo": None,
@@ -45,5 +49,5 @@ def __dir__():
 # Keras finds the classes of a saved model only once they are registered, which importing them
 # does. The command line imports Keras, which takes seconds, when a verb needs it.
 if PurePath(sys.argv[0] if sys.argv else "").stem != "keras-icnn":
-    for _home in (*dict.fromkeys(filter(None, _PUBLIC.values())), "_recipe_training", "zoo"):
+    for _home in (*dict.fromkeys(filter(None, _PUBLIC.values())), "recipes._training", "zoo"):
         importlib.import_module(f"{__name__}.{_home}")

@@ -26,7 +26,7 @@ import numpy as np
 from keras import layers
 
 from keras_icnn import InterpretableConv, InterpretableModel, metrics
-from keras_icnn._csv_file import write_csv
+from keras_icnn._files.csv_file import write_csv
 from keras_icnn.datasets import creatures
 
 LAYER = "interpretable_conv"
@@ -109,7 +109,7 @@ def run_demo(out, *, seed=0, quick=False, setting=None, verbose=True):
         ValueError: for a seed or setting out of range.
     """
     # Three minutes of training shall not end in a missing package.
-    from keras_icnn.visualize._figure import new_figure
+    from keras_icnn._figure import new_figure
 
     new_figure(1, 1, 1, 1)
     setting = setting or (QUICK if quick else Setting())
@@ -439,7 +439,7 @@ def draw(out, models, reports, data, setting):
         List of paths.
     """
     from keras_icnn import visualize
-    from keras_icnn.visualize._maps import MapsReader
+    from keras_icnn.visualize._layer_maps import MapsReader
 
     positives = data.subset(np.flatnonzero(data.labels > 0))
     shown = positives.take(6)

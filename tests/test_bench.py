@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_icnn import _bench_cases as cases
-from keras_icnn import _bench_memory, bench
+from keras_icnn.bench import _cases as cases
+from keras_icnn.bench import _memory
+from keras_icnn.bench import _run as bench
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings(
@@ -162,7 +163,7 @@ def test_a_layer_costs_little_at_a_common_size():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not _bench_memory.supported(), reason="needs Linux with glibc")
+@pytest.mark.skipif(not _memory.supported(), reason="needs Linux with glibc")
 def test_peak_memory():
     setting = cases.LayerSetting(filters=64)
     one = np.prod((setting.batch, *setting.input_shape)) * 4
@@ -174,7 +175,7 @@ def test_peak_memory():
     assert 0.5 < row["memory_ratio"] < 5
 
 
-@pytest.mark.skipif(not _bench_memory.supported(), reason="needs Linux with glibc")
+@pytest.mark.skipif(not _memory.supported(), reason="needs Linux with glibc")
 def test_rise_of_memory_is_seen():
     size = 64 * 2**20
 
@@ -182,7 +183,7 @@ def test_rise_of_memory_is_seen():
         kept = np.ones(size, "uint8")
         return lambda: (kept, np.ones(size, "uint8"))
 
-    assert 1.9 * size < _bench_memory.peak_of(build) < 2.5 * size
+    assert 1.9 * size < _memory.peak_of(build) < 2.5 * size
 
 
 def test_networks():

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from keras_icnn import InterpretableConv, InterpretableFilters, InterpretableModel
-from keras_icnn._convert import SignedInterpretableFilters, make_interpretable
+from keras_icnn.models._conversion import SignedInterpretableFilters, make_interpretable
 
 pytestmark = pytest.mark.filterwarnings(
     # Keras 3.15 under NumPy 2 warns on every save with TensorFlow.

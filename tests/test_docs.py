@@ -18,7 +18,7 @@ def test_every_public_name_is_in_the_reference(module):
 
 
 def test_every_verb_is_in_the_guide():
-    from keras_icnn.cli import _parser
+    from keras_icnn.cli._verbs import _parser
 
     guide = (PAGES / "guides" / "command_line.md").read_text(encoding="utf-8")
     (verbs,) = (action for action in _parser()._actions if action.dest == "verb")

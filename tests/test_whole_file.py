@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pytest
 
-from keras_icnn._csv_file import write_csv
-from keras_icnn._whole_file import file_name, remove_leftovers, remove_leftovers_of, replacing
+from keras_icnn._files.csv_file import write_csv
+from keras_icnn._files.whole_file import file_name, remove_leftovers, remove_leftovers_of, replacing
 
 
 def test_a_file_is_replaced_once_it_is_complete(tmp_path):
@@ -58,7 +58,7 @@ def test_a_full_disk_says_that_nothing_was_lost(tmp_path, full):
 WRITE = """
 import sys
 sys.argv[0] = "keras-icnn"  # which does not import Keras
-from keras_icnn._csv_file import write_csv
+from keras_icnn._files.csv_file import write_csv
 rows = [{"n": i, "text": "x" * 200} for i in range(20_000)]
 while True:
     write_csv(sys.argv[1], rows)

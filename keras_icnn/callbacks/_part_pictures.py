@@ -8,10 +8,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_icnn._whole_file import replacing
+from keras_icnn._figure import new_figure
+from keras_icnn._files.whole_file import replacing
 from keras_icnn.visualize import filter_gallery, filter_maps, part_heatmap
-from keras_icnn.visualize._figure import new_figure
-from keras_icnn.visualize._maps import MapsReader
+from keras_icnn.visualize._layer_maps import MapsReader
 
 
 class PartPictures(keras.callbacks.Callback):

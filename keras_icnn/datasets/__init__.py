@@ -3,8 +3,8 @@
 Every reader returns `PartSplits` (`.train`, `.validation`, `.test`) of `PartDataset`s.
 """
 
-from keras_icnn.datasets._base import PartDataset, PartSplits, Sample
 from keras_icnn.datasets._on_error import Skipped
+from keras_icnn.datasets._part_dataset import PartDataset, PartSplits, Sample
 from keras_icnn.datasets._protocol import single_category
 from keras_icnn.datasets.animal_part import animal_part
 from keras_icnn.datasets.creatures import creatures

@@ -2,7 +2,7 @@
 
 import os
 
-from keras_icnn._file_limits import check_file
+from keras_icnn._files.limits import check_file
 
 
 def read_mat(file, variable, ignore=()):

@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_icnn.datasets._base import PartDataset, PartSplits
 from keras_icnn.datasets._crop import Crop
 from keras_icnn.datasets._files import existing_folder, pictures_in, read_image
+from keras_icnn.datasets._part_dataset import PartDataset, PartSplits
 from keras_icnn.datasets._protocol import TEST, TRAIN, VALIDATION, alternating_split
 
 NEGATIVE = "negative"

@@ -12,11 +12,11 @@ from keras_icnn.datasets._animal_part_published import (
     is_published,
     read_published,
 )
-from keras_icnn.datasets._base import PartDataset, PartSplits
 from keras_icnn.datasets._files import existing_folder, read_image
 from keras_icnn.datasets._objects import NEGATIVE
 from keras_icnn.datasets._on_error import ErrorPolicy
 from keras_icnn.datasets._part_boxes import box_masks
+from keras_icnn.datasets._part_dataset import PartDataset, PartSplits
 from keras_icnn.datasets._protocol import TEST, TRAIN, VALIDATION
 
 _SPLITS = (TRAIN, VALIDATION, TEST)

@@ -4,10 +4,10 @@ import operator
 
 import numpy as np
 
-from keras_icnn.datasets._base import PartDataset, PartSplits
 from keras_icnn.datasets._creature_body import PART_NAMES, SPECIES
 from keras_icnn.datasets._creature_scene import Scene
 from keras_icnn.datasets._files import checked_size
+from keras_icnn.datasets._part_dataset import PartDataset, PartSplits
 
 _BACKGROUND = "background"
 

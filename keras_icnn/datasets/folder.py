@@ -7,8 +7,8 @@ import zlib
 
 import numpy as np
 
-from keras_icnn.datasets._base import PartDataset, PartSplits
 from keras_icnn.datasets._files import EXTENSIONS, checked_size, existing_folder, read_image
+from keras_icnn.datasets._part_dataset import PartDataset, PartSplits
 
 
 def folder(path, image_size=(224, 224), validation_split=0.2, seed=0):

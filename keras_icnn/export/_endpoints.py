@@ -10,12 +10,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_icnn import _ops
-from keras_icnn._logits import logits_of
 from keras_icnn.export._head import Head
+from keras_icnn.layers import _ops
 from keras_icnn.metrics import measured_layer, receptive_field
-from keras_icnn.metrics._graph import output_of
-from keras_icnn.metrics._maps import interpretable_filters, mask_off
+from keras_icnn.models._graph_tensors import output_of
+from keras_icnn.models._logit_path import logits_of
+from keras_icnn.models._map_reading import interpretable_filters, mask_off
 from keras_icnn.zoo._manifest import MANIFEST
 from keras_icnn.zoo._preprocessing import ImagePreprocessing
 

@@ -23,7 +23,6 @@ from keras_icnn.metrics._location_instability import (
     LocationInstability,
     location_instability,
 )
-from keras_icnn.metrics._maps import MapReader, measured_layer, peaks_of
 from keras_icnn.metrics._occlusion import occlusion_radius
 from keras_icnn.metrics._part_agreement import PartAgreement, group_filters, part_agreement
 from keras_icnn.metrics._part_interpretability import (
@@ -36,10 +35,11 @@ from keras_icnn.metrics._partitions import (
     adjusted_rand_index,
     normalized_mutual_information,
 )
-from keras_icnn.metrics._receptive_field import ReceptiveField, receptive_field
 from keras_icnn.metrics._report import EvaluationReport
 from keras_icnn.metrics._top_images import TopImages
 from keras_icnn.metrics._trivial import trivial_detectors
+from keras_icnn.models._map_reading import MapReader, measured_layer, peaks_of
+from keras_icnn.models._receptive_field import ReceptiveField, receptive_field
 
 __all__ = [
     "Accuracy",

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_icnn.metrics._maps import MapReader, peaks_of
 from keras_icnn.metrics._occlusion import disc_radius, mean_discrepancy, recentred_discrepancies
-from keras_icnn.metrics._receptive_field import receptive_field as compute_receptive_field
+from keras_icnn.models._map_reading import MapReader, peaks_of
+from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
 
 @dataclass(frozen=True)

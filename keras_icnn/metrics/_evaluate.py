@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from keras_icnn.metrics import _check
+from keras_icnn.metrics import _checks
 from keras_icnn.metrics._accuracy import Accuracy
 from keras_icnn.metrics._association import association_rates
 from keras_icnn.metrics._category import CategoryMeasures
@@ -13,12 +13,12 @@ from keras_icnn.metrics._diversity import PeakDiversity, part_diversity
 from keras_icnn.metrics._forward import Forward
 from keras_icnn.metrics._frames import resize_image, resize_masks
 from keras_icnn.metrics._location_instability import mean_or_nan
-from keras_icnn.metrics._maps import MapReader, output_activation
 from keras_icnn.metrics._occlusion import occlusion_radius
 from keras_icnn.metrics._part_interpretability import IOU
-from keras_icnn.metrics._receptive_field import receptive_field as compute_receptive_field
 from keras_icnn.metrics._report import EvaluationReport
 from keras_icnn.metrics._trivial import TrivialRegions, trivial_detectors
+from keras_icnn.models._map_reading import MapReader, output_activation
+from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
 _BACKGROUND = ("negative", "negatives", "background")
 _OCCLUDED_IMAGES = 20
@@ -287,8 +287,8 @@ def evaluate_maps(
         An `EvaluationReport`.
     """
     labels = np.asarray(labels)
-    landmarks = _check.as_landmarks(landmarks, len(labels))
-    centers = _check.as_centers(centers)
+    landmarks = _checks.as_landmarks(landmarks, len(labels))
+    centers = _checks.as_centers(centers)
     landmark_names, part_names = list(landmark_names), list(part_names)
     head = landmark_names.index("head") if "head" in landmark_names else None
     background = find_background(class_names)
@@ -396,7 +396,7 @@ def _batches(maps, predictions):
     given = 0
     for item in maps:
         batch, predicted = item if isinstance(item, tuple) else (item, None)
-        batch = _check.as_maps(batch)
+        batch = _checks.as_maps(batch)
         if predicted is None and predictions is not None:
             predicted = np.asarray(predictions[given : given + len(batch)])
         given += len(batch)
@@ -425,14 +425,14 @@ def _sizes(image_size, input_size, images):
     """(height, width) of the input, and the images' own [images, 2], or None where the same."""
     own = np.asarray(image_size)
     if own.ndim == 1 and input_size is None:
-        return tuple(_check.as_image_size(image_size)), None
+        return tuple(_checks.as_image_size(image_size)), None
     if input_size is None:
         raise ValueError(
             "`input_size` is needed where images differ in size: the (height, width) of the "
             "network's input. Received: input_size=None"
         )
-    frame = tuple(_check.as_image_size(input_size, name="input_size"))
-    if own.ndim == 1 and tuple(_check.as_image_size(image_size)) == frame:
+    frame = tuple(_checks.as_image_size(input_size, name="input_size"))
+    if own.ndim == 1 and tuple(_checks.as_image_size(image_size)) == frame:
         return frame, None
     if own.shape not in ((2,), (images, 2)):
         raise ValueError(

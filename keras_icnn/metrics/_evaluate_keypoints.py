@@ -9,8 +9,8 @@ from keras_icnn.metrics._keypoint_regression import (
     regress,
     relative_centers,
 )
-from keras_icnn.metrics._maps import MapReader, peaks_of
-from keras_icnn.metrics._receptive_field import receptive_field as compute_receptive_field
+from keras_icnn.models._map_reading import MapReader, peaks_of
+from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
 
 def evaluate_keypoints(

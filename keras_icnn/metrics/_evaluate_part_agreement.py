@@ -5,7 +5,6 @@ import numpy as np
 from keras_icnn.metrics._evaluate import input_size_of
 from keras_icnn.metrics._forward import Forward
 from keras_icnn.metrics._frames import move
-from keras_icnn.metrics._maps import MapReader, peaks_of
 from keras_icnn.metrics._part_agreement import (
     PartAgreement,
     TrainingPeaks,
@@ -13,7 +12,8 @@ from keras_icnn.metrics._part_agreement import (
     check_parts,
     part_agreement,
 )
-from keras_icnn.metrics._receptive_field import receptive_field as compute_receptive_field
+from keras_icnn.models._map_reading import MapReader, peaks_of
+from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
 
 def evaluate_part_agreement(

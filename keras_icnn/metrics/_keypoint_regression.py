@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_icnn.metrics import _check
+from keras_icnn.metrics import _checks
 from keras_icnn.metrics._location_instability import mean_or_nan
 from keras_icnn.metrics._top_images import facing, image_centre
 
@@ -62,10 +62,10 @@ class PeakTable:
 
     def update(self, peaks, landmarks, strengths=None, *, image_size):
         """Adds a batch; the arguments are those of `keypoint_regression`."""
-        peaks = _check.as_peaks(peaks)
-        landmarks = _check.as_landmarks(landmarks, len(peaks))
-        strengths = _check.as_strengths(strengths, peaks.shape[:2])
-        size = np.broadcast_to(_check.as_image_size(image_size, len(peaks)), (len(peaks), 2))
+        peaks = _checks.as_peaks(peaks)
+        landmarks = _checks.as_landmarks(landmarks, len(peaks))
+        strengths = _checks.as_strengths(strengths, peaks.shape[:2])
+        size = np.broadcast_to(_checks.as_image_size(image_size, len(peaks)), (len(peaks), 2))
         # Images without any landmark are of no use.
         known = np.isfinite(landmarks).all(-1).any(-1)
         self._places.append(relative_places(peaks, strengths, size)[known].astype("float32"))
@@ -149,7 +149,7 @@ def keypoint_regression(
     units = None
     if centers is not None:
         frame = image_size if input_size is None else input_size
-        units = relative_centers(centers, _check.as_image_size(frame, name="input_size"))
+        units = relative_centers(centers, _checks.as_image_size(frame, name="input_size"))
     return regress(train, test, head=head, units=units, seed=seed)
 
 
@@ -259,7 +259,7 @@ def _unit_answers(y_test, units):
 
 def relative_centers(centers, input_size):
     """Centres [units, 2] as shares of the input's width and height from its centre."""
-    centers = _check.as_centers(centers)
+    centers = _checks.as_centers(centers)
     return _relative(centers.reshape(1, -1, 2), np.asarray(input_size, "float64")[None])[0]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_icnn.metrics import _check
+from keras_icnn.metrics import _checks
 from keras_icnn.metrics._diversity import Alive, alive
 from keras_icnn.metrics._keypoint_regression import PeakTable, relative_places
 from keras_icnn.metrics._partitions import adjusted_rand_index, normalized_mutual_information
@@ -96,7 +96,7 @@ def part_agreement(parts_at, landmarks, *, parts, image_size, seed=0, groups=())
     Raises:
         ValueError: for wrong shapes, parts out of range, or fewer than three landmarks.
     """
-    landmarks = _check.as_landmarks(landmarks, len(landmarks))
+    landmarks = _checks.as_landmarks(landmarks, len(landmarks))
     check_landmarks(landmarks.shape[1])
     parts = check_parts(parts)
     parts_at = np.asarray(parts_at)
@@ -113,7 +113,7 @@ def part_agreement(parts_at, landmarks, *, parts, image_size, seed=0, groups=())
             f"`parts_at` must lie from -1 (no part) to {parts - 1}. Received: values from "
             f"{labels.min()} to {labels.max()}"
         )
-    size = np.broadcast_to(_check.as_image_size(image_size, len(landmarks)), (len(landmarks), 2))
+    size = np.broadcast_to(_checks.as_image_size(image_size, len(landmarks)), (len(landmarks), 2))
     table = np.zeros((parts + 1, landmarks.shape[1]), int)
     np.add.at(table, (labels, truth), 1)  # -1 is the last row
     drawn = np.random.default_rng(seed).integers(parts, size=len(truth))
@@ -180,9 +180,9 @@ def group_filters(peaks, strengths, *, parts, image_size, labels=None, seed=0):
     Raises:
         ValueError: where fewer than K filters are left, or only K - 1 different ones.
     """
-    peaks = _check.as_peaks(peaks)
-    strengths = _check.as_strengths(strengths, peaks.shape[:2])
-    size = np.broadcast_to(_check.as_image_size(image_size, len(peaks)), (len(peaks), 2))
+    peaks = _checks.as_peaks(peaks)
+    strengths = _checks.as_strengths(strengths, peaks.shape[:2])
+    size = np.broadcast_to(_checks.as_image_size(image_size, len(peaks)), (len(peaks), 2))
     labels = np.zeros(len(peaks), int) if labels is None else np.asarray(labels)
     living = [alive(strengths[labels == label])[0] for label in np.unique(labels)]
     return groups_of(relative_places(peaks, strengths, size), np.any(living, axis=0), parts, seed)

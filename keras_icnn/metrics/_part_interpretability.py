@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_icnn.metrics import _check, _discs
+from keras_icnn.metrics import _checks, _discs
 from keras_icnn.metrics._association import Regions, Rows, association_rates
 from keras_icnn.metrics._location_instability import mean_or_nan
 
@@ -54,8 +54,8 @@ class PartInterpretability:
     """
 
     def __init__(self, images, part_masks, centers, radius, image_size, *, share=0.005, iou=IOU):
-        self.centers = _check.as_centers(centers)
-        self.image_size = _check.as_image_size(image_size)
+        self.centers = _checks.as_centers(centers)
+        self.image_size = _checks.as_image_size(image_size)
         if not np.isfinite(radius) or radius <= 0:
             raise ValueError(f"`radius` must be a positive number. Received: radius={radius}")
         if not 0 < share < 1:
@@ -85,7 +85,7 @@ class PartInterpretability:
 
     def update(self, maps, image_ids=None):
         """Adds maps [images, h, w, filters]; `image_ids` are the numbers `part_masks` knows."""
-        maps = _check.as_maps(maps)
+        maps = _checks.as_maps(maps)
         if maps.shape[1:3] != self.centers.shape[:2]:
             raise ValueError(
                 "`maps` must have the height and width of `centers`, "
@@ -271,7 +271,7 @@ def part_interpretability(
     Raises:
         ValueError: for wrong shapes or a radius that is not positive.
     """
-    maps = _check.as_maps(maps)
+    maps = _checks.as_maps(maps)
     part_masks = np.asarray(part_masks, dtype=bool)
     if part_masks.ndim != 4 or len(part_masks) != len(maps):
         raise ValueError(

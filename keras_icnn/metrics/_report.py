@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_icnn._csv_file import write_csv
+from keras_icnn._files.csv_file import write_csv
 
 # Column of the text table: (key in `values`, heading).
 _SHOWN = (

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_icnn.metrics import _check
+from keras_icnn.metrics import _checks
 
 _LAST_ID = np.uint64(0xFFFFFFFF)
 # Merging costs a partition per filter and landmark, so batches are gathered first.
@@ -79,7 +79,7 @@ class TopImages:
     """
 
     def __init__(self, image_size, top=100, head=None):
-        self.image_size = _check.as_image_size(image_size)
+        self.image_size = _checks.as_image_size(image_size)
         if top < 2:
             raise ValueError(f"`top` must be at least 2 images. Received: top={top}")
         self.top = int(top)
@@ -107,12 +107,12 @@ class TopImages:
             image_size: (height, width), or [images, 2] of them, where it differs from the class's.
         """
         self._records = {}
-        peaks = _check.as_peaks(peaks)
+        peaks = _checks.as_peaks(peaks)
         images, filters = peaks.shape[:2]
-        landmarks = _check.as_landmarks(landmarks, images)
-        strengths = _check.as_strengths(strengths, (images, filters))
+        landmarks = _checks.as_landmarks(landmarks, images)
+        strengths = _checks.as_strengths(strengths, (images, filters))
         size = self.image_size if image_size is None else image_size
-        size = _check.as_image_size(size, images)
+        size = _checks.as_image_size(size, images)
         # Images of different size have the corner in common, which is half a pixel from (0, 0).
         corner = 0.5 if size.ndim == 2 else 0.0
         size = np.broadcast_to(size, (images, 2))

@@ -6,7 +6,7 @@ every table prints these beside a network, measured by the same functions on the
 
 import numpy as np
 
-from keras_icnn.metrics import _check, _discs
+from keras_icnn.metrics import _checks, _discs
 from keras_icnn.metrics._association import Regions, Rows, association_rates
 from keras_icnn.metrics._frames import move
 from keras_icnn.metrics._location_instability import location_instability, mean_or_nan
@@ -62,11 +62,11 @@ def trivial_detectors(
         dict of name to dict of `instability`, `r2`, `r2_strongest`, `r2_facing`,
         `part_interpretability`; NaN where a measure does not apply.
     """
-    landmarks = _check.as_landmarks(landmarks, len(landmarks))
-    centers = _check.as_centers(centers)
+    landmarks = _checks.as_landmarks(landmarks, len(landmarks))
+    centers = _checks.as_centers(centers)
     images, n_landmarks = landmarks.shape[:2]
-    size = _check.as_image_size(image_size, images)
-    frame = _check.as_image_size(size if input_size is None else input_size, name="input_size")
+    size = _checks.as_image_size(image_size, images)
+    frame = _checks.as_image_size(size if input_size is None else input_size, name="input_size")
     differ = size.shape != (2,) or tuple(size) != tuple(frame)
     if differ:
         size = np.broadcast_to(size, (images, 2))
@@ -139,7 +139,7 @@ class TrivialRegions:
     """
 
     def __init__(self, landmarks, names, centers, image_size, input_size, discs):
-        landmarks = _check.as_landmarks(landmarks, len(landmarks))
+        landmarks = _checks.as_landmarks(landmarks, len(landmarks))
         frame = np.asarray(input_size, "float64")
         own = np.broadcast_to(np.asarray(image_size, "float64"), (len(landmarks), 2))
         self._present = np.isfinite(landmarks).all(axis=-1)

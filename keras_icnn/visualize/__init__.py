@@ -6,19 +6,15 @@ writes an HTML page instead, with the extra `report`.
 """
 
 from keras_icnn.visualize._category_filters import category_filters
-from keras_icnn.visualize._explain import Explainer
-from keras_icnn.visualize._explanation import Explanation
 from keras_icnn.visualize._filter_gallery import filter_gallery
 from keras_icnn.visualize._filter_maps import filter_maps
 from keras_icnn.visualize._part_heatmap import part_heatmap
 from keras_icnn.visualize._receptive_fields import receptive_fields
 from keras_icnn.visualize._report import report
-from keras_icnn.visualize._templates import templates
+from keras_icnn.visualize._template_figure import templates
 from keras_icnn.visualize._training_curves import training_curves
 
 __all__ = [
-    "Explainer",
-    "Explanation",
     "category_filters",
     "filter_gallery",
     "filter_maps",

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from keras_icnn._figure import MAP_COLORS, check_path, new_figure, save
 from keras_icnn.metrics import measured_layer
-from keras_icnn.metrics._maps import interpretable_filters
-from keras_icnn.visualize._figure import MAP_COLORS, check_path, new_figure, save
-from keras_icnn.visualize._maps import MapsReader, check_dataset
+from keras_icnn.models._map_reading import interpretable_filters
+from keras_icnn.visualize._layer_maps import MapsReader, check_dataset
 
 
 def category_filters(

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_icnn.visualize._figure import check_path, mark, new_figure, save, show
-from keras_icnn.visualize._maps import (
+from keras_icnn._figure import check_path, mark, new_figure, save, show
+from keras_icnn.visualize._layer_maps import (
     MapsReader,
     category_name,
     check_counts,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_icnn.visualize._figure import (
+from keras_icnn._figure import (
     MAP_COLORS,
     bare,
     check_path,
@@ -12,7 +12,7 @@ from keras_icnn.visualize._figure import (
     save,
     show,
 )
-from keras_icnn.visualize._maps import MapsReader, checked_filters, region_radius, seen_region
+from keras_icnn.visualize._layer_maps import MapsReader, checked_filters, region_radius, seen_region
 
 _SEEN = "what it looks at"
 _HEADINGS = ("image, ring at the peak", "map before the mask", "mask", "masked map (output)", _SEEN)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_icnn.visualize._figure import (
+from keras_icnn._figure import (
     MAP_COLORS,
     as_picture,
     bare,
@@ -12,7 +12,7 @@ from keras_icnn.visualize._figure import (
     save,
     show,
 )
-from keras_icnn.visualize._maps import (
+from keras_icnn.visualize._layer_maps import (
     MapsReader,
     check_counts,
     check_dataset,

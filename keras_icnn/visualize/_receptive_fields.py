@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from keras_icnn.metrics import empirical_receptive_fields
-from keras_icnn.visualize._figure import (
+from keras_icnn._figure import (
     MAP_COLORS,
     bare,
     check_path,
@@ -11,7 +10,8 @@ from keras_icnn.visualize._figure import (
     new_figure,
     save,
 )
-from keras_icnn.visualize._maps import MapsReader, check_counts, checked_filters
+from keras_icnn.metrics import empirical_receptive_fields
+from keras_icnn.visualize._layer_maps import MapsReader, check_counts, checked_filters
 
 
 def receptive_fields(

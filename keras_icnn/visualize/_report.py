@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_icnn.explanations._explain import Explainer
 from keras_icnn.metrics import (
     MapReader,
     evaluate,
@@ -14,8 +15,7 @@ from keras_icnn.metrics import (
 )
 from keras_icnn.visualize import _report_data as data
 from keras_icnn.visualize import _report_page as page
-from keras_icnn.visualize._explain import Explainer
-from keras_icnn.visualize._maps import check_dataset, region_radius
+from keras_icnn.visualize._layer_maps import check_dataset, region_radius
 
 # Pictures that say which filters fire on the same place; more change the groups little.
 _REFERENCE = 200

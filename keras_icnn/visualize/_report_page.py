@@ -9,9 +9,9 @@ from collections import Counter
 from pathlib import Path
 
 from keras_icnn import __version__
-from keras_icnn._filter_groups import names_of
-from keras_icnn._whole_file import replacing
-from keras_icnn.visualize._figure import check_path
+from keras_icnn._figure import check_path
+from keras_icnn._files.whole_file import replacing
+from keras_icnn.explanations._filter_groups import names_of
 
 _FOLDER = Path(__file__).parent / "page"
 _QUALITY = 80

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from keras_icnn.visualize._figure import check_path, new_figure, save
+from keras_icnn._figure import check_path, new_figure, save
 
 _PREFIX = "val_"
 # Panels in order: (heading, names of what is drawn in it, what is better).

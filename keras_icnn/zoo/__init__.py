@@ -1,8 +1,8 @@
 """Networks: ordinary ones, and the same with interpretable filters."""
 
 from keras_icnn.zoo._matconvnet import read_matconvnet
-from keras_icnn.zoo._networks import BUILDERS
 from keras_icnn.zoo._preprocess_input import preprocess_input
+from keras_icnn.zoo._public_builders import BUILDERS
 from keras_icnn.zoo._registry import create_model, list_models, register_model
 
 alexnet = BUILDERS["alexnet"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import keras
 from keras import layers
 
-from keras_icnn import _convert
+from keras_icnn.models import _conversion
 from keras_icnn.zoo import _weights
 from keras_icnn.zoo._preprocessing import ImagePreprocessing
 
@@ -75,10 +75,10 @@ def build(application, options, preprocessing):
         model = keras.Model(inputs, model(x))
     interpretable = None
     if options.interpretable:
-        interpretable = _convert.layer_arguments(
+        interpretable = _conversion.layer_arguments(
             options.classes, options.background_class, options.filter_loss, options.mask
         )
-    return _convert.transform(
+    return _conversion.transform(
         model,
         name=options.name,
         layers=None if options.interpret_top else (),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import h5py
 import numpy as np
 
-from keras_icnn._file_limits import Budget, check_file
+from keras_icnn._files.limits import Budget, check_file
 from keras_icnn.zoo._weights import unreadable
 
 

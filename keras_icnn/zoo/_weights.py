@@ -10,7 +10,7 @@ import warnings
 import keras
 import numpy as np
 
-from keras_icnn._file_limits import check_file
+from keras_icnn._files.limits import check_file
 
 
 def load_npz(path):

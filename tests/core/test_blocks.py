@@ -6,7 +6,7 @@ from core.backend import MODES, value_and_gradient
 from keras import ops
 
 import keras_icnn as icnn
-from keras_icnn import _blocks
+from keras_icnn.layers import _blocks
 
 pytestmark = pytest.mark.core
 

@@ -2,7 +2,7 @@ import keras
 import pytest
 
 from keras_icnn import FilterLoss
-from keras_icnn._filter_loss import NAMED
+from keras_icnn.layers._filter_loss import NAMED
 
 pytestmark = pytest.mark.core
 

@@ -6,7 +6,7 @@ from core.backend import BACKEND
 from keras import ops
 
 import keras_icnn as icnn
-from keras_icnn import _labels, _scope
+from keras_icnn.layers import _label_scope, _membership
 
 pytestmark = pytest.mark.core
 
@@ -23,47 +23,47 @@ pytestmark = pytest.mark.core
     ],
 )
 def test_integer_one_hot_signed_and_smoothed_labels_mean_the_same(y):
-    found = ops.convert_to_numpy(_labels.membership(np.array(y), 3))
+    found = ops.convert_to_numpy(_membership.membership(np.array(y), 3))
     assert found.tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
 
 
 @pytest.mark.parametrize("y", [[0, 1, 1], [-1, 1, 1], [[0.0], [1.0], [1.0]], [[-1], [1], [1]]])
 def test_single_category_labels(y):
-    found = ops.convert_to_numpy(_labels.membership(np.array(y), 2))
+    found = ops.convert_to_numpy(_membership.membership(np.array(y), 2))
     assert found.tolist() == [[1, 0], [0, 1], [0, 1]]
 
 
 def test_multi_label():
-    found = ops.convert_to_numpy(_labels.membership(np.array([[1, 1, 0], [0, 0, 0]]), 3))
+    found = ops.convert_to_numpy(_membership.membership(np.array([[1, 1, 0], [0, 0, 0]]), 3))
     assert found.tolist() == [[1, 1, 0], [0, 0, 0]]
 
 
 @pytest.mark.parametrize("shape", [(4, 2), (4, 3, 1), ()])
 def test_labels_of_another_shape(shape):
     with pytest.raises(ValueError, match=r"num_classes=3.*Received: labels of shape"):
-        _labels.membership(np.zeros(shape), 3)
+        _membership.membership(np.zeros(shape), 3)
 
 
 def test_scopes_nest_and_close():
-    assert _scope.current() is None
+    assert _label_scope.current() is None
     with icnn.labels([1]) as outer:
         with icnn.labels([2]) as inner:
-            assert _scope.current() is inner
-        assert _scope.current() is outer
-    assert _scope.current() is None
+            assert _label_scope.current() is inner
+        assert _label_scope.current() is outer
+    assert _label_scope.current() is None
 
 
 def test_scope_closes_on_errors():
     with pytest.raises(KeyError), icnn.labels([1]):
         raise KeyError
-    assert _scope.current() is None
+    assert _label_scope.current() is None
 
 
 def test_scope_belongs_to_its_thread():
     # Replicas are threads that take turns in the middle of a step.
     seen = []
     with icnn.labels([1]):
-        thread = threading.Thread(target=lambda: seen.append(_scope.current()))
+        thread = threading.Thread(target=lambda: seen.append(_label_scope.current()))
         thread.start()
         thread.join()
     assert seen == [None]
@@ -88,15 +88,15 @@ def test_empty_scope_adds_nothing():
 )
 def test_labels_that_are_none_are_refused_where_their_values_are_known(y, classes, told):
     with pytest.raises(ValueError, match=told):
-        _labels.check(np.array(y), classes)
+        _membership.check(np.array(y), classes)
     with pytest.raises(ValueError, match=told):
-        _labels.membership(np.array(y), classes)
+        _membership.membership(np.array(y), classes)
 
 
 def test_vectors_of_labels_must_be_finite():
-    _labels.check(np.array([[1.0, -1.0, 5.0]]), 3)
+    _membership.check(np.array([[1.0, -1.0, 5.0]]), 3)
     with pytest.raises(ValueError, match=r"finite. Received: \[0.0, nan, 1.0\]"):
-        _labels.check(np.array([[0.0, np.nan, 1.0]]), 3)
+        _membership.check(np.array([[0.0, np.nan, 1.0]]), 3)
 
 
 @pytest.mark.tensorflow_only("its graphs can raise errors")
@@ -105,7 +105,7 @@ def test_graphs_refuse_them_too():
 
     @tf.function
     def step(y):
-        return _labels.membership(y, 3)
+        return _membership.membership(y, 3)
 
     assert step(tf.constant([0, 2])).shape == (2, 3)
     with pytest.raises(tf.errors.InvalidArgumentError, match="num_classes=3 must be integers"):
@@ -124,5 +124,5 @@ def test_to_xla_they_are_of_no_class():
         import tensorflow as tf
 
         jit = tf.function(jit_compile=True)
-    found = jit(lambda y: _labels.membership(y, 3))(ops.convert_to_tensor([0, 3, -1]))
+    found = jit(lambda y: _membership.membership(y, 3))(ops.convert_to_tensor([0, 3, -1]))
     assert ops.convert_to_numpy(found).tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]

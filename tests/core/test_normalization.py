@@ -6,7 +6,7 @@ import pytest
 from core.backend import BACKEND, MODES, value_and_gradient
 from keras import ops
 
-from keras_icnn import _normalization
+from keras_icnn.layers import _normalization
 
 pytestmark = pytest.mark.core
 

@@ -4,7 +4,8 @@ from core import reference
 from core.backend import value_and_gradient
 from keras import ops
 
-from keras_icnn import PartTemplates, _ops
+from keras_icnn import PartTemplates
+from keras_icnn.layers import _ops
 
 pytestmark = pytest.mark.core
 

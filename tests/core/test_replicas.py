@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import keras_icnn as icnn
-from keras_icnn import _replicas
+from keras_icnn.layers import _replicas
 
 BACKEND = keras.backend.backend()
 pytestmark = pytest.mark.core

@@ -11,7 +11,8 @@ _BUILT_FROM = ("keras_icnn", "zoo", "pyproject.toml", "README.md", "LICENSE")
 _RECIPES = """
 from pathlib import Path
 import keras_icnn
-from keras_icnn import _paper_tables, recipes
+from keras_icnn import recipes
+from keras_icnn.recipes import _paper_tables
 folder = _paper_tables.recipes_folder()
 assert folder.parent == Path(keras_icnn.__file__).resolve().parent, folder
 print(*sorted(recipes.read_recipe(path).name for path in folder.glob("*.toml")))

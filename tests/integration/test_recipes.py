@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from keras_icnn import recipes
-from keras_icnn._results import Results
+from keras_icnn.recipes import _run as recipes
+from keras_icnn.recipes._store import Results
 
 RECIPE = """
 title = "creatures on SqueezeNet"
@@ -155,7 +155,7 @@ def test_mistakes_in_a_baseline(recipe_file, data, tmp_path, old, new, message):
 def test_detector_learns_to_point_at_a_landmark():
     import keras
 
-    from keras_icnn._supervised_detector import train_detector
+    from keras_icnn.recipes._supervised_detector import train_detector
 
     rng = np.random.default_rng(0)
     centers = np.stack(np.meshgrid(np.arange(6) * 16.0, np.arange(5) * 16.0), axis=-1)
@@ -400,7 +400,7 @@ def test_a_foreign_table_is_not_overwritten(recipe_file, data, tmp_path):
 def test_learning_rates_differ_layer_by_layer():
     import keras
 
-    from keras_icnn._optimizers import LayerwiseAdamW
+    from keras_icnn.recipes._optimizers import LayerwiseAdamW
 
     keras.utils.set_random_seed(0)
     slow = keras.layers.Dense(3, name="slow")
@@ -421,7 +421,7 @@ def test_learning_rates_differ_layer_by_layer():
 def test_sgd_decays_kernels_through_the_momentum():
     import keras
 
-    from keras_icnn._optimizers import LayerwiseSGD
+    from keras_icnn.recipes._optimizers import LayerwiseSGD
 
     layer = keras.layers.Dense(1, kernel_initializer="ones", bias_initializer="ones")
     model = keras.Sequential([keras.Input((1,)), layer])
@@ -445,8 +445,8 @@ def test_sgd_decays_kernels_through_the_momentum():
 
 
 def test_learning_rates_of_a_geometric_schedule():
-    from keras_icnn._recipe_format import Training
-    from keras_icnn._recipe_training import learning_rates
+    from keras_icnn.recipes._format import Training
+    from keras_icnn.recipes._training import learning_rates
 
     training = Training(
         epochs=5, learning_rate=1.0, schedule="geometric", final_rate=0.01, decay_epochs=3
@@ -457,7 +457,7 @@ def test_learning_rates_of_a_geometric_schedule():
 
 
 def test_the_logistic_loss_of_several_outputs_added_up():
-    from keras_icnn._recipe_training import summed_logistic
+    from keras_icnn.recipes._training import summed_logistic
 
     y, z = np.array([[1.0, 0, 0]], "float32"), np.array([[2.0, -1, 0.5]], "float32")
     expected = np.log1p(np.exp(-2)) + np.log1p(np.exp(-1)) + np.log1p(np.exp(0.5))
@@ -488,8 +488,8 @@ def test_a_variant_has_a_schedule_of_its_own(recipe_file):
 
     import keras
 
-    from keras_icnn._recipe_format import read_recipe
-    from keras_icnn._recipe_training import compile_network
+    from keras_icnn.recipes._format import read_recipe
+    from keras_icnn.recipes._training import compile_network
 
     own = 'name = "ordinary"\ntraining = { optimizer = "sgd", learning_rate = 1, epochs = 3 }'
     text = RECIPE.replace('name = "ordinary"', own + "\nbatch_size = 8")
@@ -513,8 +513,8 @@ def test_a_variant_has_a_schedule_of_its_own(recipe_file):
 
 def test_mirror_images_and_repetitions(recipe_file):
     from keras_icnn import datasets
-    from keras_icnn._recipe_format import Data, Recipe, Training, Variant
-    from keras_icnn._recipe_training import training_set
+    from keras_icnn.recipes._format import Data, Recipe, Training, Variant
+    from keras_icnn.recipes._training import training_set
 
     data = datasets.creatures(n_train=12, n_validation=0, n_test=0, image_size=(32, 32), seed=0)
     train = data.train.select([data.class_names[0], data.class_names[1]])
@@ -535,7 +535,7 @@ def test_mirror_images_and_repetitions(recipe_file):
 
 
 def test_digests_tell_data_and_weights_apart(tmp_path, numbered_splits):
-    from keras_icnn._provenance import data_digest, file_digest
+    from keras_icnn.recipes._provenance import data_digest, file_digest
 
     first = data_digest(numbered_splits(tmp_path, 5.0), tmp_path)
     # A data set that was moved is the same; another landmark is not.
@@ -571,7 +571,7 @@ def numbered_splits():
 def test_learning_rates_of_layers_that_are_not_there_are_refused():
     import keras
 
-    from keras_icnn._optimizers import LayerwiseAdamW
+    from keras_icnn.recipes._optimizers import LayerwiseAdamW
 
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, name="slow")])
     with pytest.raises(ValueError, match=r"`multipliers`.*'slwo'.*slow"):

@@ -8,9 +8,10 @@ import shutil
 import pytest
 import small_data_sets
 
-from keras_icnn import _paper_tables, cli, recipes
-from keras_icnn._paper_tables import read_table
-from keras_icnn.reproduce import reproduce
+from keras_icnn import cli, recipes
+from keras_icnn.recipes._paper_tables import read_table
+from keras_icnn.recipes._reproduce import reproduce
+from keras_icnn.recipes._run import _paper_tables
 
 RECIPE = """
 seeds = [0]

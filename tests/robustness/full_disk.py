@@ -13,13 +13,13 @@ import numpy as np
 
 
 def table(path, n):
-    from keras_icnn._csv_file import write_csv
+    from keras_icnn._files.csv_file import write_csv
 
     write_csv(path, [{"a": k, "text": "x" * 50} for k in range(10 * n)])
 
 
 def results(path, n):
-    from keras_icnn._results import Results
+    from keras_icnn.recipes._store import Results
 
     found = Results(path, ("a",))
     found.add(*({"a": k, "text": "x" * 50} for k in range(10 * n)))
@@ -34,7 +34,7 @@ def network(n):
 
 
 def checkpoint(path, n):
-    from keras_icnn._whole_file import replacing
+    from keras_icnn._files.whole_file import replacing
 
     with replacing(path) as temporary:
         network(n).save(temporary)
@@ -49,7 +49,7 @@ def backup(path, n):
 
 
 def features(path, n):
-    from keras_icnn._feature_cache import FeatureCache
+    from keras_icnn.recipes._feature_cache import FeatureCache
 
     class Pictures:
         files = ("a", "b")
@@ -69,7 +69,7 @@ def features(path, n):
 
 
 def figure(path, n):
-    from keras_icnn.visualize import _figure
+    from keras_icnn import _figure
 
     drawing, axes = _figure.new_figure(n / 40, 2, 1, 1)
     axes[0, 0].imshow(np.random.default_rng(0).random((40, n)), interpolation="nearest")

@@ -124,7 +124,7 @@ def features(path):
 
 
 def read_features(path):
-    from keras_icnn._feature_cache import FeatureCache
+    from keras_icnn.recipes._feature_cache import FeatureCache
 
     # None: it is made anew.
     return FeatureCache._read(path, 4)

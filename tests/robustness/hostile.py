@@ -256,13 +256,13 @@ def table(path):
 
 
 def recipe(path):
-    from keras_icnn._recipe_format import read_recipe
+    from keras_icnn.recipes._format import read_recipe
 
     return read_recipe(path)
 
 
 def results(path):
-    from keras_icnn._results import Results
+    from keras_icnn.recipes._store import Results
 
     return Results(path, ("kind",))
 

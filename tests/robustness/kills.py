@@ -93,7 +93,7 @@ def fit(folder):
     import keras
 
     import keras_icnn as icnn
-    from keras_icnn._whole_file import remove_leftovers_of, replacing
+    from keras_icnn._files.whole_file import remove_leftovers_of, replacing
 
     keras.utils.set_random_seed(0)
     if keras.backend.backend() == "tensorflow":

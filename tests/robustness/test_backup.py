@@ -5,7 +5,8 @@ import pytest
 import small
 
 import keras_icnn as icnn
-from keras_icnn import _replicas, _training_state
+from keras_icnn.layers import _replicas
+from keras_icnn.models import _training_state
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from keras import ops
 
 import keras_icnn as icnn
-from keras_icnn import _filter_loss, _labels, metrics
+from keras_icnn import metrics
 from keras_icnn.datasets import PartDataset
+from keras_icnn.layers import _filter_loss, _membership
 
 pytestmark = [
     pytest.mark.core,
@@ -127,8 +128,8 @@ def test_label_formats_mean_the_same(labels, classes, dtype):
         forms.append(2 * one_hot - 1)
     for form in forms:
         form = form.astype(dtype)
-        _labels.check(form, classes)
-        found = ops.convert_to_numpy(_labels.membership(form, classes))
+        _membership.check(form, classes)
+        found = ops.convert_to_numpy(_membership.membership(form, classes))
         # One column is both: an index, and a vector of one class; there are at least two.
         assert found.tolist() == one_hot.tolist()
 
@@ -139,12 +140,12 @@ def test_a_label_is_a_class_or_refused(classes, label, place):
     y = np.zeros(5, "int64")
     y[place] = label
     if (-1 if classes == 2 else 0) <= label < classes:
-        _labels.check(y, classes)
-        found = ops.convert_to_numpy(_labels.membership(y, classes))
+        _membership.check(y, classes)
+        found = ops.convert_to_numpy(_membership.membership(y, classes))
         assert found.sum(axis=1).tolist() == [1] * 5
     else:
         with pytest.raises(ValueError, match=f"Received: {label} for sample {place}"):
-            _labels.check(y, classes)
+            _membership.check(y, classes)
 
 
 # --- the layer ----------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ import pytest
 from keras import layers, ops
 
 import keras_icnn as icnn
-from keras_icnn._filter_groups import FilterGroups, like_filters, names_of
 from keras_icnn.datasets import creatures
-from keras_icnn.visualize import Explainer
+from keras_icnn.explanations import Explainer
+from keras_icnn.explanations._filter_groups import FilterGroups, like_filters, names_of
 from keras_icnn.visualize._report_data import _explanation
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.

@@ -9,12 +9,12 @@ import pytest
 from keras import layers
 
 import keras_icnn as icnn
+from keras_icnn._figure import lit
 from keras_icnn.datasets import creatures
 from keras_icnn.metrics import ReceptiveField
 from keras_icnn.visualize import category_filters, filter_gallery, filter_maps, part_heatmap
-from keras_icnn.visualize._figure import lit
 from keras_icnn.visualize._filter_gallery import most_alike
-from keras_icnn.visualize._maps import MapsReader, seen_region
+from keras_icnn.visualize._layer_maps import MapsReader, seen_region
 from keras_icnn.visualize._part_heatmap import spots
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.

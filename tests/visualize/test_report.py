@@ -14,7 +14,7 @@ from report_data import MARKUP, SCRIPT, SIZE, network, pictures
 
 from keras_icnn import datasets, metrics
 from keras_icnn.visualize import _report, _report_data, _report_page, report
-from keras_icnn.visualize._maps import MapsReader
+from keras_icnn.visualize._layer_maps import MapsReader
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_icnn import zoo
-from keras_icnn._grouped_conv import GroupedConv2D
+from keras_icnn.layers._grouped_conv import GroupedConv2D
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])

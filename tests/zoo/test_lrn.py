@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_icnn._lrn import LocalResponseNormalization
+from keras_icnn.layers._local_response_normalization import LocalResponseNormalization
 
 
 def reference(x, radius, bias, alpha, beta):

@@ -1,0 +1,1 @@
+"""How much an interpretable layer costs beside a plain convolution."""

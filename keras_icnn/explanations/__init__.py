@@ -1,0 +1,6 @@
+"""Why an image was decided as it was: effects of filters, grouped into parts."""
+
+from keras_icnn.explanations._explain import Explainer, explain
+from keras_icnn.explanations._explanation import Explanation
+
+__all__ = ["Explainer", "Explanation", "explain"]

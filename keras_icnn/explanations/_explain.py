@@ -1,0 +1,399 @@
+"""Which filters decided the class of an image, and by how much."""
+
+import math
+
+import numpy as np
+
+from keras_icnn._figure import as_picture
+from keras_icnn.explanations._explanation import Explanation, Part
+from keras_icnn.explanations._filter_effects import (
+    METHODS,
+    Effects,
+    filter_effects,
+    gradient_effects,
+)
+from keras_icnn.explanations._filter_groups import (
+    FilterGroups,
+    like_filters,
+    measured_groups,
+    named_groups,
+    names_of,
+)
+from keras_icnn.metrics import peaks_of, receptive_field
+from keras_icnn.models._logit_path import SplitModel
+
+
+def explain(
+    model,
+    image,
+    target=None,
+    method="ablation",
+    *,
+    against=None,
+    layer=None,
+    reference=None,
+    parts=None,
+    class_names=None,
+    preprocess=None,
+    batch_size=32,
+):
+    """Tells which filters (parts) decided the class of an image, from the network itself.
+
+    The score explained is the logit of `target`: the class's value before the last softmax or
+    sigmoid. A filter's effect is what its (masked) map does to it: above 0 it speaks for the class.
+
+    - `method="ablation"`: the logit less the logit with the filter's map set to zero. Exact for
+      each filter, and for each part, whose filters are removed at once.
+    - `method="gradient"`: the sum of activation times gradient over the map; one backward pass.
+
+    The score is the sum of what is left without any filter (`baseline`), of the parts' effects and
+    of a `remainder`, which is stated: it is 0 where what is above the layer is linear, and for
+    ablation it holds what filters do together (two filters that can stand in for each other have
+    no effect alone).
+
+    Filters that fire on the same place in the same images count as one part, shown once with its
+    count. To know which do, `reference` images are needed; with this image alone, filters that fire
+    on one place here are put together.
+
+    Args:
+        model: functional or sequential Keras model, channels last, that classifies.
+        image: `[height, width, 3]`, 0 to 255, of the model's input size.
+        target: number of the class to explain, or its name; None: the predicted class. A model with
+            one output has the classes 0 and 1; the score of class 0 is minus the logit.
+        method: "ablation" or "gradient".
+        against: another class: the score is then the target's logit less this one's, which tells
+            why it is the one rather than the other.
+        layer: layer or name; None: the topmost interpretable layer, else the topmost map.
+        reference: `PartDataset` of (held-out) images that shows which filters fire alike. Where it
+            has landmarks, filters that follow one (R2 above one half) are named after it and
+            grouped by that name. Also a `FilterGroups`, or False: every filter alone.
+        parts: what each filter is known to stand for: names `[filters]` ("" unknown), or an
+            `EvaluationReport`. In place of the names that `reference` would give.
+        class_names: names of the classes; for a model with one output of both (background first).
+            None: those of `reference`, if they fit.
+        preprocess: function applied to a batch of images (float32, 0 to 255) for the model.
+        batch_size: sets of maps per forward pass.
+
+    Returns:
+        An `Explanation`: `.table()`, `.summary()`, `.plot()`.
+
+    Raises:
+        ValueError: for a model, image, class or layer that does not fit.
+
+    Example:
+
+    ```python
+    explanation = icnn.explain(model, image, reference=data.validation)
+    print(explanation.summary())
+    explanation.plot(path="why.png")
+    ```
+    """
+    explainer = Explainer(
+        model,
+        method,
+        layer=layer,
+        reference=reference,
+        parts=parts,
+        class_names=class_names,
+        preprocess=preprocess,
+        batch_size=batch_size,
+    )
+    return explainer(image, target, against)
+
+
+class Explainer:
+    """`explain` for many images: compiled once, `reference` measured once.
+
+    Args:
+        model, method, layer, reference, parts, class_names, preprocess, batch_size: as in
+            `explain`.
+
+    Attributes:
+        groups: `FilterGroups` from `reference` and `parts`; None: filters are grouped image by
+            image.
+    """
+
+    def __init__(
+        self,
+        model,
+        method="ablation",
+        *,
+        layer=None,
+        reference=None,
+        parts=None,
+        class_names=None,
+        preprocess=None,
+        batch_size=32,
+    ):
+        if method not in METHODS:
+            raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
+        self.model, self.method = model, method
+        self.split = SplitModel(model, layer, batch_size)
+        self.layer = self.split.layer
+        self._preprocess = preprocess
+        size = tuple(model.inputs[0].shape[1:3])
+        if None in size:
+            size = getattr(reference, "image_size", None)
+        self._size, self._field = size, None
+        if size is not None:
+            self._field = receptive_field(model, self.layer, input_size=size)
+        categories = getattr(self.layer, "target_categories", None)
+        self.categories = None if categories is None else np.asarray(categories())
+        self.class_names = self._names(class_names, reference)
+        self.groups = self._groups(reference, parts)
+
+    def __call__(self, image, target=None, against=None):
+        """The `Explanation` of one image."""
+        image = np.asarray(image)
+        if image.ndim != 3 or image.shape[-1] != 3:
+            raise ValueError(
+                "`image` must be one picture of shape [height, width, 3]. Received: shape "
+                f"{image.shape}. Pass `images[0]` of a batch."
+            )
+        tensors = self._below(image[None])
+        peaks, strengths = peaks_of(np.maximum(tensors[0], 0), self._field.centers)
+        groups = self._groups_here(peaks, strengths)
+        logits = self.split.logits(tensors)[0]
+        target, against, weights = self._asked(logits, target, against)
+        effects = filter_effects(self.split, tensors, weights, groups.groups, self.method)
+        return self._explanation(image, peaks[0], strengths[0], groups, effects, target, against)
+
+    def batch(self, images, targets=None):
+        """The explanations of many images; by gradient in one pass forward and one backward.
+
+        Args:
+            images: `[images, height, width, 3]`, 0 to 255.
+            targets: class of each image, or None: the predicted ones.
+
+        Returns:
+            List of `Explanation`.
+        """
+        images = np.asarray(images)
+        if images.ndim != 4 or images.shape[-1] != 3:
+            raise ValueError(
+                "`images` must have the shape [images, height, width, 3]. Received: shape "
+                f"{images.shape}"
+            )
+        if targets is not None and len(targets) != len(images):
+            raise ValueError(
+                f"`targets` must give a class for each of the {len(images)} images. Received: "
+                f"{len(targets)}"
+            )
+        targets = [None] * len(images) if targets is None else list(targets)
+        if self.method == "ablation":
+            return [self(image, target) for image, target in zip(images, targets, strict=True)]
+        result = []
+        for first in range(0, len(images), self.split.batch_size):
+            chosen = slice(first, first + self.split.batch_size)
+            result += self._batch_by_gradient(images[chosen], targets[chosen])
+        return result
+
+    def _batch_by_gradient(self, images, targets):
+        tensors = self._below(images)
+        logits = self.split.logits(tensors)
+        without = self.split.logits([np.zeros_like(tensors[0]), *tensors[1:]])
+        asked = [
+            self._asked(row, target, None) for row, target in zip(logits, targets, strict=True)
+        ]
+        weights = np.stack([w for _, _, w in asked])
+        single = gradient_effects(self.split, tensors, weights)
+        peaks, strengths = peaks_of(np.maximum(tensors[0], 0), self._field.centers)
+        result = []
+        for i, (target, against, w) in enumerate(asked):
+            groups = self._groups_here(peaks[i : i + 1], strengths[i : i + 1])
+            joint = np.array([single[i, list(group)].sum() for group in groups.groups])
+            effects = Effects(
+                logits[i], float(logits[i] @ w), float(without[i] @ w), single[i], joint
+            )
+            result.append(
+                self._explanation(
+                    images[i], peaks[i], strengths[i], groups, effects, target, against
+                )
+            )
+        return result
+
+    # --- what the arguments mean --------------------------------------------------------------
+
+    def _names(self, class_names, reference):
+        needed = 2 if self.split.classes == 1 else self.split.classes
+        given = class_names
+        if given is None:
+            given = getattr(reference, "class_names", None)
+            return list(given) if given is not None and len(given) == needed else None
+        if isinstance(given, str) or len(given) != needed:
+            also = ", the background's first" if self.split.classes == 1 else ""
+            raise ValueError(
+                f"`class_names` must be the names of the model's {needed} classes{also}. Received: "
+                f"{given!r}"
+            )
+        return [str(name) for name in given]
+
+    def _groups(self, reference, parts):
+        filters = self.split.filters
+        names = self._known = None if parts is None else names_of(parts, filters)
+        if reference is False or isinstance(reference, FilterGroups):
+            alone = FilterGroups([(f,) for f in range(filters)], [""] * filters, "nothing")
+            groups = alone if reference is False else reference
+            found = sorted(f for group in groups.groups for f in group)
+            if found != list(range(filters)):
+                raise ValueError(
+                    f"`reference` must hold each of the layer's {filters} filters once. Received: "
+                    f"FilterGroups of {len(found)} filters"
+                )
+            return (
+                groups
+                if names is None
+                else named_groups(groups.groups, names, self.categories, groups.grouped_by)
+            )
+        if reference is None:
+            return None
+        if reference.image_size is None or (
+            self._size is not None and tuple(reference.image_size) != tuple(self._size)
+        ):
+            raise ValueError(
+                f"`reference` must have images of the model's input size, {self._size}. Received: "
+                f"image_size={reference.image_size}; read the data set with that `image_size`."
+            )
+        return measured_groups(
+            self._below, reference, self._field, self.split.batch_size, names, self.categories
+        )
+
+    def _groups_here(self, peaks, strengths):
+        if self.groups is not None:
+            return self.groups
+        groups = like_filters(peaks, strengths, self._field.image_size)
+        return named_groups(groups, self._known, self.categories, "image")
+
+    def _asked(self, logits, target, against):
+        """(target, against, weights of the logits)."""
+        single = len(logits) == 1
+        predicted = int(logits[0] >= 0) if single else int(logits.argmax())
+        target = predicted if target is None else self._class("target", target)
+        if against is not None:
+            against = self._class("against", against)
+            if against == target:
+                raise ValueError(
+                    "`against` must be another class than `target`. Received: "
+                    f"target={target}, against={against}"
+                )
+        weights = np.zeros(len(logits))
+        if single:
+            # Class 1 against class 0 is what the one logit says.
+            weights[0] = 1.0 if target == 1 else -1.0
+        else:
+            weights[target] = 1.0
+            if against is not None:
+                weights[against] = -1.0
+        return target, against, weights
+
+    def _class(self, argument, value):
+        count = 2 if self.split.classes == 1 else self.split.classes
+        if isinstance(value, str):
+            if self.class_names is None or value not in self.class_names:
+                known = "none are known: pass `class_names`" if self.class_names is None else ""
+                raise ValueError(
+                    f"`{argument}` must be a class: a number from 0 to {count - 1}, or one of the "
+                    f"names ({known or ', '.join(self.class_names)}). Received: {value!r}"
+                )
+            return self.class_names.index(value)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | np.integer)
+            or not 0 <= value < count
+        ):
+            raise ValueError(
+                f"`{argument}` must be a class: a number from 0 to {count - 1}, or a name. "
+                f"Received: {value!r}"
+            )
+        return int(value)
+
+    # --- the network --------------------------------------------------------------------------
+
+    def _below(self, images):
+        images = np.asarray(images, "float32")
+        size = tuple(images.shape[1:3])
+        wanted = tuple(self.model.inputs[0].shape[1:3])
+        if any(n is not None and n != m for n, m in zip(wanted, size, strict=True)):
+            raise ValueError(
+                f"Images must have the model's input size, {wanted} (height, width). Received: "
+                f"{size}. Resize them, or read the data set with that `image_size`."
+            )
+        if self._field is None or tuple(self._field.image_size) != size:
+            self._field = receptive_field(self.model, self.layer, input_size=size)
+        if self._preprocess is not None:
+            images = np.asarray(self._preprocess(images), "float32")
+        return self.split.below(images)
+
+    def _explanation(self, image, peaks, strengths, groups, effects, target, against):
+        probabilities = _probabilities(effects.logits, self.split.activation)
+        single = len(effects.logits) == 1
+        predicted = int(effects.logits[0] >= 0) if single else int(effects.logits.argmax())
+        total = float(np.abs(effects.joint).sum()) or 1.0
+        parts = []
+        for group, name, effect in zip(groups.groups, groups.names, effects.joint, strict=True):
+            strongest = max(group, key=lambda f: strengths[f])
+            fires = strengths[strongest] > 0
+            if not fires and effect == 0:
+                continue
+            parts.append(
+                Part(
+                    filters=group,
+                    effect=float(effect),
+                    share=float(effect) / total,
+                    name=name,
+                    category=self._category(group),
+                    # Maps that are negative everywhere count, but have no peak.
+                    x=float(peaks[strongest, 0]) if fires else math.nan,
+                    y=float(peaks[strongest, 1]) if fires else math.nan,
+                    strength=float(strengths[strongest]),
+                )
+            )
+        parts.sort(key=lambda part: -abs(part.effect))
+        return Explanation(
+            image=as_picture(image),
+            model=self.model.name,
+            layer=self.layer.name,
+            method=self.method,
+            target=target,
+            target_name=self._class_name(target),
+            against=against,
+            against_name="" if against is None else self._class_name(against),
+            prediction=predicted,
+            prediction_name=self._class_name(predicted),
+            logits=effects.logits,
+            probabilities=probabilities,
+            logit=effects.score,
+            baseline=effects.baseline,
+            effects=effects.single,
+            filter_remainder=effects.score - effects.baseline - float(effects.single.sum()),
+            parts=tuple(parts),
+            remainder=effects.score - effects.baseline - sum(part.effect for part in parts),
+            strengths=strengths,
+            peaks=peaks.astype("float32"),
+            field_radius=max(self._field.size) / 4,
+            categories=self.categories,
+            grouped_by=groups.grouped_by,
+        )
+
+    def _class_name(self, number):
+        return f"class {number}" if self.class_names is None else str(self.class_names[number])
+
+    def _category(self, group):
+        if self.categories is None:
+            return ""
+        found = {int(c) for c in self.categories[list(group)]}
+        names = self.class_names
+        if len(found) > 1 or min(found) < 0:
+            return ""
+        number = found.pop()
+        return self._class_name(number) if names is None or number < len(names) else ""
+
+
+def _probabilities(logits, activation):
+    """What the model's own softmax or sigmoid makes of the logits; None where it has neither."""
+    if activation == "softmax":
+        raised = np.exp(logits - logits.max())
+        return raised / raised.sum()
+    if activation == "sigmoid":
+        return np.exp(-np.logaddexp(0, -logits))
+    return None

@@ -1,0 +1,89 @@
+"""Hands the labels of a training step to the layers, and their loss terms back.
+
+Keras layers do not see labels. `labels(y)` opens a scope around the forward pass; interpretable
+layers called inside read the labels and leave their filter losses in it. The scope is local to
+the thread: replicas of `tf.distribute.MirroredStrategy` are threads that take turns, and would
+otherwise train on each other's labels.
+"""
+
+import threading
+
+from keras import ops
+
+from keras_icnn.layers import _replicas
+
+_local = threading.local()
+
+
+class LabelScope:
+    """The labels of one training step, and the filter losses collected in it.
+
+    Use it through `keras_icnn.labels(y)` inside the (compiled) training step:
+
+    ```python
+    with icnn.labels(y) as terms:
+        loss = loss_fn(y, model(x, training=True)) + terms.total()
+    ```
+    """
+
+    def __init__(self, y):
+        self.y = y
+        self._terms = []
+        self._values = []
+
+    def __enter__(self):
+        stack = getattr(_local, "stack", None)
+        if stack is None:
+            stack = _local.stack = []
+        stack.append(self)
+        return self
+
+    def __exit__(self, *exc_info):
+        _local.stack.pop()
+
+    def add(self, term, value):
+        """Called by a layer: `term` goes into the loss (or is None), `value` into the log."""
+        if term is not None:
+            self._terms.append(term)
+        self._values.append(value)
+
+    def total(self):
+        """What to add to the task loss: the sum of all layers' weighted filter losses.
+
+        Scaled for the number of replicas, as Keras scales its own losses: gradients are summed
+        over replicas. `sample_weight` and `class_weight` do not weigh it.
+        """
+        if not self._terms:
+            return ops.zeros((), dtype="float32")
+        return sum(self._terms[1:], self._terms[0]) / _replicas.count()
+
+    def filter_loss(self):
+        """`-MI(X; T)` averaged over filters and layers, in nats; None where no layer was called.
+
+        Carries no gradient: it is what is logged.
+        """
+        if not self._values:
+            return None
+        return sum(self._values[1:], self._values[0]) / len(self._values)
+
+
+def labels(y):
+    """Opens a scope that gives `y` to the interpretable layers called in it.
+
+    Args:
+        y: labels of the batch: integers `[batch]` or `[batch, 1]`, one-hot or multi-label
+            `{0, 1}` or `{-1, +1}` `[batch, classes]`; for a single category `{0, 1}` or
+            `{-1, +1}`, `[batch]` or `[batch, 1]`. Integers outside the layer's classes are an
+            error in eager steps and in TensorFlow's graphs on CPUs. In what XLA compiles (JAX
+            included) and on GPUs they count as no class: check them before.
+
+    Returns:
+        A context manager; bound to a name it offers `.total()`, the term to add to the loss.
+    """
+    return LabelScope(y)
+
+
+def current():
+    """The innermost open scope of this thread, or None."""
+    stack = getattr(_local, "stack", None)
+    return stack[-1] if stack else None

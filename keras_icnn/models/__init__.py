@@ -1,0 +1,1 @@
+"""Interpretable models: training them, converting networks, reading graphs and maps."""

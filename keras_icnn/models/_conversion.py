@@ -1,0 +1,425 @@
+"""Turning a Keras CNN into an interpretable one.
+
+The graph is rebuilt from clones, so the model that comes in stays as it was, and what comes out is
+one flat graph: nested models are inlined.
+"""
+
+import keras
+from keras import layers as klayers
+from keras import ops
+
+from keras_icnn.layers._grouped_conv import GroupedConv2D
+from keras_icnn.layers._layers import InterpretableConv, InterpretableFilters
+from keras_icnn.models._graph_reading import Graph, classifier_below, top_map
+from keras_icnn.models._interpretable_model import InterpretableModel
+
+NEW_LAYER = "interpretable_conv"
+PLAIN_LAYER = "extra_conv"
+
+
+@keras.saving.register_keras_serializable(package="keras_icnn")
+class SignedInterpretableFilters(InterpretableFilters):
+    """`InterpretableFilters` for a map with negative values: an addition, GELU, swish.
+
+    With the mask on, the map is rectified and masked as everywhere; what is negative is lost, which
+    changes the network it is inserted in. With the mask off, the map passes unchanged, in training
+    and inference, so that the network is the original one.
+
+    Arguments, shapes, errors and reference: those of `InterpretableFilters`.
+    """
+
+    def call(self, inputs, training=None):
+        outputs = super().call(inputs, training=training)
+        if self.mask:
+            return outputs
+        return outputs - ops.relu(-inputs)
+
+
+def make_interpretable(
+    model,
+    *,
+    num_classes,
+    layers=None,
+    extra_layer=True,
+    background_class=None,
+    filter_loss="default",
+    mask=True,
+    normalization="batch",
+    new_filters=None,
+    name=None,
+):
+    """Turns a Keras CNN into an interpretable one that keeps its weights.
+
+    The top feature map becomes interpretable, and section 5's new 3x3xM layer with zero padding,
+    `interpretable_conv`, is added above it. A convolution with ReLU becomes an `InterpretableConv`
+    of the same name; any other map (an addition, a concatenation, an activation) is followed by an
+    `InterpretableFilters` named `<layer>_interpretable`. On a map with negative values the mask
+    implies a ReLU that the original does not have, which changes its function: there, fine-tuning
+    starts from a changed network.
+
+    With `extra_layer=False` and the mask switched off on every layer, the result predicts what the
+    original predicts, also where maps are signed.
+
+    The head is kept with its weights when its units fit `num_classes` and the new layer has as many
+    filters as the map below it; a layer whose shapes do not fit is fresh. A network without a
+    classifier gets global average pooling (where its output is a map) and a dense layer,
+    `predictions`.
+
+    Args:
+        model: Functional or Sequential Keras model, built, with a static input size. Not changed.
+        num_classes: Integer, the number of label classes. 1 is the single-category task: one
+            sigmoid unit, class 0 is background.
+        layers: Name or names of the layers whose maps become interpretable; `None` finds the top
+            map; `()` leaves every existing map as it is and only adds the new layer. Names inside
+            nested models count.
+        extra_layer: Boolean, whether the new layer is added, above the top map or above the last
+            of `layers`.
+        background_class: Integer, the class no filter may stand for; `None` for none (class 0 when
+            `num_classes=1`).
+        filter_loss: `"default"`, `"paper"`, `"official"`, `None` (mask only) or a `FilterLoss`.
+        mask: Boolean, whether the maps are masked.
+        normalization: `"batch"` or `None`, the new layer's normalisation. Existing maps get none.
+        new_filters: Integer, M, the filters of the new layer; `None` for the map's own number.
+        name: String, the new model's name; `None` for the old one with `_interpretable`.
+
+    Returns:
+        `InterpretableModel`, not compiled.
+
+    Raises:
+        ValueError: When the model is subclassed, not built or already interpretable, when it has no
+            spatial map or one of 1 x 1 or unknown size, or when a named layer does not exist or
+            makes no map.
+
+    Example:
+
+    ```python
+    cnn = keras.applications.ResNet50(weights="imagenet")
+    model = icnn.make_interpretable(cnn, num_classes=6)
+    ```
+
+    Reference:
+        - [Interpretable Convolutional Neural Networks](https://arxiv.org/abs/1710.00935)
+    """
+    if isinstance(num_classes, bool) or not hasattr(num_classes, "__index__") or num_classes < 1:
+        raise ValueError(
+            f"`num_classes` must be an integer of at least 1. Received: num_classes={num_classes!r}"
+        )
+    return transform(
+        model,
+        num_classes=num_classes,
+        layers=layers,
+        extra_layer=extra_layer,
+        interpretable=layer_arguments(num_classes, background_class, filter_loss, mask),
+        normalization=normalization,
+        new_filters=new_filters,
+        name=name or f"{model.name}_interpretable",
+    )
+
+
+def layer_arguments(num_classes, background_class=None, filter_loss="default", mask=True):
+    """The interpretable layers' own arguments for a task with `num_classes` classes.
+
+    One class is the single-category task: one logit, two categories, of which class 0 ("random
+    images") is background.
+
+    Args:
+        num_classes: Integer >= 1, the number of label classes.
+        background_class: Integer or `None`, the class that no filter may take as its category.
+        filter_loss: What `InterpretableConv` takes.
+        mask: Boolean, whether the maps are masked.
+
+    Returns:
+        Dictionary of keyword arguments.
+    """
+    if num_classes == 1:
+        num_classes = 2
+        background_class = 0 if background_class is None else background_class
+    return {
+        "num_classes": num_classes,
+        "background_class": background_class,
+        "filter_loss": filter_loss,
+        "mask": mask,
+    }
+
+
+def add_layer(x, filters=None, normalization="batch", interpretable=None, dtype=None):
+    """Adds section 5's new layer, 3x3xM with zero padding, above a feature map.
+
+    Args:
+        x: Keras tensor `(batch, height, width, channels)`.
+        filters: Integer, M; `None` for the map's own channel number.
+        normalization: `"batch"` or `None`.
+        interpretable: What `layer_arguments` returns; `None` adds the plain twin (convolution, the
+            same normalisation, ReLU).
+        dtype: Policy of the new layers.
+
+    Returns:
+        Keras tensor `(batch, height, width, filters)`.
+    """
+    convolution = {
+        "filters": filters or x.shape[-1],
+        "kernel_size": 3,
+        "padding": "same",
+        # N(0, 2 / fan_in), not truncated: as the measured networks have it.
+        "kernel_initializer": keras.initializers.VarianceScaling(
+            2.0, mode="fan_in", distribution="untruncated_normal"
+        ),
+        "dtype": dtype,
+    }
+    if interpretable is not None:
+        return InterpretableConv(
+            **convolution, normalization=normalization, name=NEW_LAYER, **interpretable
+        )(x)
+    if normalization is None:
+        return klayers.Conv2D(**convolution, activation="relu", name=PLAIN_LAYER)(x)
+    x = klayers.Conv2D(**convolution, name=PLAIN_LAYER)(x)
+    # The constants of the interpretable layer's own normalisation.
+    x = klayers.BatchNormalization(
+        epsilon=1e-5, momentum=0.95, dtype=dtype, name=f"{PLAIN_LAYER}_bn"
+    )(x)
+    return klayers.ReLU(dtype=dtype, name=f"{PLAIN_LAYER}_relu")(x)
+
+
+def finish(inputs, outputs, name, interpretable):
+    """A model of the right class: interpretable layers need one that feeds them labels."""
+    if interpretable:
+        return InterpretableModel(inputs, outputs, name=name)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def transform(
+    model,
+    *,
+    name,
+    num_classes=None,
+    layers=None,
+    extra_layer=False,
+    interpretable=None,
+    normalization="batch",
+    new_filters=None,
+):
+    """Rebuilds a model as a flat graph, with interpretable maps and the new layer or its twin.
+
+    Args:
+        model, layers, extra_layer, normalization, new_filters, name: As in `make_interpretable`.
+        num_classes: Units of the classifier (1 or 2 fit one unit); `None` leaves the head alone.
+        interpretable: What `layer_arguments` returns; `None` for an ordinary network.
+
+    Returns:
+        `keras.Model`, or `InterpretableModel` when `interpretable` is given.
+    """
+    flat, graph, originals = _flatten(_functional(model))
+    for op in graph.ops:
+        if getattr(op, "data_format", None) == "channels_first":
+            raise ValueError(
+                f"`model` must be channels last. Build it after `keras.config."
+                f"set_image_data_format('channels_last')`. Received: layer {op.name!r} with "
+                "data_format='channels_first'"
+            )
+        if isinstance(op, (InterpretableFilters, InterpretableConv)):
+            raise ValueError(
+                f"`model` is already interpretable: its layer {op.name!r} is. Pass the ordinary "
+                f"network. Received: model={model.name!r}"
+            )
+    maps, base = _choose(graph, layers, extra_layer or interpretable is not None)
+    if interpretable is None:
+        maps = []
+    head = None if num_classes is None else _plan_head(graph, base, num_classes)
+    copies = []
+
+    def clone(op):
+        config = op.get_config()
+        if not isinstance(op, keras.Layer):
+            return _clone(op, config)
+        if op.name in maps and _is_rectified_conv(op):
+            config["activation"] = None
+            new = InterpretableConv.from_config({**config, **interpretable})
+        elif head is not None and op is head.classifier and head.units is not None:
+            return _clone(op, head.changed(config))
+        else:
+            new = _clone(op, config)
+        copies.append((op, new))
+        return new
+
+    def call(op, *args, **kwargs):
+        x = op(*args, **kwargs)
+        dtype = getattr(op, "dtype_policy", None)
+        if op.name in maps and not isinstance(op, InterpretableConv):
+            kind = (
+                InterpretableFilters
+                if graph.is_nonnegative(op.name)
+                else SignedInterpretableFilters
+            )
+            # An operation such as `x + y` has a running number for a name.
+            stem = op.name if isinstance(op, keras.Layer) or op.name != base else "top_map"
+            x = kind(**interpretable, dtype=dtype, name=f"{stem}_interpretable")(x)
+        if extra_layer and op.name == base:
+            x = add_layer(x, new_filters, normalization, interpretable, dtype)
+        return x
+
+    built = keras.models.clone_model(flat, clone_function=clone, call_function=call)
+    outputs = built.output
+    if head is not None and head.classifier is None:
+        outputs = head.add(outputs)
+    result = finish(built.input, outputs, name, interpretable is not None)
+    downstream = graph.downstream(base) if base else set()
+    for old, new in copies:
+        _copy_weights(originals.get(old.name, old), new, may_differ=old.name in downstream)
+    return result
+
+
+def _clone(op, config):
+    """A fresh operation of the same kind."""
+    if isinstance(op, klayers.Lambda):
+        # Its function is the caller's own, alive in this process: not code from a file.
+        return type(op).from_config(config, safe_mode=False)
+    return type(op).from_config(config)
+
+
+def _functional(model):
+    """A functional view of a functional or Sequential model."""
+    if isinstance(model, keras.Sequential):
+        if not model.built or not model.inputs:
+            raise ValueError(
+                "`model` is a Sequential model that is not built: begin it with "
+                "`keras.Input(shape)` or call `model.build(input_shape)`. "
+                f"Received: model={model.name!r}"
+            )
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    if not isinstance(model, keras.Function):
+        raise ValueError(
+            "`model` must be a functional or Sequential Keras model: a subclassed model has no "
+            "graph to rebuild. Express it with `keras.Model(inputs, outputs)`, or use "
+            "`InterpretableConv` and `InterpretableFilters` in its code. Received: "
+            f"{type(model).__name__}"
+        )
+    return model
+
+
+def _is_model(op):
+    return isinstance(op, (keras.Sequential, keras.Function))
+
+
+def _flatten(model):
+    """Inlines nested models.
+
+    Returns:
+        The flat model, its `Graph`, and a dictionary from its layers' names to the layers whose
+        weights they take (empty when the flat model is the model itself).
+    """
+    if not any(_is_model(op) for op in model.operations):
+        try:
+            return model, Graph(model), {}
+        except ValueError:
+            pass  # Layers that another model calls, too: a copy has them called once.
+    used = {op.name for op in model.operations if not _is_model(op)}
+    originals, clones = {}, {}
+
+    def cloner(prefix):
+        def clone(op):
+            if _is_model(op):
+                return op
+            if id(op) not in clones:
+                config = op.get_config()
+                if prefix is not None:
+                    if config["name"] in used:
+                        config["name"] = f"{prefix}_{config['name']}"
+                    used.add(config["name"])
+                clones[id(op)] = _clone(op, config)
+                originals[config["name"]] = op
+            return clones[id(op)]
+
+        return clone
+
+    def inline(op, *args, **kwargs):
+        if not _is_model(op):
+            return op(*args, **kwargs)
+        inner = keras.models.clone_model(
+            _functional(op), clone_function=cloner(op.name), call_function=inline
+        )
+        # `call`, not `__call__`: its layers become nodes of this graph, instead of the model.
+        return inner.call(*args, **kwargs)
+
+    nested = keras.models.clone_model(model, clone_function=cloner(None), call_function=inline)
+
+    def tidy(op, *args, **kwargs):
+        # Calling an inner model adds conversions of its inputs, which are tensors already.
+        if type(op).__name__ == "ConvertToTensor" and op.name not in originals:
+            return args[0]
+        return op(*args, **kwargs)
+
+    # Inlined layers were called twice; in a clean copy they are called once.
+    flat = keras.models.clone_model(
+        keras.Model(nested.input, nested.output, name=model.name),
+        clone_function=lambda op: _clone(op, op.get_config()),
+        call_function=tidy,
+    )
+    return flat, Graph(flat), originals
+
+
+def _choose(graph, layers, needed):
+    """Names of the maps that become interpretable, and of the map under the new layer."""
+    if not needed:
+        return [], None
+    if layers is None:
+        top = top_map(graph)
+        return [top], top
+    names = [layers] if isinstance(layers, str) else list(layers)
+    for name in names:
+        graph.check_map(name)
+    if not names:
+        return [], top_map(graph)
+    return names, max(names, key=graph.position)
+
+
+def _is_rectified_conv(op):
+    return type(op) in (klayers.Conv2D, GroupedConv2D) and op.activation is keras.activations.relu
+
+
+class _Head:
+    """What becomes of the classifier: kept, given other units, or added."""
+
+    def __init__(self, classifier, units, num_classes):
+        self.classifier = classifier
+        self.units = units
+        self.num_classes = num_classes
+
+    def changed(self, config):
+        """The classifier's configuration with the units of this task."""
+        key = "units" if "units" in config else "filters"
+        return {**config, key: self.units, "activation": self._activation(config["activation"])}
+
+    def _activation(self, activation):
+        if self.units == 1 and activation == "softmax":
+            return "sigmoid"
+        return activation
+
+    def add(self, x):
+        if len(x.shape) == 4:
+            x = klayers.GlobalAveragePooling2D(name="avg_pool")(x)
+        activation = "sigmoid" if self.num_classes == 1 else "softmax"
+        return klayers.Dense(self.num_classes, activation=activation, name="predictions")(x)
+
+
+def _plan_head(graph, base, num_classes):
+    classifier = classifier_below(graph, base)
+    if classifier is None:
+        if len(graph.outputs) != 1 or len(graph.outputs[0].shape) not in (2, 4):
+            raise ValueError(
+                "`model` has no classifier, and none can be put on its output: it must have one "
+                "output, a map (batch, height, width, channels) or features (batch, n). Received: "
+                f"outputs of shapes {[tuple(t.shape) for t in graph.outputs]}"
+            )
+        return _Head(None, None, num_classes)
+    units = getattr(classifier, "units", None) or classifier.filters
+    fits = units == num_classes or (units == 1 and num_classes == 2)
+    return _Head(classifier, None if fits else num_classes, num_classes)
+
+
+def _copy_weights(old, new, may_differ):
+    values = old.get_weights()
+    targets = new.weights[: len(values)]
+    if may_differ and [v.shape for v in values] != [tuple(t.shape) for t in targets]:
+        return
+    for target, value in zip(targets, values, strict=True):
+        target.assign(value)

@@ -1,0 +1,219 @@
+"""`InterpretableModel`: a functional Keras model that shows its layers the labels."""
+
+import keras
+import numpy as np
+
+from keras_icnn.layers import _label_scope, _membership
+from keras_icnn.layers._layers import InterpretableConv, InterpretableFilters
+from keras_icnn.models import _training_state
+
+_RANDOM_STATE = "random_state_"
+
+
+@keras.saving.register_keras_serializable(package="keras_icnn")
+class InterpretableModel(keras.Model):
+    """A functional `keras.Model` whose interpretable layers see the labels of the batch.
+
+    Everything is as in any Keras model: `compile`, `fit(x, y)`, callbacks, class and sample
+    weights, mixed precision, `steps_per_execution`, distribution, saving. In training the layers'
+    filter losses are added to the loss, and `filter_loss`, `-MI(X; T)` in nats averaged over
+    filters and layers (paper Eq. 1, unweighted), is logged. `evaluate` and `predict` need no
+    labels. `class_weight` and `sample_weight` weigh the task loss: a filter loss with an absolute
+    weight ignores them, a relative push (the default rule's) follows the size of the weighted
+    task's gradient.
+
+    Args:
+        inputs, outputs, name: as in `keras.Model(inputs, outputs, name=...)`.
+
+    Saved models and weights files also hold the state of random generators (dropout), which Keras
+    leaves out: a run that is resumed from one goes on exactly as if it had not been interrupted
+    (on PyTorch, where dropout draws from the process's own generator, without dropout only).
+
+    Models with several outputs override `filter_labels` to say which labels the filters follow.
+    """
+
+    def __init__(self, inputs, outputs, name=None, **kwargs):
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        self.filter_loss_tracker = keras.metrics.Mean(name="filter_loss")
+
+    def filter_labels(self, y):
+        """The labels that filters follow, from the `y` of `fit`.
+
+        Args:
+            y: as `fit` receives it.
+
+        Returns:
+            Labels as `keras_icnn.labels` takes them.
+        """
+        if isinstance(y, dict):
+            y = list(y.values())
+        if isinstance(y, (list, tuple)):
+            if len(y) != 1:
+                raise ValueError(
+                    f"Model '{self.name}' has {len(y)} targets and cannot tell which are the "
+                    "class labels its filters follow. Override `filter_labels(self, y)` in a "
+                    "subclass of InterpretableModel and return them."
+                )
+            y = y[0]
+        if y is None:
+            raise ValueError(
+                f"Model '{self.name}' learns parts of categories and needs labels: call "
+                "`fit(x, y)`, or give a dataset of (x, y). Received: y=None"
+            )
+        return y
+
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """As `keras.Model.fit`.
+
+        Integer labels outside the classes of an interpretable layer are an error here when they
+        are arrays or come from a `keras.utils.PyDataset`; other sources (`tf.data`, generators)
+        are checked in the step where that costs nothing: see `keras_icnn.labels`.
+        """
+        counts = _class_counts(self)
+        # What goes to other processes would have to take the model along.
+        if not counts:
+            pass
+        elif isinstance(x, keras.utils.PyDataset) and not x.use_multiprocessing:
+            x = _CheckedBatches(x, self.filter_labels, counts)
+        elif y is not None:
+            _check(self.filter_labels(y), counts)
+        return super().fit(x, y, *args, **kwargs)
+
+    def train_step(self, *args):
+        # Backends differ in what comes before the data.
+        _, y, _ = keras.utils.unpack_x_y_sample_weight(args[-1])
+        with _label_scope.labels(self.filter_labels(y)):
+            return super().train_step(*args)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        loss = super().compute_loss(
+            x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training
+        )
+        terms = _label_scope.current()
+        if not training or terms is None:
+            return loss
+        value = terms.filter_loss()
+        if value is not None:
+            self.filter_loss_tracker.update_state(value)
+        return loss + keras.ops.cast(terms.total(), loss.dtype)
+
+    def get_metrics_result(self):
+        results = super().get_metrics_result()
+        if _label_scope.current() is None:
+            # Only training steps compute it; in evaluation it would read 0.
+            results.pop(self.filter_loss_tracker.name, None)
+        return results
+
+    def export(
+        self,
+        filepath,
+        format="tf_saved_model",
+        verbose=None,
+        input_signature=None,
+        *,
+        endpoint=None,
+        layer=None,
+        preprocessing=None,
+        top_filters=8,
+        **kwargs,
+    ):
+        """Writes the network for use without Keras and without this package.
+
+        A SavedModel has two end points: `serve`, the predictions, as Keras's own export has it,
+        and `explain`, which also tells where and how strongly each filter fired, the category
+        that it stands for, and the filters that decided. The other formats hold one of them.
+
+        Args:
+            filepath, format, verbose, input_signature: as in `keras.Model.export`.
+            endpoint: `"serve"`, `"explain"` or None: both in a SavedModel, `serve` otherwise.
+            layer: whose filters `explain` speaks of; None: the topmost interpretable layer.
+            preprocessing: applied to the pixels first: the name of a network of the zoo, or a
+                Keras layer or function of a batch of images.
+            top_filters: how many filters `explain` names.
+            **kwargs: of the format, as in `keras.Model.export`.
+
+        Raises:
+            ValueError, ImportError: as `keras_icnn.export.export_model`; compare the artefact
+                with the network by `keras_icnn.export.verify(model, filepath)`.
+        """
+        if format == "torch":
+            super().export(filepath, format, verbose, input_signature, **kwargs)
+            return
+        # Higher up in the order of modules, so imported when it is needed.
+        from keras_icnn.export import export_model
+
+        export_model(
+            self,
+            filepath,
+            format,
+            verbose,
+            input_signature,
+            endpoint=endpoint,
+            layer=layer,
+            preprocessing=preprocessing,
+            top_filters=top_filters,
+            **kwargs,
+        )
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        for k, variable in enumerate(_training_state.random_states(self)):
+            store[f"{_RANDOM_STATE}{k}"] = keras.ops.convert_to_numpy(
+                keras.ops.convert_to_tensor(variable)
+            )
+
+    def load_own_variables(self, store):
+        names = list(store.keys())
+        own = {name: store[name] for name in names if not name.startswith(_RANDOM_STATE)}
+        super().load_own_variables(own)
+        for k, variable in enumerate(_training_state.random_states(self)):
+            key = f"{_RANDOM_STATE}{k}"
+            # Absent from files of a network that had no dropout, or another one.
+            if key in names and tuple(store[key].shape) == tuple(variable.shape):
+                variable.assign(np.array(store[key]))
+
+
+def _class_counts(layer):
+    """The numbers of classes of a model's interpretable layers."""
+    if isinstance(layer, (InterpretableConv, InterpretableFilters)):
+        return {layer.num_classes}
+    return set().union(*(_class_counts(inner) for inner in getattr(layer, "layers", ())))
+
+
+def _check(y, counts, where="Labels"):
+    for count in counts:
+        _membership.check(keras.ops.convert_to_numpy(y), count, where)
+
+
+class _CheckedBatches(keras.utils.PyDataset):
+    """A `PyDataset` whose labels are checked on their way to the training step."""
+
+    def __init__(self, batches, choose, counts):
+        super().__init__(
+            workers=batches.workers,
+            use_multiprocessing=batches.use_multiprocessing,
+            max_queue_size=batches.max_queue_size,
+        )
+        self._batches = batches
+        self._choose = choose
+        self._counts = counts
+
+    def __getitem__(self, index):
+        batch = self._batches[index]
+        _, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        if y is not None:
+            _check(self._choose(y), self._counts, f"In batch {index}, labels")
+        return batch
+
+    def __len__(self):
+        return len(self._batches)
+
+    @property
+    def num_batches(self):
+        return self._batches.num_batches
+
+    def on_epoch_begin(self):
+        self._batches.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self._batches.on_epoch_end()

@@ -1,0 +1,260 @@
+"""A network cut in two at a layer's maps: below, and from there to the logits."""
+
+import keras
+import numpy as np
+
+from keras_icnn.models._graph_tensors import output_of, produced_by
+from keras_icnn.models._map_reading import measured_layer
+
+_SQUASHES = {
+    "softmax": "softmax",
+    "log_softmax": "softmax",
+    "logsoftmax": "softmax",
+    "sigmoid": "sigmoid",
+}
+
+
+class _WithoutActivation(keras.layers.Layer):
+    """A layer with weights as it is before its activation."""
+
+    def __init__(self, layer):
+        super().__init__(dtype=layer.dtype_policy)
+        self.layer = layer
+
+    def build(self, input_shape):
+        self.built = True
+
+    def call(self, inputs):
+        kept = self.layer.activation
+        self.layer.activation = keras.activations.linear
+        try:
+            return self.layer.call(inputs)
+        finally:
+            self.layer.activation = kept
+
+
+def logits_of(model):
+    """The tensor before the model's last softmax or sigmoid, and which of them it is.
+
+    Args:
+        model: a functional or sequential Keras model with one output.
+
+    Returns:
+        (KerasTensor, "softmax", "sigmoid" or "linear"). Linear: the output is taken for a logit as
+        it is.
+    """
+    tensor = model.outputs[0]
+    while True:
+        operation, above, _ = produced_by(tensor)
+        if not above:
+            return model.outputs[0], "linear"
+        kind = type(operation).__name__.lower()
+        activation = getattr(operation, "activation", None)
+        if activation is not None:
+            kind = getattr(activation, "__name__", str(activation)).lower()
+        if kind in _SQUASHES:
+            if activation is not None and getattr(operation, "weights", ()):
+                return _WithoutActivation(operation)(above[0]), _SQUASHES[kind]
+            return above[0], _SQUASHES[kind]
+        passes_on = isinstance(operation, keras.layers.Activation) and kind == "linear"
+        if not passes_on and not isinstance(operation, keras.layers.Identity):
+            return model.outputs[0], "linear"
+        tensor = above[0]
+
+
+def _passing_by(maps, logits):
+    """Tensors besides `maps` that the logits need, of branches that do not go through it.
+
+    Raises:
+        ValueError: if the logits do not depend on the maps at all.
+    """
+    depends, tensors, stack = {id(maps): True}, {id(maps): maps}, [logits]
+    while stack:
+        tensor = stack[-1]
+        if id(tensor) in depends:
+            stack.pop()
+            continue
+        tensors[id(tensor)] = tensor
+        above = produced_by(tensor)[1] or []
+        waiting = [t for t in above if id(t) not in depends]
+        if waiting:
+            stack += waiting
+            continue
+        depends[id(tensor)] = any(depends[id(t)] for t in above)
+        stack.pop()
+    if not depends[id(logits)]:
+        raise ValueError(
+            "`layer` must lie on the way to the model's output. Received: a layer whose maps the "
+            "output does not depend on"
+        )
+    sides = {}
+    for key, tensor in tensors.items():
+        if depends[key] and tensor is not maps:
+            above = produced_by(tensor)[1] or []
+            sides |= {id(t): t for t in above if not depends[id(t)]}
+    return list(sides.values())
+
+
+class SplitModel:
+    """A network in two: images to the maps of a layer, maps to logits.
+
+    Where branches pass the layer by (residual connections), what they carry goes along.
+
+    Args:
+        model: a functional or sequential Keras model, channels last, with one input, the images,
+            and one output `[batch, classes]`.
+        layer: as in `keras_icnn.metrics.measured_layer`.
+        batch_size: images, or sets of maps, per forward pass.
+
+    Attributes:
+        layer: the layer.
+        activation: "softmax", "sigmoid" or "linear": what the model does with its logits.
+        classes: number of logits.
+        filters: number of the layer's maps.
+
+    Raises:
+        ValueError: for a model or layer that this does not fit.
+    """
+
+    def __init__(self, model, layer=None, batch_size=32):
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise ValueError(
+                "`model` must have one input, the images, and one output, the classes. Received: "
+                f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
+            )
+        if keras.config.image_data_format() != "channels_last":
+            raise ValueError(
+                "Maps are read channels last. Received: "
+                f"image_data_format={keras.config.image_data_format()!r}; call "
+                "keras.config.set_image_data_format('channels_last') before building the model."
+            )
+        shape = tuple(model.outputs[0].shape)
+        if len(shape) != 2:
+            raise ValueError(
+                "`model` must classify: its output must have the shape (batch, classes). Received: "
+                f"output shape {shape}. Give it a head, or `include_top=True`."
+            )
+        self.layer = measured_layer(model, layer)
+        maps = output_of(model, self.layer)
+        if maps is None or len(maps.shape) != 4:
+            raise ValueError(
+                "`layer` must give maps of shape (batch, height, width, filters). Received: layer "
+                f"'{self.layer.name}' with output shape {tuple(self.layer.output.shape)}"
+            )
+        logits, self.activation = logits_of(model)
+        sides = _passing_by(maps, logits)
+        self.classes, self.filters = int(shape[1]), int(maps.shape[-1])
+        self.batch_size = int(batch_size)
+        # Not a list of one: torch warns when the structure is not the one that is fed.
+        several = [maps, *sides] if sides else maps
+        self._below = keras.Model(model.inputs[0], several)
+        self._head = keras.Model(several, logits)
+        self._gradient = None
+
+    def below(self, images):
+        """List of arrays that the head needs, the maps first: float32 `[images, ...]`."""
+        return _in_batches(self._below, [np.asarray(images, "float32")], self.batch_size)
+
+    def logits(self, tensors):
+        """Logits float64 `[n, classes]` of what `below` gives (the maps may be changed)."""
+        return _in_batches(self._head, tensors, self.batch_size)[0].astype("float64")
+
+    def gradient(self, tensors, weights):
+        """Gradient of each image's weighted sum of logits with respect to its maps.
+
+        Args:
+            tensors: as `below` gives them.
+            weights: float `[images, classes]`.
+
+        Returns:
+            float32, shaped as the maps.
+        """
+        if self._gradient is None:
+            self._gradient = _gradient_function(self._head)
+        arrays = [np.asarray(a, "float32") for a in (*tensors, weights)]
+        n, size = len(arrays[0]), self.batch_size
+        parts = []
+        for first in range(0, n, size):
+            batch = [a[first : first + size] for a in arrays]
+            parts.append(self._gradient(batch[:-1], batch[-1]))
+        return np.concatenate(parts)
+
+
+def _in_batches(model, arrays, size):
+    """Outputs of a model, a list of arrays; batches are filled up so that few sizes are traced."""
+    n = len(arrays[0])
+    parts = []
+    for first in range(0, n, size):
+        batch = [a[first : first + size] for a in arrays]
+        mine = len(batch[0])
+        if 1 < mine < size:
+            batch = [np.concatenate([a, np.repeat(a[-1:], size - mine, axis=0)]) for a in batch]
+        given = _outputs(model, batch if len(batch) > 1 else batch[0])
+        parts.append([g[:mine].astype("float32", copy=False) for g in given])
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def _outputs(model, inputs):
+    if keras.backend.backend() == "tensorflow":
+        # Run, not compiled: for a few batches compiling takes longer, and TensorFlow warns of it.
+        given = model(inputs, training=False)
+    else:
+        given = model.predict_on_batch(inputs)
+    given = given if isinstance(given, list | tuple) else [given]
+    return [keras.ops.convert_to_numpy(g) for g in given]
+
+
+def _gradient_function(head):
+    """Function of (tensors, weights) that gives the maps' gradient, on the backend that runs."""
+
+    def score(maps, sides, weights, call):
+        logits = call([maps, *sides] if sides else maps)
+        return keras.ops.sum(keras.ops.cast(logits, "float32") * weights)
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        def step(maps, sides, weights):
+            with tf.GradientTape() as tape:
+                tape.watch(maps)
+                value = score(maps, sides, weights, lambda x: head(x, training=False))
+            return tape.gradient(value, maps, unconnected_gradients="zero")
+
+        def gradient(tensors, weights):
+            maps, *sides = (tf.convert_to_tensor(t) for t in tensors)
+            return step(maps, sides, tf.convert_to_tensor(weights)).numpy()
+
+    elif backend == "jax":
+        import jax
+
+        def value(maps, sides, weights, trainable, fixed):
+            def call(x):
+                return head.stateless_call(trainable, fixed, x, training=False)[0]
+
+            return score(maps, sides, weights, call)
+
+        step = jax.jit(jax.grad(value))
+
+        def gradient(tensors, weights):
+            maps, *sides = tensors
+            trainable = [v.value for v in head.trainable_variables]
+            fixed = [v.value for v in head.non_trainable_variables]
+            return np.asarray(step(maps, sides, weights, trainable, fixed))
+
+    else:
+        import torch
+
+        def gradient(tensors, weights):
+            maps, *sides = (keras.ops.convert_to_tensor(t) for t in tensors)
+            maps = maps.detach().requires_grad_()
+            value = score(
+                maps,
+                sides,
+                keras.ops.convert_to_tensor(weights),
+                lambda x: head(x, training=False),
+            )
+            (given,) = torch.autograd.grad(value, maps)
+            return given.cpu().numpy()
+
+    return gradient

@@ -1,0 +1,129 @@
+"""From a builder's arguments to a model with its weights."""
+
+import keras
+
+from keras_icnn.zoo import _applications, _download, _matconvnet, _table_networks, _weights
+from keras_icnn.zoo._applications import APPLICATIONS
+from keras_icnn.zoo._architectures import ARCHITECTURES
+from keras_icnn.zoo._manifest import MANIFEST
+from keras_icnn.zoo._options import Options
+
+
+def default_size(name):
+    """Height and width of a network's default input."""
+    return _table(name).default_size
+
+
+def create(name, arguments):
+    """Builds a network and gives it its weights.
+
+    Args:
+        name: Key of `MANIFEST`.
+        arguments: Dictionary of `Options`' fields.
+
+    Returns:
+        `keras.Model`, or `InterpretableModel`.
+    """
+    table = _table(name)
+    options = Options(**arguments, min_size=table.min_size, default_size=table.default_size)
+    preprocessing = MANIFEST[name].preprocessing
+    if name in APPLICATIONS:
+        return _applications.build(table, options, preprocessing)
+    return _create_from_table(name, table, options, preprocessing)
+
+
+def _table(name):
+    return ARCHITECTURES[name] if name in ARCHITECTURES else APPLICATIONS[name]
+
+
+def _create_from_table(name, architecture, options, preprocessing):
+    matconvnet = _matconvnet_file(name, architecture, options)
+    mean = None
+    if matconvnet is not None and options.include_preprocessing:
+        mean = _mean(matconvnet, options, preprocessing)
+    model = _table_networks.build(
+        architecture, options, preprocessing, None if mean is None else mean.shape
+    )
+    if options.weights is None:
+        return model
+    backbone, head = _table_networks.weighted_rows(architecture)
+    if not options.include_top or options.new_head:
+        head = []
+    if matconvnet is not None:
+        rows = [(row, tuple(model.get_layer(row).kernel.shape)) for row in backbone + head]
+        arrays = _matconvnet.layer_arrays(matconvnet, rows, flip_first=preprocessing == "caffe")
+    elif options.weights == "imagenet":
+        arrays = _imagenet(name, options)
+    elif options.weights.endswith(".npz"):
+        arrays = _weights.load_npz(options.weights)
+    else:
+        source = _weights.load_keras(options.weights, _references(name, options))
+        arrays = _weights.read_model(source)
+    _weights.assign(model, arrays, backbone, head, source=repr(options.weights))
+    if mean is not None:
+        model.get_layer("preprocessing").mean.assign(mean)
+    return model
+
+
+def _matconvnet_file(name, architecture, options):
+    """The MatConvNet model that the options' weights are in, or `None`."""
+    weights, source = options.weights, MANIFEST[name].source
+    if weights == "imagenet" and source is not None and source.format == "matconvnet":
+        model = _download.fetch(source, _matconvnet.read_matconvnet)
+    elif weights is not None and weights.endswith(".mat"):
+        model = _matconvnet.read_matconvnet(weights)
+    else:
+        return None
+    _matconvnet.check_geometry(model, _table_networks.geometry(architecture))
+    return model
+
+
+def _mean(matconvnet, options, preprocessing):
+    """The file's mean image in the network's channel order; its mean pixel at other sizes."""
+    mean = matconvnet.mean
+    if mean is None:
+        return None
+    if mean.shape != tuple(options.input_shape):
+        mean = mean.mean(axis=(0, 1), keepdims=True)
+    return mean[..., ::-1] if preprocessing == "caffe" else mean
+
+
+def _imagenet(name, options):
+    application = {"vgg16": "VGG16", "vgg19": "VGG19"}.get(name)
+    if application is None:
+        raise ValueError(
+            f"There are no published ImageNet weights to fetch for {name!r}: pass `weights` the "
+            "path of a local file (.npz with keys layer/variable). Received: weights='imagenet'"
+        )
+    top = options.include_top and not options.new_head
+    source = getattr(keras.applications, application)(
+        weights="imagenet", include_top=top, input_shape=None if top else options.input_shape
+    )
+    return _weights.read_model(source)
+
+
+def _references(name, options):
+    """Networks that a Keras weights file may be of, the most specific first."""
+    architecture = ARCHITECTURES[name]
+
+    def ordinary(include_top, classes, input_shape):
+        return lambda: _table_networks.build(
+            architecture,
+            Options(
+                name=name,
+                include_top=include_top,
+                input_shape=input_shape,
+                classes=classes,
+                default_size=architecture.default_size,
+            ),
+            None,
+        )
+
+    references = [
+        ordinary(False, 1000, options.input_shape),
+        # Keras's older `.h5` files load only into a network with all their layers.
+        ordinary(True, 1000, None),
+    ]
+    if options.include_top and not options.new_head:
+        references.insert(0, ordinary(True, options.classes, options.input_shape))
+    return references
