@@ -9,8 +9,8 @@ __version__ = "0.1.0"
 # Where each public name lives; a module stands for itself.
 _PUBLIC = {
     "FilterLoss": "layers._filter_loss",
-    "InterpretableConv": "layers._layers",
-    "InterpretableFilters": "layers._layers",
+    "InterpretableConv": "layers._interpretable_conv",
+    "InterpretableFilters": "layers._interpretable_filters",
     "InterpretableModel": "models._interpretable_model",
     "PartTemplates": "layers._templates",
     "explain": "explanations._explain",

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_icnn.layers import InterpretableConv
 from keras_icnn.layers._filter_loss import FilterLoss
 from keras_icnn.layers._label_scope import labels
-from keras_icnn.layers._layers import InterpretableConv
 
 PLAIN = "plain"
 RULES = {

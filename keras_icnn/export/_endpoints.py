@@ -1,7 +1,7 @@
 """What an artefact answers: `serve` the predictions, `explain` also which filters made them.
 
 Only operations that SavedModel, ONNX, LiteRT and OpenVINO all can express: no gradients (that of
-pooling has no counterpart), no gathering by batch, no `argmax` (see `_ops.peak_position`).
+pooling has no counterpart), no gathering by batch, no `argmax` (see `_peaks.peak_position`).
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_icnn.export._head import Head
-from keras_icnn.layers import _ops
+from keras_icnn.layers import _peaks
 from keras_icnn.metrics import measured_layer, receptive_field
 from keras_icnn.models._graph_tensors import output_of
 from keras_icnn.models._logit_path import logits_of
@@ -123,7 +123,7 @@ class Explain(Serve):
         """The dict of `call`, the maps `[batch, h, w, F]`, all effects `[batch, F]`, the logits."""
         maps, entry, logits, predictions = self._body(self._prepared(images), training=False)
         maps, logits = ops.cast(maps, "float32"), ops.cast(logits, "float32")
-        row, column = _ops.peak_position(maps)
+        row, column = _peaks.peak_position(maps)
         x = float(self._first[0]) + float(self._step[0]) * column
         y = float(self._first[1]) + float(self._step[1]) * row
         strengths = ops.max(maps, axis=(1, 2))

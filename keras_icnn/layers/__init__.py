@@ -1,8 +1,9 @@
 """The interpretable layers, the rules of their loss, and the labels they learn from."""
 
 from keras_icnn.layers._filter_loss import FilterLoss
+from keras_icnn.layers._interpretable_conv import InterpretableConv
+from keras_icnn.layers._interpretable_filters import InterpretableFilters
 from keras_icnn.layers._label_scope import labels
-from keras_icnn.layers._layers import InterpretableConv, InterpretableFilters
 from keras_icnn.layers._templates import PartTemplates
 
 __all__ = ["FilterLoss", "InterpretableConv", "InterpretableFilters", "PartTemplates", "labels"]

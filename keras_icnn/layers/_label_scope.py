@@ -41,10 +41,12 @@ class LabelScope:
     def __exit__(self, *exc_info):
         _local.stack.pop()
 
-    def add(self, term, value):
-        """Called by a layer: `term` goes into the loss (or is None), `value` into the log."""
-        if term is not None:
-            self._terms.append(term)
+    def add_term(self, term):
+        """Called by a layer: a term of the loss."""
+        self._terms.append(term)
+
+    def add_value(self, value):
+        """Called by a layer: its filter loss, for the log."""
         self._values.append(value)
 
     def total(self):

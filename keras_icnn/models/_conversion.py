@@ -8,8 +8,8 @@ import keras
 from keras import layers as klayers
 from keras import ops
 
+from keras_icnn.layers import InterpretableConv, InterpretableFilters
 from keras_icnn.layers._grouped_conv import GroupedConv2D
-from keras_icnn.layers._layers import InterpretableConv, InterpretableFilters
 from keras_icnn.models._graph_reading import Graph, classifier_below, top_map
 from keras_icnn.models._interpretable_model import InterpretableModel
 

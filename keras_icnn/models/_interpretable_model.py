@@ -3,8 +3,7 @@
 import keras
 import numpy as np
 
-from keras_icnn.layers import _label_scope, _membership
-from keras_icnn.layers._layers import InterpretableConv, InterpretableFilters
+from keras_icnn.layers import InterpretableConv, InterpretableFilters, _label_scope, _membership
 from keras_icnn.models import _training_state
 
 _RANDOM_STATE = "random_state_"

@@ -20,18 +20,12 @@ def step(layer, x, y):
 
 
 def state(layer):
-    layer = getattr(layer, "interpretable", layer)
-    return {
-        name: ops.convert_to_numpy(ops.convert_to_tensor(getattr(layer, name))).copy()
-        for name in (
-            "log_z",
-            "class_activation",
-            "class_count",
-            "activation_scale",
-            "push_rms",
-            "steps",
-        )
-    }
+    return {name: np.array(value) for name, value in layer.state._asdict().items()}
+
+
+def set_state(layer, **values):
+    for name, value in values.items():
+        getattr(layer._state, name).assign(np.asarray(value, "float32"))
 
 
 # --- InterpretableConv is a Conv2D ----------------------------------------------------------------
@@ -88,6 +82,7 @@ def test_config_keeps_every_argument(rule):
         filter_loss=rule,
         mask=False,
         normalization="batch",
+        monitor_every=5,
     )
     again = icnn.InterpretableConv.from_config(layer.get_config())
     assert again.num_classes == 5
@@ -95,6 +90,7 @@ def test_config_keeps_every_argument(rule):
     assert again.filter_loss == icnn.FilterLoss.parse(rule)
     assert again.mask is False
     assert again.normalization == "batch"
+    assert again.interpretable.monitor_every == 5
 
 
 def test_channels_first_is_the_transposed():
@@ -153,13 +149,13 @@ def test_saliency_is_free_of_the_push():
 
 def test_first_batch_sets_the_statistics_and_later_ones_move_them():
     layer = icnn.InterpretableFilters(
-        num_classes=2, filter_loss=icnn.FilterLoss(momentum=0.75, tau=0.2)
+        num_classes=2, filter_loss=icnn.FilterLoss(momentum=0.75, templates={"tau": 0.2})
     )
     a, b = random_maps(4, 3, 3, 2, seed=1), random_maps(4, 3, 3, 2, seed=2)
     y = [0, 0, 1, 1]
     step(layer, a, y)
     first = state(layer)
-    bank = icnn.PartTemplates(3, 3, tau=0.2).bank()
+    bank = icnn.PartTemplates(tau=0.2).for_maps(3, 3).bank()
 
     def mean_exp(x):
         return np.exp(np.einsum("bijf,tij->tbf", x, bank)).mean(axis=1)
@@ -212,8 +208,7 @@ def test_balanced_targets_give_every_category_its_share():
     activation[2] *= 5  # a class that activates every filter most
     layer = icnn.InterpretableFilters(num_classes=4, background_class=1)
     layer.build((None, 2, 2, filters))
-    layer.class_activation.assign(activation)
-    layer.class_count.assign(np.ones(4, "float32"))
+    set_state(layer, class_activation=activation, class_count=np.ones(4, "float32"))
     found = layer.target_categories()
     counts = np.bincount(found, minlength=4)
     assert counts[1] == 0 and counts.sum() == filters
@@ -228,17 +223,16 @@ def test_balanced_targets_give_every_category_its_share():
         num_classes=4, background_class=1, filter_loss=icnn.FilterLoss(balance_targets=False)
     )
     free.build((None, 2, 2, filters))
-    free.class_activation.assign(activation)
-    free.class_count.assign(np.ones(4, "float32"))
+    set_state(free, class_activation=activation, class_count=np.ones(4, "float32"))
     assert set(free.target_categories()) == {2}
 
 
 def test_balanced_targets_of_filters_that_never_fired():
     layer = icnn.InterpretableFilters(num_classes=3, background_class=0)
     layer.build((None, 1, 1, 4))
-    layer.class_count.assign(np.array([2, 0, 5], "float32"))
+    set_state(layer, class_count=[2, 0, 5])
     assert (layer.target_categories() == 2).all()
-    layer.class_count.assign(np.array([2, 1, 5], "float32"))
+    set_state(layer, class_count=[2, 1, 5])
     assert set(layer.target_categories()) <= {1, 2}
 
 
@@ -247,8 +241,7 @@ def test_balanced_targets_leave_out_classes_not_seen_yet():
     layer.build((None, 2, 2, 8))
     activation = np.random.default_rng(1).uniform(0.5, 2.0, (5, 8)).astype("float32")
     activation[:, 3] = 0  # a filter that never fired
-    layer.class_activation.assign(activation)
-    layer.class_count.assign(np.array([0, 3, 0, 1, 0], "float32"))
+    set_state(layer, class_activation=activation, class_count=[0, 3, 0, 1, 0])
     assert sorted(layer.target_categories()) == [1] * 4 + [3] * 4
 
 
@@ -361,7 +354,7 @@ def test_mask_only_tracks_categories_and_needs_no_labels():
 
 @pytest.mark.parametrize("kind", ["conv", "filters"])
 def test_diagnostics_of_the_loss(kind):
-    rule = icnn.FilterLoss(tau=0.3)
+    rule = icnn.FilterLoss(templates={"tau": 0.3})
     layer = icnn.InterpretableFilters(num_classes=2, filter_loss=rule)
     x = random_maps(6, 3, 3, 4)
     if kind == "conv":
@@ -415,7 +408,7 @@ def test_wrong_data_format():
 
 @pytest.mark.parametrize("shape", [(None, None, 8, 3), (None, 8, None, 3), (None, 0, 8, 3)])
 def test_unknown_or_empty_maps(shape):
-    with pytest.raises(ValueError, match=r"input_shape.*Received"):
+    with pytest.raises(ValueError, match=r"Received: input_shape=.*a fixed `input_shape`"):
         icnn.InterpretableFilters(num_classes=2).build(shape)
 
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from core.backend import BACKEND, MODES, value_and_gradient
+from core.backend import MODES, value_and_gradient
 from keras import ops
 
 from keras_icnn.layers import _normalization
@@ -35,8 +35,6 @@ def test_values_gradients_and_statistics(mode, axis):
     )
     assert value == pytest.approx(expected, rel=1e-4)
     assert gradient == pytest.approx(expected_gradient, abs=1e-5)
-    if BACKEND == "jax":
-        return  # it has no kernel of its own
     for name in ("moving_mean", "moving_variance"):
         found, wanted = (
             ops.convert_to_numpy(ops.convert_to_tensor(getattr(layer, name)))
@@ -51,30 +49,7 @@ def test_statistics_of_a_bad_batch_are_not_kept(bad):
     x[0, 0, 0, 0] = bad
     layer = made(x.shape)
     before = [ops.convert_to_numpy(ops.copy(v)) for v in layer.variables]
-    _, statistics = _normalization.normalize(layer, ops.convert_to_tensor(x))
-    assert not np.isfinite(ops.convert_to_numpy(ops.stack(statistics))).all()
+    _, finite = _normalization.normalize(layer, ops.convert_to_tensor(x))
+    assert not finite
     for variable, old in zip(layer.variables, before, strict=True):
         assert ops.convert_to_numpy(ops.convert_to_tensor(variable)).tolist() == old.tolist()
-
-
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_float16", "mixed_bfloat16"])
-def test_other_precisions(dtype):
-    rng = np.random.default_rng(0)
-    x = 3 + 2 * rng.normal(size=(8, 4, 5, 2))
-    layer = keras.layers.BatchNormalization(dtype=dtype)
-    layer.build(x.shape)
-    y, _ = _normalization.normalize(layer, ops.cast(x, layer.compute_dtype))
-    assert keras.backend.standardize_dtype(y.dtype) == layer.compute_dtype
-    y = ops.convert_to_numpy(ops.cast(y, "float32"))
-    expected = (x - x.mean(axis=(0, 1, 2))) / np.sqrt(x.var(axis=(0, 1, 2)) + layer.epsilon)
-    assert y == pytest.approx(expected, abs=0.05)
-
-
-@pytest.mark.tensorflow_only("the others' normalisation is no more exact in Keras")
-def test_double_precision():
-    x = np.random.default_rng(0).normal(size=(8, 4, 5, 2))
-    layer = keras.layers.BatchNormalization(dtype="float64")
-    layer.build(x.shape)
-    y, _ = _normalization.normalize(layer, ops.convert_to_tensor(x))
-    expected = (x - x.mean(axis=(0, 1, 2))) / np.sqrt(x.var(axis=(0, 1, 2)) + layer.epsilon)
-    assert ops.convert_to_numpy(y) == pytest.approx(expected, abs=1e-7)

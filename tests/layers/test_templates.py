@@ -11,13 +11,13 @@ pytestmark = pytest.mark.core
 
 def test_square_template_by_hand():
     # n = 2, tau = 1/8: 1 - 2 d, clipped at -1.
-    bank = PartTemplates(2, 2).positive()
+    bank = PartTemplates().for_maps(2, 2).bank()
     assert bank[0] == pytest.approx(np.array([[1, -1], [-1, -1]]) / 8)
 
 
 def test_wide_template_by_hand():
     # tau = 0.5/16, n = 4, beta = 2: one less half a unit of distance.
-    t = PartTemplates(4, 4, beta=2.0).positive()[5]  # unit [1, 1]
+    t = PartTemplates(beta=2.0).for_maps(4, 4).bank()[5]  # unit [1, 1]
     expected = np.array(
         [[0, 0.5, 0, -0.5], [0.5, 1, 0.5, 0], [0, 0.5, 0, -0.5], [-0.5, 0, -0.5, -1]]
     )
@@ -27,46 +27,23 @@ def test_wide_template_by_hand():
 @pytest.mark.parametrize("norm", ["l1", "l2"])
 @pytest.mark.parametrize("shape", [(4, 4), (3, 5), (1, 7), (1, 1)])
 def test_bank_is_the_definition(shape, norm):
-    bank = PartTemplates(*shape, norm=norm).bank()
+    bank = PartTemplates(norm=norm).for_maps(*shape).bank()
     assert bank == pytest.approx(reference.templates(*shape, norm=norm), abs=1e-15)
 
 
-@pytest.mark.parametrize(
-    ("shape", "options"),
-    [
-        ((20, 20), {}),
-        ((29, 17), {}),
-        ((13, 41), {}),
-        ((21, 24), {"norm": "l2", "beta": 6.0, "tau": 0.1}),
-        ((40, 40), {"beta": 0.5}),
-    ],
-)
-def test_factors_of_large_banks_are_the_bank(shape, options):
-    templates = PartTemplates(*shape, **options)
-    analysis, kernels, synthesis = templates.factors()
-    right = np.einsum("kbj,ki->kbij", kernels, analysis)
-    product = np.tensordot(synthesis, right, axes=1).reshape(-1, *shape)
-    assert product[: templates.units + 1] == pytest.approx(templates.bank(), abs=1e-12)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (7, 7), (14, 14)])
-def test_small_banks_are_not_factored(shape):
-    assert PartTemplates(*shape).factors() is None
-
-
 def test_prior_of_the_paper_makes_all_templates_equally_likely():
-    prior = np.exp(PartTemplates(3, 4).log_prior())
+    prior = np.exp(PartTemplates().for_maps(3, 4).log_prior())
     assert prior == pytest.approx(np.full(13, 1 / 13))
 
 
 def test_prior_of_another_alpha():
-    prior = np.exp(PartTemplates(2, 2, alpha=0.2).log_prior())
+    prior = np.exp(PartTemplates(alpha=0.2).for_maps(2, 2).log_prior())
     assert prior == pytest.approx([0.05] * 4 + [0.8])
 
 
 def test_round_template_is_rounder():
-    l1 = PartTemplates(9, 9).positive()[40].reshape(9, 9)
-    l2 = PartTemplates(9, 9, norm="l2").positive()[40].reshape(9, 9)
+    l1 = PartTemplates().for_maps(9, 9).bank()[40]
+    l2 = PartTemplates(norm="l2").for_maps(9, 9).bank()[40]
     assert l1[4, 5] == pytest.approx(l2[4, 5])
     assert l2[3, 3] > l1[3, 3]
     assert l2[3, 3] == pytest.approx(0.5 / 81 * (1 - 4 * math.sqrt(2) / 9))
@@ -87,5 +64,7 @@ def test_round_template_is_rounder():
     ],
 )
 def test_errors_name_the_argument(arguments, name):
+    arguments = dict(arguments)
     with pytest.raises(ValueError, match=f"`{name}`.*Received"):
-        PartTemplates(**{"height": 3, "width": 3, **arguments})
+        size = {n: arguments.pop(n) for n in ("height", "width") if n in arguments}
+        PartTemplates(**arguments).for_maps(**{"height": 3, "width": 3, **size})

@@ -1,0 +1,142 @@
+"""`InterpretableConv`: a convolution with `InterpretableFilters` behind it."""
+
+import keras
+from keras import ops
+
+from keras_icnn.layers._grouped_conv import GroupedConv2D
+from keras_icnn.layers._interpretable_filters import InterpretableFilters, check_classes
+
+_OWN = (
+    "num_classes",
+    "background_class",
+    "filter_loss",
+    "mask",
+    "normalization",
+    "monitor_every",
+)
+
+
+@keras.saving.register_keras_serializable(package="keras_icnn")
+class InterpretableConv(GroupedConv2D):
+    """A `Conv2D` whose filters are pushed towards parts: convolution, then `InterpretableFilters`.
+
+    Args:
+        filters, kernel_size: As in `keras.layers.Conv2D`.
+        num_classes, background_class, filter_loss, mask, normalization, monitor_every: As in
+            `InterpretableFilters`.
+        **conv2d: Every other argument of `keras.layers.Conv2D` (`strides`, `padding`,
+            `dilation_rate`, `groups`, initializers, regularizers, constraints, ...). The ReLU
+            that follows the (normalized) convolution is part of the layer: leave `activation`
+            at None. One that is given acts before it, as part of the convolution.
+
+    Input shape: 4-D, as in `Conv2D`. Output shape: that of `Conv2D`; masked, non-negative maps.
+
+    Raises:
+        ValueError, RuntimeError: As `InterpretableFilters`.
+
+    Example:
+
+    ```python
+    inputs = keras.Input((64, 64, 3))
+    x = keras.layers.Conv2D(32, 3, strides=2, activation="relu")(inputs)
+    x = icnn.InterpretableConv(32, 3, padding="same", num_classes=5, normalization="batch")(x)
+    outputs = keras.layers.Dense(5)(keras.layers.GlobalAveragePooling2D()(x))
+    model = icnn.InterpretableModel(inputs, outputs)
+    ```
+
+    Reference:
+        [Interpretable Convolutional Neural Networks](https://arxiv.org/abs/1710.00935)
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        *,
+        num_classes,
+        background_class=None,
+        filter_loss="default",
+        mask=True,
+        normalization=None,
+        monitor_every=32,
+        **conv2d,
+    ):
+        check_classes(num_classes, background_class, type(self).__name__)
+        super().__init__(filters, kernel_size, **conv2d)
+        self.interpretable = InterpretableFilters(
+            num_classes=num_classes,
+            background_class=background_class,
+            filter_loss=filter_loss,
+            mask=mask,
+            normalization=normalization,
+            monitor_every=monitor_every,
+            data_format=self.data_format,
+            trainable=self.trainable,
+            dtype=self.dtype_policy,
+            name=self.name,
+        )
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.interpretable.build(super().compute_output_shape(tuple(input_shape)))
+
+    def call(self, inputs, training=None):
+        return self.interpretable(super().call(inputs), training=training)
+
+    def rectified(self, inputs, training=False):
+        """See `InterpretableFilters.rectified`; `inputs` are those of the convolution."""
+        return self.interpretable.rectified(super().call(inputs), training)
+
+    def masked(self, maps):
+        """See `InterpretableFilters.masked`."""
+        return self.interpretable.masked(maps)
+
+    def masks(self, maps):
+        """See `InterpretableFilters.masks`."""
+        return self.interpretable.masks(maps)
+
+    @property
+    def num_classes(self):
+        """Number of label classes, background included."""
+        return self.interpretable.num_classes
+
+    @property
+    def background_class(self):
+        """Class that is never a filter's target, or None."""
+        return self.interpretable.background_class
+
+    @property
+    def filter_loss(self):
+        """The `FilterLoss`, or None."""
+        return self.interpretable.filter_loss
+
+    @property
+    def normalization(self):
+        """`"batch"` or None."""
+        return self.interpretable.normalization
+
+    @property
+    def mask(self):
+        """See `InterpretableFilters.mask`."""
+        return self.interpretable.mask
+
+    @property
+    def state(self):
+        """See `InterpretableFilters.state`."""
+        return self.interpretable.state
+
+    def target_categories(self):
+        """See `InterpretableFilters.target_categories`."""
+        return self.interpretable.target_categories()
+
+    def class_means(self):
+        """See `InterpretableFilters.class_means`."""
+        return self.interpretable.class_means()
+
+    def filter_diagnostics(self, inputs):
+        """See `InterpretableFilters.filter_diagnostics`; `inputs` are those of the convolution."""
+        return self.interpretable.filter_diagnostics(super().call(ops.convert_to_tensor(inputs)))
+
+    def get_config(self):
+        own = self.interpretable.get_config()
+        return {**super().get_config(), **{name: own[name] for name in _OWN}}

@@ -1,0 +1,417 @@
+"""`InterpretableFilters`: reads its state, learns from a batch, applies the mask and the push."""
+
+import warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_icnn import _arguments
+from keras_icnn.layers import (
+    _backward,
+    _label_scope,
+    _learning,
+    _masks,
+    _membership,
+    _normalization,
+    _replicas,
+    _targets,
+)
+from keras_icnn.layers._filter_loss import FilterLoss
+from keras_icnn.layers._learning import UNSEEDED, LayerState, Task
+from keras_icnn.layers._likelihood import Likelihood, log_mean_exp, traces
+from keras_icnn.layers._peaks import PEAKS
+
+# Version of the names and shapes in `LayerState`, stored with the weights.
+STATE_VERSION = 3
+NORMALIZATIONS = (None, "batch")
+
+
+def check_classes(num_classes, background_class, where):
+    """The two arguments, checked."""
+    num_classes = _arguments.whole_number(
+        num_classes,
+        "num_classes",
+        where,
+        at_least=2,
+        fix="It counts the label classes, background included; one category against the rest is "
+        "num_classes=2, background_class=0.",
+    )
+    background_class = _arguments.whole_number(
+        background_class,
+        "background_class",
+        where,
+        at_least=0,
+        at_most=num_classes - 1,
+        optional=True,
+        fix="Classes are counted from 0.",
+    )
+    return num_classes, background_class
+
+
+@keras.saving.register_keras_serializable(package="keras_icnn")
+class InterpretableFilters(keras.layers.Layer):
+    """Pushes each filter of a feature map towards one part of one category.
+
+    The map is (optionally normalized and) rectified, and each filter's map is masked around its
+    peak: `max(x o T_mu, 0)` (paper section 3). In training the filter loss pushes the map towards
+    the template at its peak on images of the filter's target category, and towards silence on
+    others. The layer finds its labels by itself in a `keras_icnn.InterpretableModel`, or in the
+    scope `keras_icnn.labels(y)` of a custom loop.
+
+    Use it on a map that is an addition or a concatenation of other layers' outputs; where a
+    convolution makes the map, `InterpretableConv` is both in one.
+
+    Args:
+        num_classes: Number of label classes, background included.
+        background_class: Class that is never a filter's target, or None.
+        filter_loss: `"default"`, `"paper"`, `"official"`, a `FilterLoss`, or None: the mask alone.
+        mask: Whether maps are masked, in training and inference. Without a mask the layer's
+            output is the rectified map.
+        normalization: `"batch"` normalizes the map before it is rectified, which keeps the scale
+            of activations in hand; None for maps with a function to keep.
+        monitor_every: Steps between two computations of the logged `filter_loss` where the push
+            does not depend on it (the default rule). Between them the last value is logged.
+        data_format: `"channels_last"` or `"channels_first"`; Keras's own by default.
+        **kwargs: Of every Keras layer (`name`, `dtype`, `trainable`).
+
+    Call arguments:
+        inputs: Feature map, float `[batch, h, w, filters]` (or channels first); `h` and `w` known.
+        training: Whether statistics are updated and filters pushed. As with BatchNormalization,
+            a layer with `trainable=False` does neither.
+
+    Input shape, output shape: 4-D, unchanged.
+
+    Raises:
+        ValueError: For arguments out of range, inputs that are not 4-D, maps of unknown or zero
+            size, labels that do not fit `num_classes`.
+        RuntimeError: If called in training without labels.
+
+    State (not trainable, float32, saved with the model):
+        `log_z` `[h*w + 1, filters]`, log of the running mean of exp(tr(x.T)), the paper's Z_T / N,
+        over the steps that compute it; `last_filter_loss`, -MI as it was last computed;
+        `class_activation` `[num_classes, filters]` and `class_count`, running class means that
+        choose target categories; `activation_scale` `[filters]`, running mean of max x, for
+        lambda; `push_rms`, running root mean square of the push; `beta` `[filters]`, of the masks
+        where `learn_beta` is on (0: not learned yet); `steps`.
+        With gradient accumulation it moves with each micro-batch. A batch with a value that is
+        not finite leaves it as it was.
+
+    Reference:
+        [Interpretable Convolutional Neural Networks](https://arxiv.org/abs/1710.00935)
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes,
+        background_class=None,
+        filter_loss="default",
+        mask=True,
+        normalization=None,
+        monitor_every=32,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        where = type(self).__name__
+        self.num_classes, self.background_class = check_classes(
+            num_classes, background_class, where
+        )
+        self.filter_loss = FilterLoss.parse(filter_loss)
+        self._mask = _arguments.flag(mask, "mask", where)
+        self.normalization = _arguments.choice(
+            normalization, "normalization", where, NORMALIZATIONS
+        )
+        self.monitor_every = _arguments.whole_number(
+            monitor_every, "monitor_every", where, at_least=1
+        )
+        self.data_format = _arguments.choice(
+            data_format or keras.config.image_data_format(),
+            "data_format",
+            where,
+            ("channels_last", "channels_first"),
+        )
+        # Geometry and statistics are those of the default rule where there is no loss.
+        self._rule = self.filter_loss or FilterLoss.parse("default")
+        self._normalization = None
+        self.input_spec = keras.InputSpec(ndim=4)
+
+    @property
+    def mask(self):
+        """Whether maps are masked. Fixed: compiled functions would not see a change."""
+        return self._mask
+
+    def build(self, input_shape):
+        height, width, filters = self._channels_last(tuple(input_shape))[1:]
+        if not height or not width or not filters:
+            raise ValueError(
+                f"Layer '{self.name}' keeps statistics for each unit of its map, so height, width "
+                "and channels of its input must be known and above 0. Received: "
+                f"input_shape={tuple(input_shape)}. Give the model a fixed `input_shape` such as "
+                "(224, 224, 3)."
+            )
+        if self.normalization == "batch":
+            self._normalization = keras.layers.BatchNormalization(
+                axis=-1 if self.data_format == "channels_last" else 1,
+                epsilon=1e-5,
+                momentum=0.95,
+                synchronized=_replicas.synchronize_normalization(),
+                trainable=self.trainable,
+                dtype=self.dtype_policy,
+                name="normalization",
+            )
+            self._normalization.build(input_shape)
+        self._bank = self._rule.templates.for_maps(height, width)
+
+        def state(name, shape):
+            return self.add_weight(
+                name="last_filter_loss" if name == "filter_loss" else name,
+                shape=shape,
+                initializer="zeros",
+                dtype="int32" if name == "steps" else "float32",
+                trainable=False,
+                autocast=False,
+                # The values assigned are already reduced across replicas.
+                aggregation="only_first_replica",
+            )
+
+        shapes = LayerState.shapes(self._bank, self.num_classes, filters)
+        self._state = LayerState(*map(state, LayerState._fields, shapes))
+
+    # --- the steps of the forward pass ------------------------------------------------------------
+
+    def call(self, inputs, training=None):
+        if not (training and self.trainable):
+            return self.masked(self.rectified(inputs, training))
+        scope = _label_scope.current()
+        if scope is not None:
+            return self._learn(inputs, scope)
+        if self.filter_loss is not None:
+            raise RuntimeError(
+                f"Layer '{self.name}' was called in training without labels, so its filters "
+                "cannot learn parts. Build the network as a `keras_icnn.InterpretableModel"
+                "(inputs, outputs)` and call `fit(x, y)`; in a custom loop call the model "
+                "inside `with keras_icnn.labels(y) as terms:` and add `terms.total()` to the "
+                "loss; or set `filter_loss=None` for the mask alone."
+            )
+        return self.masked(self.rectified(inputs, training))
+
+    def rectified(self, inputs, training=False):
+        """The maps before the mask: normalized (if at all) and rectified.
+
+        Args:
+            inputs: The layer's inputs.
+            training: Whether a batch normalization uses the batch's own statistics.
+
+        Returns:
+            Tensor shaped as the layer's output.
+        """
+        return self._rectified(inputs, training)[0]
+
+    def _rectified(self, x, training):
+        """As `rectified`; also whether the batch's statistics are finite."""
+        healthy = ops.convert_to_tensor(True)
+        layer = self._normalization
+        if layer is not None and training and layer.trainable:
+            x, healthy = _normalization.normalize(layer, x)
+        elif layer is not None:
+            x = layer(x, training=False)
+        return ops.relu(x), healthy
+
+    def masked(self, maps):
+        """What the layer makes of `rectified` maps: its output.
+
+        Args:
+            maps: Tensor shaped as the layer's output.
+
+        Returns:
+            Tensor of the same shape; `maps` themselves where the layer has no mask.
+        """
+        if not self.mask:
+            return maps
+        maps = self._to_channels_last(maps)
+        bank = self._rule.templates.for_maps(maps.shape[1], maps.shape[2])
+        y = _masks.mask_maps(maps, self._peaks(maps), self._mask_beta(), bank)
+        return self._from_channels_last(y)
+
+    def masks(self, maps):
+        """The layer's masks for rectified maps: 1 at each map's peak, falling to 0.
+
+        Args:
+            maps: `[batch, h, w, filters]`, channels last.
+
+        Returns:
+            float32 tensor of the same shape.
+        """
+        maps = ops.convert_to_tensor(maps, dtype="float32")
+        bank = self._rule.templates.for_maps(maps.shape[1], maps.shape[2])
+        return _masks.part_mask(self._peaks(maps), self._mask_beta(), bank)
+
+    def _peaks(self, x):
+        return PEAKS[self._rule.peak](ops.stop_gradient(x))
+
+    def _mask_beta(self):
+        return _learning.mask_beta(ops.convert_to_tensor(self._state.beta), self._task())
+
+    # --- learning -------------------------------------------------------------------------------
+
+    def _learn(self, inputs, scope):
+        """The forward pass in training: learns from the batch, leaves the loss in the scope."""
+        x, healthy = self._rectified(inputs, training=True)
+        x = self._to_channels_last(x)
+        task, state = self._task(), self._read()
+        if tuple(x.shape[1:3]) != (task.bank.height, task.bank.width):
+            raise ValueError(
+                f"Layer '{self.name}' was built for maps of {task.bank.height} x "
+                f"{task.bank.width} units and cannot be trained on others. Received: maps of "
+                f"{x.shape[1]} x {x.shape[2]} units. Build the model anew with this `input_shape`."
+            )
+        maps = ops.stop_gradient(ops.cast(x, "float32"))
+        peaks = self._peaks(maps)
+        member = _membership.membership(scope.y, self.num_classes)
+        mask_beta = _learning.mask_beta(state.beta, task)
+        if self.filter_loss is None:
+            self._write(_learning.observe(state, maps, member, healthy, task), scope)
+            y = _masks.mask_maps(x, peaks, mask_beta, task.bank) if self.mask else x
+            return self._from_channels_last(y)
+        lesson = _learning.learn(state, maps, peaks, member, healthy, task)
+        self._write(lesson.state, scope)
+        if self._rule.weight == "relative":
+            y = _backward.push_relative(x, peaks, mask_beta, lesson, task.bank, self.mask)
+        else:
+            scope.add_term(_backward.loss_term(x, lesson.loss, lesson.push, task.bank))
+            y = _masks.mask_maps(x, peaks, mask_beta, task.bank) if self.mask else x
+        return self._from_channels_last(y)
+
+    def _task(self):
+        categories = self.num_classes - (self.background_class is not None)
+        balance = self._rule.balance_targets and categories > 1
+        return Task(self._rule, self._bank, self.background_class, balance, self.monitor_every)
+
+    def _read(self):
+        """The state as tensors."""
+        return LayerState(*map(ops.convert_to_tensor, self._state))
+
+    def _write(self, state, scope):
+        for variable, value in zip(self._state, state, strict=True):
+            variable.assign(value)
+        scope.add_value(state.filter_loss)
+
+    # --- what the state says ----------------------------------------------------------------------
+
+    @property
+    def state(self):
+        """The layer's running statistics: a named tuple of arrays, as the class describes them."""
+        return LayerState(*map(ops.convert_to_numpy, self._read()))
+
+    def target_categories(self):
+        """The class each filter stands for: int array `[filters]`, -1 before labels were seen.
+
+        It is the class whose images activate the filter most (paper section 3.1), never the
+        background; with `balance_targets` one of that many filters.
+        """
+        state, task = self._read(), self._task()
+        known = _targets.candidates(state.class_count, self.background_class)
+        if not ops.convert_to_numpy(known).any():
+            return np.full(state.class_activation.shape[1], -1)
+        index = _targets.target_categories(state.class_activation, known, task.balance)
+        return ops.convert_to_numpy(index).astype("int64")
+
+    def class_means(self):
+        """What target categories are chosen by: the running means of each class's activations.
+
+        Returns:
+            (means float `[num_classes, filters]`, number of images seen of each class).
+        """
+        return self.state.class_activation, self.state.class_count
+
+    def filter_diagnostics(self, inputs):
+        """The loss and the entropies of Eqs. (5)-(7) for each filter, over the given maps alone.
+
+        Args:
+            inputs: The layer's inputs, `[batch, h, w, filters]`, at least two images.
+
+        Returns:
+            dict of float arrays `[filters]`, in nats: `mutual_information`, `category_entropy`,
+            `spatial_entropy`. `mutual_information` is `H(T)` less the two entropies.
+        """
+        x = self._to_channels_last(self.rectified(ops.convert_to_tensor(inputs)))
+        trace = traces(x, self._bank)
+        if self._rule.rescale:
+            scale = self._read().activation_scale
+            trace = trace / ops.where(scale > 0, scale, 1.0)
+        batch_size = ops.cast(ops.shape(x)[0], "float32")
+        likelihood = Likelihood(trace, log_mean_exp(trace, batch_size), self._bank)
+        result = {"mutual_information": -likelihood.loss(), **likelihood.entropies()}
+        return {name: ops.convert_to_numpy(value) for name, value in result.items()}
+
+    # --- files ------------------------------------------------------------------------------------
+
+    def save_own_variables(self, store):
+        store["state_version"] = np.array(STATE_VERSION)
+        for name, value in self.state._asdict().items():
+            store[name] = value
+
+    def load_own_variables(self, store):
+        version = int(np.array(store["state_version"])) if "state_version" in store else 0
+        if version != STATE_VERSION:
+            raise ValueError(
+                f"The statistics of layer '{self.name}' are stored in layout {version}; this "
+                f"version of keras_icnn reads layout {STATE_VERSION}. Save the model anew with a "
+                "matching version."
+            )
+        stored = LayerState(*(np.array(store[name]) for name in LayerState._fields))
+        wrong = [
+            name
+            for name, value, own in zip(LayerState._fields, stored, self._state, strict=True)
+            if value.shape != tuple(own.shape)
+        ]
+        if wrong == ["log_z"] and stored.log_z.shape[1] == self._state.log_z.shape[1]:
+            warnings.warn(
+                f"The statistics of layer '{self.name}' were stored for another map size "
+                f"({stored.log_z.shape[0] - 1} units instead of {self._bank.units}). Z_T starts "
+                "from what the first batch gives.",
+                stacklevel=2,
+            )
+            unseeded = np.full(self._state.log_z.shape, UNSEEDED, "float32")
+            stored, wrong = stored._replace(log_z=unseeded), []
+        if wrong:
+            name = wrong[0]
+            raise ValueError(
+                f"The stored statistics of layer '{self.name}' do not fit it. Expected: `{name}` "
+                f"of shape {tuple(getattr(self._state, name).shape)}. Received: "
+                f"{getattr(stored, name).shape}. Build the model with the `num_classes` and "
+                "filters it was saved with."
+            )
+        for variable, value in zip(self._state, stored, strict=True):
+            variable.assign(value)
+
+    # --- shapes and configuration -----------------------------------------------------------------
+
+    def _channels_last(self, shape):
+        if self.data_format == "channels_first":
+            return (shape[0], shape[2], shape[3], shape[1])
+        return shape
+
+    def _to_channels_last(self, x):
+        return ops.transpose(x, (0, 2, 3, 1)) if self.data_format == "channels_first" else x
+
+    def _from_channels_last(self, x):
+        return ops.transpose(x, (0, 3, 1, 2)) if self.data_format == "channels_first" else x
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        loss = self.filter_loss
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "background_class": self.background_class,
+            "filter_loss": None if loss is None else keras.saving.serialize_keras_object(loss),
+            "mask": self.mask,
+            "normalization": self.normalization,
+            "monitor_every": self.monitor_every,
+            "data_format": self.data_format,
+        }
