@@ -8,7 +8,8 @@ import pytest
 
 from keras_icnn import _arguments as check
 
-NOT_NUMBERS = [
+NOT_NUMBERS = [None, True, np.True_, "3", float("nan"), float("inf"), -float("inf"), 1j, [1]]
+NOT_NUMBERS.append(10**400)
     None,
     10**400,
     True,
