@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_icnn.metrics._occlusion import disc_radius, mean_discrepancy, recentred_discrepancies
+from keras_icnn.metrics._occlusion_radius import (
+    disc_radius,
+    mean_discrepancy,
+    recentered_discrepancies,
+)
 from keras_icnn.models._map_reading import MapReader, peaks_of
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
@@ -60,9 +64,9 @@ def empirical_receptive_fields(
     """Measures which pixels a filter's peak depends on, on the images it fires on most.
 
     After Zhou et al., "Object detectors emerge in deep scene CNNs" (2015), the paper's [38]: a
-    square patch of the image's mean colour is moved over each of the filter's `top` images; the
+    square patch of the image's mean color is moved over each of the filter's `top` images; the
     discrepancy map is the absolute change of the activation at the peak's unit; the maps are
-    recentred on the peak, averaged, and scaled to the image. Unlike the theoretical field it shows
+    recentered on the peak, averaged, and scaled to the image. Unlike the theoretical field it shows
     the size and shape of what the filter responds to. Filters share the passes of an image.
 
     Args:
@@ -115,7 +119,7 @@ def empirical_receptive_fields(
     for f in filters:
         counts[np.argsort(-strengths[:, f], kind="stable")[:top], f] = True
     used = np.flatnonzero(counts.any(axis=1))
-    total, seen = recentred_discrepancies(
+    total, seen = recentered_discrepancies(
         reader,
         images[used],
         receptive_field.centers,

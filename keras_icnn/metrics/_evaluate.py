@@ -4,19 +4,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from keras_icnn.metrics import _checks
+from keras_icnn.metrics import _array_shapes as shapes
 from keras_icnn.metrics._accuracy import Accuracy
-from keras_icnn.metrics._association import association_rates
-from keras_icnn.metrics._category import CategoryMeasures
-from keras_icnn.metrics._discs import pack_discs
+from keras_icnn.metrics._bit_masks import pack_discs
+from keras_icnn.metrics._category_measures import CategoryMeasures
 from keras_icnn.metrics._diversity import PeakDiversity, part_diversity
-from keras_icnn.metrics._forward import Forward
-from keras_icnn.metrics._frames import resize_image, resize_masks
+from keras_icnn.metrics._evaluation_report import EvaluationReport
+from keras_icnn.metrics._forward_pass import Forward
 from keras_icnn.metrics._location_instability import mean_or_nan
-from keras_icnn.metrics._occlusion import occlusion_radius
+from keras_icnn.metrics._occlusion_radius import occlusion_radius
+from keras_icnn.metrics._part_association import association_rates
 from keras_icnn.metrics._part_interpretability import IOU
-from keras_icnn.metrics._report import EvaluationReport
-from keras_icnn.metrics._trivial import TrivialRegions, trivial_detectors
+from keras_icnn.metrics._resizing import resize_image, resize_masks
+from keras_icnn.metrics._trivial_detectors import TrivialRegions, trivial_detectors
 from keras_icnn.models._map_reading import MapReader, output_activation
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
@@ -266,7 +266,7 @@ def evaluate_maps(
             an array or a pair (maps, predictions or None).
         labels: int [images], indices into `class_names`.
         landmarks: float [images, landmarks, 2], (x, y) pixels, NaN where absent.
-        centers: float [h, w, 2], (x, y) pixel of each unit's centre.
+        centers: float [h, w, 2], (x, y) pixel of each unit's center.
         image_size: (height, width) in pixels, or an array [images, 2] where images differ. Then
             distances are shares of each image's own diagonal. The array may still be filled while
             `maps` is iterated over.
@@ -287,8 +287,8 @@ def evaluate_maps(
         An `EvaluationReport`.
     """
     labels = np.asarray(labels)
-    landmarks = _checks.as_landmarks(landmarks, len(labels))
-    centers = _checks.as_centers(centers)
+    landmarks = shapes.as_landmarks(landmarks, len(labels))
+    centers = shapes.as_centers(centers)
     landmark_names, part_names = list(landmark_names), list(part_names)
     head = landmark_names.index("head") if "head" in landmark_names else None
     background = find_background(class_names)
@@ -396,7 +396,7 @@ def _batches(maps, predictions):
     given = 0
     for item in maps:
         batch, predicted = item if isinstance(item, tuple) else (item, None)
-        batch = _checks.as_maps(batch)
+        batch = shapes.as_maps(batch)
         if predicted is None and predictions is not None:
             predicted = np.asarray(predictions[given : given + len(batch)])
         given += len(batch)
@@ -425,14 +425,14 @@ def _sizes(image_size, input_size, images):
     """(height, width) of the input, and the images' own [images, 2], or None where the same."""
     own = np.asarray(image_size)
     if own.ndim == 1 and input_size is None:
-        return tuple(_checks.as_image_size(image_size)), None
+        return tuple(shapes.as_image_size(image_size)), None
     if input_size is None:
         raise ValueError(
             "`input_size` is needed where images differ in size: the (height, width) of the "
             "network's input. Received: input_size=None"
         )
-    frame = tuple(_checks.as_image_size(input_size, name="input_size"))
-    if own.ndim == 1 and tuple(_checks.as_image_size(image_size)) == frame:
+    frame = tuple(shapes.as_image_size(input_size, name="input_size"))
+    if own.ndim == 1 and tuple(shapes.as_image_size(image_size)) == frame:
         return frame, None
     if own.shape not in ((2,), (images, 2)):
         raise ValueError(

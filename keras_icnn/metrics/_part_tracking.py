@@ -132,17 +132,17 @@ def part_tracking(
     """Share of a landmark's variance that is gone once its position is told from the peak's.
 
     `R2 = 1 - sum var(p_k - p(mu_hat)) / sum var(p_k)`, summed over both axes, in shares of the
-    image diagonal. Unlike instability, it is 0 for a detector that always answers the centre.
+    image diagonal. Unlike instability, it is 0 for a detector that always answers the center.
     Three ways: over the `top` images with the highest peak that contain the landmark; over the
     `strongest` of those on which the filter fires; and within facing, the variances pooled within
     the images whose head is left and right of the median, so that telling left from right is
     worth nothing.
 
     Args:
-        peaks: float [images, filters, 2], (x, y) pixels of the centre of the peak unit.
+        peaks: float [images, filters, 2], (x, y) pixels of the center of the peak unit.
         landmarks: float [images, landmarks, 2], (x, y) pixels, NaN where absent.
         strengths: float [images, filters], the activation at the peak; a silent filter (0 or less)
-            is located at the image's centre. None: all fire alike.
+            is located at the image's center. None: all fire alike.
         image_size: (height, width) in pixels, or [images, 2] where images differ in size.
         head: index of the landmark that gives facing; None leaves `r2_facing` undefined.
         top: images per filter and landmark that count.

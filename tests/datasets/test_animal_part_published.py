@@ -126,7 +126,7 @@ def test_one_record_files(frogs):
 def test_categories_by_name_or_wnid(frogs):
     assert len(frogs.read(categories=["frog"]).test) == 3
     assert len(frogs.read(categories=["n01639765"]).test) == 3
-    with pytest.raises(ValueError, match=r"`categories` .*\['frog'\].*horse"):
+    with pytest.raises(ValueError, match=r"`categories` of animal_part .*\['frog'\].*horse"):
         frogs.read(categories=["horse"])
 
 
@@ -218,7 +218,7 @@ def test_a_part_of_wrong_type_and_an_on_error_of_another_name(frogs):
     frogs.write()
     with pytest.raises(ValueError, match=r"sample 1: `obj.bndbox` must hold"):
         frogs.read()
-    with pytest.raises(ValueError, match="`on_error` must be one of"):
+    with pytest.raises(ValueError, match="Argument `on_error` of animal_part must be one of"):
         frogs.read(on_error="ignore")
 
 
@@ -229,7 +229,9 @@ def test_without_pymatreader_the_error_names_the_extra(frogs, monkeypatch):
 
 
 def test_arguments_of_the_other_layout(animal_part_folder, tmp_path):
-    with pytest.raises(ValueError, match="`negatives` belongs to the published layout"):
+    with pytest.raises(
+        ValueError, match="`negatives` of animal_part must be left out for the compact layout"
+    ):
         animal_part(animal_part_folder.root, negatives=tmp_path)
 
 

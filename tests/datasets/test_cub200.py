@@ -251,13 +251,19 @@ def test_faulty_pictures(birds, spoil):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"landmarks": ["beak", "ear"]}, "`landmarks` must be names among"),
-        ({"landmarks": []}, "`landmarks` must be names among"),
-        ({"categories": ["Penguin"]}, "`categories` must be names of classes.txt"),
-        ({"validation_split": 0.7}, "`validation_split` must be a share"),
-        ({"validation_split": "some"}, "`validation_split` must be a share"),
-        ({"image_size": (0, 5)}, "`image_size` must be"),
-        ({"on_error": None}, "`on_error` must be"),
+        ({"landmarks": ["beak", "ear"]}, "`landmarks` of cub200 must be names among"),
+        ({"landmarks": []}, "`landmarks` of cub200 must be names among"),
+        ({"categories": ["Penguin"]}, "`categories` of cub200 must be names of classes.txt"),
+        (
+            {"validation_split": 0.7},
+            "`validation_split` of cub200 must be .* of at most 0.5. .*a share",
+        ),
+        (
+            {"validation_split": "some"},
+            "`validation_split` of cub200 must be .* of at most 0.5. .*a share",
+        ),
+        ({"image_size": (0, 5)}, "`image_size` of cub200 must be"),
+        ({"on_error": None}, "`on_error` of cub200 must be"),
     ],
 )
 def test_wrong_arguments(birds, options, message):

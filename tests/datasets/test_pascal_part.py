@@ -265,7 +265,9 @@ def test_faults_name_the_file(farm, spoil):
 
 
 def test_wrong_arguments(farm, tmp_path):
-    with pytest.raises(ValueError, match="`categories` must be a list of animals"):
+    with pytest.raises(
+        ValueError, match=r"`categories` of pascal_part must be a list of different names of .*cow"
+    ):
         pascal_part(farm.root, categories=["zebra"])
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"no \.mat file"):

@@ -6,13 +6,14 @@ every table prints these beside a network, measured by the same functions on the
 
 import numpy as np
 
-from keras_icnn.metrics import _checks, _discs
-from keras_icnn.metrics._association import Regions, Rows, association_rates
-from keras_icnn.metrics._frames import move
+from keras_icnn.metrics import _array_shapes as shapes
+from keras_icnn.metrics import _bit_masks as bits
 from keras_icnn.metrics._location_instability import location_instability, mean_or_nan
+from keras_icnn.metrics._part_association import Regions, Rows, association_rates
 from keras_icnn.metrics._part_interpretability import IOU, best_part
 from keras_icnn.metrics._part_tracking import part_tracking
-from keras_icnn.metrics._top_images import facing, image_centre
+from keras_icnn.metrics._resizing import move
+from keras_icnn.metrics._top_images import facing, image_center
 
 _DISC = 98 / 224
 _DRAWS = 32
@@ -36,7 +37,7 @@ def trivial_detectors(
     """The measures of every trivial detector on the annotated images of one category.
 
     - `random`: a unit drawn evenly for every image (mean of 32 such detectors).
-    - `centre`: always the image's centre.
+    - `centre`: always the image's center.
     - `best constant`: the fixed position with the lowest instability.
     - `one bit`: knows whether the head is left or right of the median, and answers the better of
       two positions, the means of the landmark on either side; needs a landmark named "head".
@@ -47,7 +48,7 @@ def trivial_detectors(
 
     Args:
         landmarks: float [images, landmarks, 2], (x, y) pixels, NaN where absent.
-        centers: float [h, w, 2], the centres of the measured layer's units.
+        centers: float [h, w, 2], the centers of the measured layer's units.
         image_size: (height, width) in pixels, or [images, 2] where images differ. A fixed position
             is then the same share of every image's width and height.
         input_size: (height, width) of the network's input, in whose pixels `centers`, `radius` and
@@ -62,11 +63,11 @@ def trivial_detectors(
         dict of name to dict of `instability`, `r2`, `r2_strongest`, `r2_facing`,
         `part_interpretability`; NaN where a measure does not apply.
     """
-    landmarks = _checks.as_landmarks(landmarks, len(landmarks))
-    centers = _checks.as_centers(centers)
+    landmarks = shapes.as_landmarks(landmarks, len(landmarks))
+    centers = shapes.as_centers(centers)
     images, n_landmarks = landmarks.shape[:2]
-    size = _checks.as_image_size(image_size, images)
-    frame = _checks.as_image_size(size if input_size is None else input_size, name="input_size")
+    size = shapes.as_image_size(image_size, images)
+    frame = shapes.as_image_size(size if input_size is None else input_size, name="input_size")
     differ = size.shape != (2,) or tuple(size) != tuple(frame)
     if differ:
         size = np.broadcast_to(size, (images, 2))
@@ -104,8 +105,8 @@ def trivial_detectors(
         rng = np.random.default_rng(seed)
         drawn = centers.reshape(-1, 2)[rng.integers(centers[..., 0].size, size=(images, _DRAWS))]
         table["random"] = measure(own(drawn))
-        centre = own(np.broadcast_to(image_centre(frame), (images, 1, 2)))
-        table["centre"] = measure(centre)
+        center = own(np.broadcast_to(image_center(frame), (images, 1, 2)))
+        table["centre"] = measure(center)
         table["best constant"] = measure(own(_best_constant(landmarks, size, frame, own)))
         if head is not None and present[:, head].any():
             table["one bit"] = measure(
@@ -119,7 +120,7 @@ def trivial_detectors(
                 )
     if part_masks is None:
         return table
-    discs = _discs.pack_discs(centers.reshape(-1, 2), radius, frame) if radius else None
+    discs = bits.pack_discs(centers.reshape(-1, 2), radius, frame) if radius else None
     fixed = TrivialRegions(landmarks, names, centers, size, frame, discs)
     (rates,) = association_rates(part_masks, list(ids), fixed.regions, [fixed.detectors()], IOU)
     fixed.fill(table, rates)
@@ -139,14 +140,14 @@ class TrivialRegions:
     """
 
     def __init__(self, landmarks, names, centers, image_size, input_size, discs):
-        landmarks = _checks.as_landmarks(landmarks, len(landmarks))
+        landmarks = shapes.as_landmarks(landmarks, len(landmarks))
         frame = np.asarray(input_size, "float64")
         own = np.broadcast_to(np.asarray(image_size, "float64"), (len(landmarks), 2))
         self._present = np.isfinite(landmarks).all(axis=-1)
         in_input = move(landmarks, own, frame)
         whole = np.ones(tuple(int(n) for n in frame), bool)
-        centred = _discs.disc(image_centre(frame), _DISC * frame.min(), frame)
-        self.regions = Regions(discs, frame, [whole, centred])
+        centered = bits.disc(image_center(frame), _DISC * frame.min(), frame)
+        self.regions = Regions(discs, frame, [whole, centered])
         self._names = ["whole image", "centred disc"]
         self._fixed = len(self.regions.packed) - 2 + np.arange(2)
         known = () if discs is None else range(len(names))
@@ -188,7 +189,7 @@ def _best_constant(landmarks, size, frame, own):
         lattice = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
         value = _instability_of_constants(lattice, landmarks, size, own)
         if np.isnan(value).all():
-            best = image_centre(frame)
+            best = image_center(frame)
             break
         best = lattice[np.nanargmin(value)]
         step = (high - low) / 16

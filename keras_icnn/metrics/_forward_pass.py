@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from keras_icnn.metrics._frames import resize_image
+from keras_icnn.metrics._resizing import resize_image
 
 
 class Forward:
@@ -12,16 +12,16 @@ class Forward:
 
     Args:
         reader: a `MapReader`; its `batch_size` is used.
-        dataset: a `PartDataset`. Pictures that differ in size (`image_size=None`) are resized to
+        dataset: a `PartDataset`. Images that differ in size (`image_size=None`) are resized to
             `input_size`.
         input_size: (height, width) of the network's input.
-        features: array [images, ...] fed in place of the pictures, or None.
-        preprocess: function applied to each batch of pictures, or None.
+        features: array [images, ...] fed in place of the images, or None.
+        preprocess: function applied to each batch of images, or None.
         what: text of a progress bar, or None.
 
     Attributes:
-        sizes: int [images, 2], the pictures' own (height, width); filled as far as the iteration
-            has come. None where all pictures have the size of the input.
+        sizes: int [images, 2], the images' own (height, width); filled as far as the iteration
+            has come. None where all images have the size of the input.
     """
 
     def __init__(self, reader, dataset, input_size, features=None, preprocess=None, what=None):
@@ -71,17 +71,17 @@ class Forward:
         stop = start + step
         if self._features is not None:
             if self.sizes is not None:
-                self._own_pictures(start, stop)
+                self._own_images(start, stop)
             return np.asarray(self._features[start:stop])
         if self.sizes is None:
             return self._loader[start // step][0]
-        pictures = self._own_pictures(start, stop)
-        batch = np.stack([resize_image(picture, self._input_size) for picture in pictures])
+        images = self._own_images(start, stop)
+        batch = np.stack([resize_image(image, self._input_size) for image in images])
         return batch.astype("float32")
 
-    def _own_pictures(self, start, stop):
-        """The pictures as they are, their sizes noted."""
+    def _own_images(self, start, stop):
+        """The images as they are, their sizes noted."""
         stop = min(stop, len(self._dataset))
-        pictures = [self._dataset.image(i) for i in range(start, stop)]
-        self.sizes[start:stop] = [picture.shape[:2] for picture in pictures]
-        return pictures
+        images = [self._dataset.image(i) for i in range(start, stop)]
+        self.sizes[start:stop] = [image.shape[:2] for image in images]
+        return images

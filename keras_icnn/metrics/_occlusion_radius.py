@@ -21,8 +21,8 @@ def occlusion_radius(
     """Radius of the round receptive field shared by all filters of a layer.
 
     After Zhou et al., "Object detectors emerge in deep scene CNNs" (2015), the paper's [38]: a
-    square patch of the image's mean colour is moved over each image; the discrepancy map of a
-    filter is the absolute change of its activation at the unit of its peak, recentred on the peak
+    square patch of the image's mean color is moved over each image; the discrepancy map of a
+    filter is the absolute change of its activation at the unit of its peak, recentered on the peak
     and averaged over the images on which the filter fires. The filter's radius is that of the
     disc whose area is the map's at half its maximum; the result is the median over the filters.
 
@@ -53,7 +53,7 @@ def occlusion_radius(
         reader = MapReader(model, layer, batch_size)
     if receptive_field is None:
         receptive_field = compute_receptive_field(model, reader.layer, input_size=images.shape[1:3])
-    total, seen = recentred_discrepancies(
+    total, seen = recentered_discrepancies(
         reader, images, receptive_field.centers, stride=stride, patch=patch, verbose=verbose
     )
     mean = mean_discrepancy(total, seen)
@@ -66,13 +66,13 @@ def occlusion_radius(
     return float(np.median(disc_radius(mean, stride)[highest > 0]))
 
 
-def recentred_discrepancies(reader, images, centers, *, stride, patch, filters_of=None, verbose=0):
+def recentered_discrepancies(reader, images, centers, *, stride, patch, filters_of=None, verbose=0):
     """Discrepancy maps of all filters, each moved so that the filter's peak is in the middle.
 
     Args:
         reader: function of a batch of images that gives (maps, ...), with a `batch_size`.
         images: float `[images, height, width, channels]`.
-        centers: float `[h, w, 2]`, (x, y) pixel of each unit's centre.
+        centers: float `[h, w, 2]`, (x, y) pixel of each unit's center.
         stride, patch: as in `occlusion_radius`.
         filters_of: bool `[images, filters]`, whose maps each image counts for; None: those that
             fire on it.
@@ -141,12 +141,12 @@ def _nearest(places, values):
 
 def _occlusions(reader, image, rows, columns, patch):
     """Maps [n, units, filters] of the image with the patch at every place, batch by batch."""
-    colour = image.mean(axis=(0, 1))
+    color = image.mean(axis=(0, 1))
     places = [(y, x) for y in rows for x in columns]
     for first in range(0, len(places), reader.batch_size):
         mine = places[first : first + reader.batch_size]
         batch = np.repeat(image[None], len(mine), axis=0)
         for occluded, (y, x) in zip(batch, mine, strict=True):
-            occluded[y : y + patch, x : x + patch] = colour
+            occluded[y : y + patch, x : x + patch] = color
         maps, _ = reader(batch)
         yield maps.reshape(len(maps), -1, maps.shape[-1])

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_icnn.metrics._diversity import Alive, PeakDiversity
-from keras_icnn.metrics._frames import move
 from keras_icnn.metrics._location_instability import InstabilityResult, LocationInstability
 from keras_icnn.metrics._part_interpretability import InterpretabilityResult, PartInterpretability
 from keras_icnn.metrics._part_tracking import PartTracking, TrackingResult
+from keras_icnn.metrics._resizing import move
 from keras_icnn.metrics._top_images import TopImages
 from keras_icnn.models._map_reading import peak_units
 

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from keras_icnn.datasets import single_category
+from keras_icnn.datasets._alternating_split import alternating_split
 from keras_icnn.datasets._crop import Crop
-from keras_icnn.datasets._protocol import alternating_split
 
 
 def test_every_second_annotated_picture_is_held_out():
@@ -43,7 +43,9 @@ def test_without_flips_the_scarcer_side_is_repeated(numbered):
 
 def test_single_category_needs_both_sides(numbered):
     for one_side in (numbered.select(["none"]), numbered.subset([1, 2])):
-        with pytest.raises(ValueError, match="`train` must hold pictures of its class 0"):
+        with pytest.raises(
+            ValueError, match="`train` of single_category must hold images of its class 0"
+        ):
             single_category(one_side)
     with pytest.raises(ValueError, match="`positive_share`"):
         single_category(numbered, positive_share=1)
@@ -76,7 +78,7 @@ def test_boxes_are_rounded_outward_and_clipped():
         [30, 47]
     ]
     for box in ((40, 0, 50, 10), (5, 5, 5, 9), (9, 5, 5, 9)):
-        with pytest.raises(ValueError, match="box must cover pixels of the 40 x 50 picture"):
+        with pytest.raises(ValueError, match="box must cover pixels of the 40 x 50 image"):
             Crop(box, (50, 40), None, "box")
     with pytest.raises(ValueError, match="four finite numbers"):
         Crop((0, float("nan"), 5, 5), (50, 40), None, "box")
