@@ -9,13 +9,9 @@ from keras_icnn.metrics._diversity import (
     peak_diversity,
 )
 from keras_icnn.metrics._empirical_field import EmpiricalFields, empirical_receptive_fields
-from keras_icnn.metrics._evaluate import (
-    evaluate,
-    evaluate_maps,
-    find_background,
-    occlusion_images,
-)
+from keras_icnn.metrics._evaluate import evaluate
 from keras_icnn.metrics._evaluate_keypoints import evaluate_keypoints
+from keras_icnn.metrics._evaluate_maps import evaluate_maps
 from keras_icnn.metrics._evaluate_part_agreement import evaluate_part_agreement
 from keras_icnn.metrics._evaluation_report import EvaluationReport
 from keras_icnn.metrics._keypoint_regression import KeypointResult, keypoint_regression
@@ -24,7 +20,8 @@ from keras_icnn.metrics._location_instability import (
     LocationInstability,
     location_instability,
 )
-from keras_icnn.metrics._occlusion_radius import occlusion_radius
+from keras_icnn.metrics._measured_classes import find_background
+from keras_icnn.metrics._occlusion_radius import occlusion_images, occlusion_radius
 from keras_icnn.metrics._part_agreement import PartAgreement, group_filters, part_agreement
 from keras_icnn.metrics._part_interpretability import (
     InterpretabilityResult,

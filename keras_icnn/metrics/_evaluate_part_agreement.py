@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from keras_icnn.metrics._evaluate import input_size_of
-from keras_icnn.metrics._forward_pass import Forward
+from keras_icnn.metrics._forward_pass import Forward, input_size_of
 from keras_icnn.metrics._part_agreement import (
     PartAgreement,
     TrainingPeaks,
@@ -11,7 +10,7 @@ from keras_icnn.metrics._part_agreement import (
     check_parts,
     part_agreement,
 )
-from keras_icnn.metrics._resizing import move
+from keras_icnn.metrics._resizing import move_points
 from keras_icnn.models._map_reading import MapReader, peaks_of
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
@@ -77,7 +76,7 @@ def evaluate_part_agreement(
     peaks = TrainingPeaks()
     for maps, rows, own in forward(train, "training images"):
         places, strengths = peaks_of(maps, centers)
-        places = places if own is None else move(places, size, own)
+        places = places if own is None else move_points(places, size, own)
         own = size if own is None else own
         labels = train.labels[rows]
         peaks.update(places, train.landmarks[rows], strengths, labels, image_size=own)
@@ -85,7 +84,7 @@ def evaluate_part_agreement(
     found, sizes = [], []
     for maps, rows, own in forward(test, "test images"):
         points = np.asarray(test.landmarks[rows], "float64")
-        points = points if own is None else move(points, own, size)
+        points = points if own is None else move_points(points, own, size)
         found.append(_parts_at(maps, points, centers, weights))
         sizes.append(np.broadcast_to(size if own is None else own, (len(maps), 2)))
     return part_agreement(

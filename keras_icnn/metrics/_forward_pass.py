@@ -85,3 +85,34 @@ class Forward:
         images = [self._dataset.image(i) for i in range(start, stop)]
         self.sizes[start:stop] = [image.shape[:2] for image in images]
         return images
+
+
+def input_size_of(model, dataset, receptive_field=None):
+    """(height, width) of the network's input on a data set.
+
+    It is the data set's `image_size`, which must fit the model; images that differ are resized to
+    the model's own input size, or to that of `receptive_field` where the model sees features.
+
+    Raises:
+        ValueError: where the two do not fit, or nothing tells the size.
+    """
+    expected = model.inputs[0].shape[1:3]
+    size = dataset.image_size
+    if size is None:
+        size = expected if receptive_field is None else receptive_field.image_size
+        if any(n is None for n in size):
+            raise ValueError(
+                "`dataset` has images that differ in size, and the model's input leaves its size "
+                f"open: {tuple(model.inputs[0].shape)}. Read the data set with an `image_size`, "
+                "or build the model with an input of fixed size."
+            )
+        return tuple(size)
+    if receptive_field is not None:
+        return tuple(size)
+    if any(n is not None and n != m for n, m in zip(expected, size, strict=True)):
+        raise ValueError(
+            f"`dataset` must have images of the model's input size, {tuple(expected)}. "
+            f"Received: dataset.image_size={tuple(size)}; read it with that `image_size`, or pass "
+            "`features` and `receptive_field` if the model is the upper part of a network."
+        )
+    return tuple(size)

@@ -2,8 +2,13 @@
 
 import numpy as np
 
+from keras_icnn import _arguments as check
+from keras_icnn.metrics._measured_classes import find_background
+from keras_icnn.metrics._resizing import resize_image
 from keras_icnn.models._map_reading import MapReader, peaks_of
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
+
+_OCCLUDED_IMAGES = 20
 
 
 def occlusion_radius(
@@ -43,6 +48,8 @@ def occlusion_radius(
     Raises:
         ValueError: if no filter fires on any of the images, or there are none.
     """
+    stride = check.whole_number(stride, "stride", "occlusion_radius", at_least=1)
+    patch = check.whole_number(patch, "patch", "occlusion_radius", at_least=1)
     images = np.asarray(images, dtype="float32")
     if images.ndim != 4 or len(images) == 0:
         raise ValueError(
@@ -64,6 +71,27 @@ def occlusion_radius(
             "no radius can be measured; pass other images, or `radius`."
         )
     return float(np.median(disc_radius(mean, stride)[highest > 0]))
+
+
+def occlusion_images(dataset, classes=None, input_size=None):
+    """The images to measure `occlusion_radius` on: 20, spread over those of the classes.
+
+    Args:
+        dataset: a `PartDataset`.
+        classes: labels; None: all but the background.
+        input_size: (height, width) to resize them to; needed where images differ in size.
+
+    Returns:
+        float32 [images, height, width, 3].
+    """
+    if classes is None:
+        classes = np.setdiff1d(dataset.labels, [find_background(dataset.class_names)])
+    positives = np.flatnonzero(np.isin(dataset.labels, classes))
+    some = positives[:: max(1, len(positives) // _OCCLUDED_IMAGES)][:_OCCLUDED_IMAGES]
+    images = [dataset[int(i)].image for i in some]
+    if input_size is not None:
+        images = [resize_image(image, input_size) for image in images]
+    return np.stack(images).astype("float32")
 
 
 def recentered_discrepancies(reader, images, centers, *, stride, patch, filters_of=None, verbose=0):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_icnn import _arguments as check
 from keras_icnn.metrics import _array_shapes as shapes
 from keras_icnn.metrics._diversity import Alive, alive
 from keras_icnn.metrics._keypoint_regression import PeakTable, relative_places
@@ -131,9 +132,7 @@ def part_agreement(parts_at, landmarks, *, parts, image_size, seed=0, groups=())
 
 
 def check_parts(parts):
-    if parts != int(parts) or parts < 2:
-        raise ValueError(f"`parts` must be a whole number of at least 2. Received: parts={parts}")
-    return int(parts)
+    return check.whole_number(parts, "parts", "part_agreement", at_least=2)
 
 
 def check_landmarks(count):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_icnn import _arguments as check
 from keras_icnn.metrics import _array_shapes as shapes
 from keras_icnn.metrics import _bit_masks as bits
 from keras_icnn.metrics._location_instability import mean_or_nan
@@ -57,12 +58,11 @@ class PartInterpretability:
     def __init__(self, images, part_masks, centers, radius, image_size, *, share=0.005, iou=IOU):
         self.centers = shapes.as_centers(centers)
         self.image_size = shapes.as_image_size(image_size)
-        if not np.isfinite(radius) or radius <= 0:
-            raise ValueError(f"`radius` must be a positive number. Received: radius={radius}")
-        if not 0 < share < 1:
-            raise ValueError(f"`share` must lie between 0 and 1. Received: share={share}")
+        where = "PartInterpretability"
+        radius = check.positive(radius, "radius", where, fix="See `occlusion_radius`.")
+        share = check.number(share, "share", where, above=0, below=1)
         self.part_masks = part_masks
-        self.radius = float(radius)
+        self.radius = radius
         self.share = share
         self.iou = iou
         self._units = self.centers.shape[0] * self.centers.shape[1]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_icnn import _arguments as check
 from keras_icnn.metrics._location_instability import columns_or_none, mean_or_nan
 from keras_icnn.metrics._top_images import TopImages
 
@@ -36,11 +37,14 @@ class PartTracking:
     """
 
     def __init__(self, image_size=None, top=100, *, head=None, strongest=30, fewest=10, store=None):
-        if not 2 <= fewest <= strongest:
-            raise ValueError(
-                "`strongest` must be at least `fewest`, and that at least 2. "
-                f"Received: strongest={strongest}, fewest={fewest}"
-            )
+        fewest = check.whole_number(fewest, "fewest", "PartTracking", at_least=2)
+        strongest = check.whole_number(
+            strongest,
+            "strongest",
+            "PartTracking",
+            at_least=fewest,
+            fix=f"`fewest` is {fewest}: take as many or more.",
+        )
         self.store = TopImages(image_size, top, head) if store is None else store
         self.strongest = strongest
         self.fewest = fewest

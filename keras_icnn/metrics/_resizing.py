@@ -7,7 +7,7 @@ have whole numbers.
 import numpy as np
 
 
-def move(points, source, target):
+def move_points(points, source, target):
     """Points [images, ..., 2], (x, y), from images of size `source` to ones of size `target`.
 
     Either size is (height, width) or [images, 2].

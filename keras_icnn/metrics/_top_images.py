@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_icnn import _arguments as check
 from keras_icnn.metrics import _array_shapes as shapes
 
 _LAST_ID = np.uint64(0xFFFFFFFF)
@@ -80,9 +81,7 @@ class TopImages:
 
     def __init__(self, image_size, top=100, head=None):
         self.image_size = shapes.as_image_size(image_size)
-        if top < 2:
-            raise ValueError(f"`top` must be at least 2 images. Received: top={top}")
-        self.top = int(top)
+        self.top = check.whole_number(top, "top", "TopImages", at_least=2)
         self.head = head
         self._filters = None
         self._keys = []

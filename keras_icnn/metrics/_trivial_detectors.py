@@ -9,17 +9,16 @@ import numpy as np
 from keras_icnn.metrics import _array_shapes as shapes
 from keras_icnn.metrics import _bit_masks as bits
 from keras_icnn.metrics._location_instability import location_instability, mean_or_nan
-from keras_icnn.metrics._part_association import Regions, Rows, association_rates
-from keras_icnn.metrics._part_interpretability import IOU, best_part
+from keras_icnn.metrics._part_association import association_rates
+from keras_icnn.metrics._part_interpretability import IOU
 from keras_icnn.metrics._part_tracking import part_tracking
-from keras_icnn.metrics._resizing import move
+from keras_icnn.metrics._resizing import move_points
 from keras_icnn.metrics._top_images import facing, image_center
+from keras_icnn.metrics._trivial_regions import COLUMNS, TrivialRegions, nearest_unit
 
-_DISC = 98 / 224
 _DRAWS = 32
 _PIECES = 16  # of the lattice of positions: large temporary arrays cost more than their sums
 _TOP = 100  # images that count, as in `location_instability`
-_COLUMNS = ("instability", "r2", "r2_strongest", "r2_facing", "part_interpretability")
 
 
 def trivial_detectors(
@@ -65,61 +64,15 @@ def trivial_detectors(
     """
     landmarks = shapes.as_landmarks(landmarks, len(landmarks))
     centers = shapes.as_centers(centers)
-    images, n_landmarks = landmarks.shape[:2]
-    size = shapes.as_image_size(image_size, images)
+    size = shapes.as_image_size(image_size, len(landmarks))
     frame = shapes.as_image_size(size if input_size is None else input_size, name="input_size")
-    differ = size.shape != (2,) or tuple(size) != tuple(frame)
-    if differ:
-        size = np.broadcast_to(size, (images, 2))
-
-    def own(points, rows=slice(None)):
-        """Points [images, ..., 2] of the network's input in the pixels of the images `rows`."""
-        return move(points[rows], frame, size[rows]) if differ else points[rows]
-
-    names = list(landmark_names or (str(k) for k in range(n_landmarks)))
+    names = list(landmark_names or (str(k) for k in range(landmarks.shape[1])))
     head = names.index("head") if "head" in names else None
-    ids = range(images) if image_ids is None else image_ids
-    present = np.isfinite(landmarks).all(axis=-1)
-    # In the input's pixels, left and right mean the same in images of every width.
-    in_input = move(landmarks, size, frame) if differ else landmarks
-    side = facing(in_input, head)
-
-    def measure(peaks, rows=slice(None), chosen=None):
-        """Means over the detectors; `chosen` names a reduction to the best of them instead."""
-        mine = landmarks[rows]
-        sizes = size[rows] if differ else size
-        steady = location_instability(peaks[rows], mine, image_size=sizes).per_filter
-        track = part_tracking(peaks[rows], mine, image_size=sizes, head=head)
-        values = [steady, track.best_r2, track.best_r2_strongest, track.best_r2_facing]
-        if chosen is None:
-            values = [float(mean_or_nan(v)) for v in values]
-        else:
-            low = [-values[0], *values[1:]]
-            values = [float(v[~np.isnan(v)].max(initial=-np.inf)) for v in low]
-            values = [v if np.isfinite(v) else float("nan") for v in values]
-            values[0] = -values[0]
-        return dict(zip(_COLUMNS, [*values, float("nan")], strict=True))
-
-    table = {}
-    if images and present.any():
-        rng = np.random.default_rng(seed)
-        drawn = centers.reshape(-1, 2)[rng.integers(centers[..., 0].size, size=(images, _DRAWS))]
-        table["random"] = measure(own(drawn))
-        center = own(np.broadcast_to(image_center(frame), (images, 1, 2)))
-        table["centre"] = measure(center)
-        table["best constant"] = measure(own(_best_constant(landmarks, size, frame, own)))
-        if head is not None and present[:, head].any():
-            table["one bit"] = measure(
-                own(_side_means(in_input, present, side)), present[:, head], chosen="best"
-            )
-        for k, name in enumerate(names):
-            if present[:, k].any():
-                units = _nearest_unit(in_input[:, k], centers)
-                table[f"perfect {name}"] = measure(
-                    own(centers.reshape(-1, 2)[units][:, None]), present[:, k]
-                )
+    images = _AnnotatedImages(landmarks, size, frame, head)
+    table = _positions(images, centers, names, seed) if images.present.any() else {}
     if part_masks is None:
         return table
+    ids = range(len(landmarks)) if image_ids is None else image_ids
     discs = bits.pack_discs(centers.reshape(-1, 2), radius, frame) if radius else None
     fixed = TrivialRegions(landmarks, names, centers, size, frame, discs)
     (rates,) = association_rates(part_masks, list(ids), fixed.regions, [fixed.detectors()], IOU)
@@ -127,82 +80,110 @@ def trivial_detectors(
     return table
 
 
-class TrivialRegions:
-    """The detectors that answer with a region, as a group of `association_rates`.
+def _positions(images, centers, names, seed):
+    """The rows of the detectors that answer with a position."""
+    n, present = len(images.landmarks), images.present
+    flat = centers.reshape(-1, 2)
+    drawn = flat[np.random.default_rng(seed).integers(len(flat), size=(n, _DRAWS))]
+    middle = np.broadcast_to(image_center(images.frame), (n, 1, 2))
+    table = {
+        "random": images.measure(drawn),
+        "centre": images.measure(middle),
+        "best constant": images.measure(_best_constant(images)),
+    }
+    if images.head is not None and present[:, images.head].any():
+        table["one bit"] = images.measure(_side_means(images), present[:, images.head], best=True)
+    for k, name in enumerate(names):
+        if present[:, k].any():
+            units = nearest_unit(images.in_input[:, k], centers)
+            table[f"perfect {name}"] = images.measure(flat[units][:, None], present[:, k])
+    return table
 
-    `regions` are the discs of the units (where they are given), then the detectors' own.
+
+class _AnnotatedImages:
+    """The images of one category, with what measuring a detector on them needs.
 
     Args:
-        landmarks, centers: as in `trivial_detectors`.
-        names: names of the landmarks.
-        image_size, input_size: (height, width), or [images, 2] for the first.
-        discs: the units' discs, as from `pack_discs`; None leaves out `perfect NAME`.
+        landmarks: float [images, landmarks, 2] in the images' own pixels.
+        size: (height, width) of the images, or [images, 2].
+        frame: (height, width) of the network's input.
+        head: index of the landmark that gives facing, or None.
+
+    Attributes:
+        in_input: the landmarks in the input's pixels, where left and right mean the same in images
+            of every width.
+        present: bool [images, landmarks].
+        side: which way each image faces, as from `facing`.
     """
 
-    def __init__(self, landmarks, names, centers, image_size, input_size, discs):
-        landmarks = shapes.as_landmarks(landmarks, len(landmarks))
-        frame = np.asarray(input_size, "float64")
-        own = np.broadcast_to(np.asarray(image_size, "float64"), (len(landmarks), 2))
-        self._present = np.isfinite(landmarks).all(axis=-1)
-        in_input = move(landmarks, own, frame)
-        whole = np.ones(tuple(int(n) for n in frame), bool)
-        centered = bits.disc(image_center(frame), _DISC * frame.min(), frame)
-        self.regions = Regions(discs, frame, [whole, centered])
-        self._names = ["whole image", "centred disc"]
-        self._fixed = len(self.regions.packed) - 2 + np.arange(2)
-        known = () if discs is None else range(len(names))
-        self._landmarks = [k for k in known if self._present[:, k].any()]
-        self._names += [f"perfect {names[k]}" for k in self._landmarks]
-        self._units = [_nearest_unit(in_input[:, k], centers) for k in self._landmarks]
+    def __init__(self, landmarks, size, frame, head):
+        self.differ = size.shape != (2,) or tuple(size) != tuple(frame)
+        self.landmarks, self.frame, self.head = landmarks, frame, head
+        self.size = np.broadcast_to(size, (len(landmarks), 2)) if self.differ else size
+        self.present = np.isfinite(landmarks).all(axis=-1)
+        self.in_input = move_points(landmarks, self.size, frame) if self.differ else landmarks
+        self.side = facing(self.in_input, head)
 
-    def detectors(self):
-        """Their number, and a function of the place of an image."""
+    def own(self, points, rows=slice(None)):
+        """Points [images, ..., 2] of the input in the pixels of the images `rows`."""
+        points = points[rows]
+        return move_points(points, self.frame, self.size[rows]) if self.differ else points
 
-        def rows(place):
-            drawn = [j for j, k in enumerate(self._landmarks) if self._present[place, k]]
-            members = [*self._fixed, *(self._units[j][place] for j in drawn)]
-            return Rows(
-                np.array([0, 1, *(2 + j for j in drawn)]),
-                np.array(members),
-                np.arange(len(members)),
-            )
+    def measure(self, points, rows=slice(None), best=False):
+        """A row of the table: the means over the detectors, or the figures of the best of them.
 
-        return len(self._names), rows
-
-    def fill(self, table, rates):
-        """Enters the overlaps into the table of `trivial_detectors`."""
-        value, _ = best_part(rates)
-        for name, overlap in zip(self._names, value, strict=True):
-            row = table.setdefault(name, dict.fromkeys(_COLUMNS, float("nan")))
-            row["part_interpretability"] = float(overlap)
+        Args:
+            points: float [images, detectors, 2], what they answer, in the input's pixels.
+            rows: which images to measure on.
+            best: whether to take the best detector instead of the mean, figure by figure.
+        """
+        mine = self.landmarks[rows]
+        peaks = self.own(points)[rows]
+        size = self.size[rows] if self.differ else self.size
+        steady = location_instability(peaks, mine, image_size=size).per_filter
+        track = part_tracking(peaks, mine, image_size=size, head=self.head)
+        values = [steady, track.best_r2, track.best_r2_strongest, track.best_r2_facing]
+        if best:
+            lowest, *others = values
+            values = [-_highest(-lowest), *(_highest(v) for v in others)]
+        else:
+            values = [float(mean_or_nan(v)) for v in values]
+        return dict(zip(COLUMNS, [*values, float("nan")], strict=True))
 
 
-def _best_constant(landmarks, size, frame, own):
+def _highest(values):
+    """The highest defined value; NaN where none is finite."""
+    highest = float(values[~np.isnan(values)].max(initial=-np.inf))
+    return highest if np.isfinite(highest) else float("nan")
+
+
+def _best_constant(images):
     """The position of the lowest instability, on a lattice of 33 x 33, then a finer one.
 
     In the input's pixels [images, 1, 2].
     """
-    images = len(landmarks)
+    frame = images.frame
     low, high = np.zeros(2), frame[::-1] - 1
     for _ in range(2):
         axes = [np.linspace(a, b, 33) for a, b in zip(low, high, strict=True)]
         lattice = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
-        value = _instability_of_constants(lattice, landmarks, size, own)
+        value = _instability_of_constants(lattice, images)
         if np.isnan(value).all():
             best = image_center(frame)
             break
         best = lattice[np.nanargmin(value)]
         step = (high - low) / 16
         low, high = np.maximum(best - step, 0), np.minimum(best + step, frame[::-1] - 1)
-    return np.broadcast_to(best, (images, 1, 2))
+    return np.broadcast_to(best, (len(images.landmarks), 1, 2))
 
 
-def _instability_of_constants(lattice, landmarks, size, own):
+def _instability_of_constants(lattice, images):
     """Instability of a detector at every position of the lattice.
 
     As `location_instability` has it; with equal strengths the first images count.
     """
-    size = np.broadcast_to(size, (len(landmarks), 2))
+    landmarks = images.landmarks
+    size = np.broadcast_to(images.size, (len(landmarks), 2))
     deviations = []
     for k in range(landmarks.shape[1]):
         rows = np.flatnonzero(np.isfinite(landmarks[:, k]).all(axis=-1))[:_TOP]
@@ -213,7 +194,7 @@ def _instability_of_constants(lattice, landmarks, size, own):
             np.concatenate(
                 [
                     _deviation(
-                        own(np.broadcast_to(some, (len(landmarks), *some.shape)), rows)
+                        images.own(np.broadcast_to(some, (len(landmarks), *some.shape)), rows)
                         - landmarks[rows, k][:, None],
                         diagonal,
                     )
@@ -230,8 +211,9 @@ def _deviation(offsets, diagonal):
     return (np.sqrt(x * x + y * y) / diagonal[:, None]).std(axis=0, ddof=1)
 
 
-def _side_means(landmarks, present, side):
+def _side_means(images):
     """One detector per landmark: its mean position on the image's side, [images, landmarks, 2]."""
+    landmarks, present, side = images.in_input, images.present, images.side
     peaks = np.zeros_like(landmarks)
     for k in range(landmarks.shape[1]):
         overall = landmarks[present[:, k], k]
@@ -241,9 +223,3 @@ def _side_means(landmarks, present, side):
                 mine = overall if len(overall) else np.zeros((1, 2))
             peaks[side == s, k] = mine.mean(axis=0)
     return peaks
-
-
-def _nearest_unit(points, centers):
-    flat = centers.reshape(-1, 2)
-    distance = np.square(flat[None] - points[:, None]).sum(axis=-1)
-    return np.where(np.isnan(distance), np.inf, distance).argmin(axis=1)

@@ -108,7 +108,7 @@ def test_cache_argument_reads_each_picture_once(numbered):
     [
         (
             {"batch_size": 0},
-            "Argument `batch_size` of PartDataset.batches must be a whole .* 1. Received: batch_size=0",
+            "Argument `batch_size` of PartDataset.batches .* at least 1. Received: batch_size=0",
         ),
         ({"batch_size": 2.5}, "batch_size=2.5"),
         (

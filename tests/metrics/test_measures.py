@@ -365,7 +365,7 @@ def test_the_first_guess_of_the_floor_and_the_selections_lose_nothing(table, mon
 
 
 def test_unions_and_overlaps_of_discs_in_pieces(monkeypatch):
-    from keras_icnn.metrics import _discs
+    from keras_icnn.metrics import _bit_masks as bits
 
     rng = np.random.default_rng(0)
     masks = rng.uniform(size=(6, 30, 41)) < 0.3
@@ -374,10 +374,10 @@ def test_unions_and_overlaps_of_discs_in_pieces(monkeypatch):
     members, starts = rng.integers(0, 6, 14), np.array([0, 1, 6, 7, 9])
     drawn = [masks[some].any(axis=0) for some in np.split(members, starts[1:])]
     for words in (1, 20, 1 << 13):
-        monkeypatch.setattr(_discs, "_WORDS", words)
-        found = _discs.unions(_discs.pack(masks), members, starts)
-        np.testing.assert_array_equal(found, _discs.pack(drawn))
-        shared = _discs.overlaps(found, _discs.pack(parts))
+        monkeypatch.setattr(bits, "_WORDS", words)
+        found = bits.unions(bits.pack(masks), members, starts)
+        np.testing.assert_array_equal(found, bits.pack(drawn))
+        shared = bits.overlaps(found, bits.pack(parts))
         np.testing.assert_array_equal(shared, [[(d & p).sum() for p in parts] for d in drawn])
 
 
