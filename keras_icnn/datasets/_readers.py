@@ -135,17 +135,17 @@ def read(name, path=None, **arguments):
     data = icnn.datasets.read(None, "photos", image_size=(96, 96))
     ```
     """
+    if path is None and (name is None or reader(name).needs_path):
+        fix = "Only readers that generate their images take none."
+        check.refuse(path, "path", "datasets.read", "the folder of the data set", fix)
     chosen = reader(detect(path) if name is None else name)
     unknown = [a for a in arguments if a not in chosen.arguments]
     if unknown:
         expectation = f"arguments that '{chosen.name}' takes: {', '.join(chosen.arguments)}"
         check.refuse(unknown, "arguments", "datasets.read", expectation, "Leave the others out.")
-    if not chosen.needs_path:
-        if path is not None:
-            fix = f"'{chosen.name}' reads no files."
-            check.refuse(path, "path", "datasets.read", "left out", fix)
-        return chosen.function(**arguments)
-    if path is None:
-        fix = f"'{chosen.name}' reads a folder."
-        check.refuse(path, "path", "datasets.read", "the folder of the data set", fix)
-    return chosen.function(path, **arguments)
+    if chosen.needs_path:
+        return chosen.function(path, **arguments)
+    if path is not None:
+        fix = f"'{chosen.name}' reads no files."
+        check.refuse(path, "path", "datasets.read", "left out", fix)
+    return chosen.function(**arguments)

@@ -84,6 +84,7 @@ def test_reading_by_name_is_calling_the_reader(tmp_path, animal_part_folder):
     [
         ("folder", "x", {"negatives": "y"}, r"arguments that 'folder' takes: image_size, .*\['neg"),
         ("creatures", "x", {}, "`path` of datasets.read must be left out"),
+        (None, None, {}, "`path` of datasets.read must be the folder of the data set"),
         ("folder", None, {}, "`path` of datasets.read must be the folder of the data set"),
     ],
 )
