@@ -82,7 +82,7 @@ def test_the_random_detector_has_a_seed():
 
 
 def test_every_row_on_generated_annotations():
-    """As `test_trivial_on_real_images`, on a generated table, against slow references."""
+    """As `test_trivial_detectors_on_real_images`, on a generated table, against slow references."""
     rng = np.random.default_rng(0)
     size, n = (56, 56), 24
     units = 4.0 + 4 * np.arange(13)
