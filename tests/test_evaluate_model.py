@@ -81,11 +81,14 @@ def test_a_folder_of_class_folders(birds, tmp_path, capsys):
 @pytest.mark.parametrize(
     "argv, message",
     [
-        (["MODEL", "--data", "nowhere"], "`path` must be an existing folder"),
+        (["MODEL", "--data", "nowhere"], "`path` of datasets.detect must be an existing folder"),
         (["nothing.keras", "--data", "CUB"], "'nothing.keras': there is no such model"),
         (["BROKEN", "--data", "CUB"], "broken.keras' cannot be read as a model"),
         (["MODEL", "--data", "CUB", "--category", "A"], "has 2 outputs, the data set 1 classes"),
-        (["MODEL", "--data", "CUB", "--category", "C"], "`classes` must name classes"),
+        (
+            ["MODEL", "--data", "CUB", "--category", "C"],
+            "`classes` of PartDataset.select must be classes of this",
+        ),
         (["MODEL", "--data", "CUB", "--layer", "top"], "`layer` must be a layer"),
         (["MODEL", "--data", "CUB", "--reader", "pascal_part"], "no .mat file"),
         (["MODEL", "--data", "CUB", "--split", "validation"], "no split 'validation', only"),

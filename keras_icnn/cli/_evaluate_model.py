@@ -3,7 +3,9 @@
 import functools
 from pathlib import Path
 
-READERS = ("animal_part", "cub200", "pascal_part", "folder")
+from keras_icnn.datasets import reader_names
+
+READERS = reader_names(needs_path=True)
 SPLITS = ("test", "validation", "train", "all")
 
 
@@ -154,9 +156,8 @@ def _chosen(splits, split, outputs, categories):
 
 def _read(path, name, size, negatives, truth):
     from keras_icnn import datasets
-    from keras_icnn.datasets._detect import reader_name
 
-    name = name or reader_name(path)
+    name = name or datasets.detect(path)
     if truth is not None and name != "animal_part":
         raise ValueError(f"`truth` belongs to Animal-Part as published, not to '{name}'.")
     if negatives is not None and name == "folder":
@@ -172,7 +173,7 @@ def _read(path, name, size, negatives, truth):
         options["negatives"] = negatives
     if truth is not None:
         options["truth"] = truth
-    return getattr(datasets, name)(path, **options)
+    return datasets.read(name, path, **options)
 
 
 def _all(splits):

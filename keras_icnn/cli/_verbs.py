@@ -466,7 +466,7 @@ def _explain(args):
     _import_keras()
     from keras_icnn._figure import check_path
     from keras_icnn.cli._evaluate_model import reference_pictures
-    from keras_icnn.datasets._files import read_image
+    from keras_icnn.datasets._image_files import read_image
     from keras_icnn.explanations import Explainer
 
     check_path(args.out)

@@ -1,11 +1,15 @@
-"""Pictures with annotated parts: readers, generated creatures, and what they share.
+"""Images with annotated parts: readers, generated creatures, and what they share.
 
-Every reader returns `PartSplits` (`.train`, `.validation`, `.test`) of `PartDataset`s.
+Every reader returns `PartSplits` (`.train`, `.validation`, `.test`) of `PartDataset`s. `read` calls
+one by its name, `detect` tells which one a folder is for, `reader_names` lists them.
 """
 
-from keras_icnn.datasets._on_error import Skipped
-from keras_icnn.datasets._part_dataset import PartDataset, PartSplits, Sample
-from keras_icnn.datasets._protocol import single_category
+from keras_icnn.datasets._part_dataset import PartDataset
+from keras_icnn.datasets._part_splits import PartSplits
+from keras_icnn.datasets._readers import Reader, detect, read, reader, reader_names
+from keras_icnn.datasets._sample import Sample
+from keras_icnn.datasets._single_category import single_category
+from keras_icnn.datasets._unusable_files import Skipped
 from keras_icnn.datasets.animal_part import animal_part
 from keras_icnn.datasets.creatures import creatures
 from keras_icnn.datasets.cub200 import cub200
@@ -16,13 +20,18 @@ __all__ = [
     "PartBatches",
     "PartDataset",
     "PartSplits",
+    "Reader",
     "Sample",
     "Skipped",
     "animal_part",
     "creatures",
     "cub200",
+    "detect",
     "folder",
     "pascal_part",
+    "read",
+    "reader",
+    "reader_names",
     "single_category",
 ]
 

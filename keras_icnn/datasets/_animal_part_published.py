@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from keras_icnn import _arguments as check
+from keras_icnn.datasets._alternating_split import alternating_split
 from keras_icnn.datasets._crop import MIN_AREA, Crop
-from keras_icnn.datasets._files import existing_folder, stored_size
+from keras_icnn.datasets._image_files import existing_folder, stored_size
 from keras_icnn.datasets._mat_file import read_mat, records
-from keras_icnn.datasets._objects import NEGATIVE, Picture, build_splits, negatives_in
-from keras_icnn.datasets._on_error import progress
+from keras_icnn.datasets._object_rows import NEGATIVE, ObjectRow, build_splits, negatives_in
 from keras_icnn.datasets._part_boxes import box_masks
-from keras_icnn.datasets._protocol import alternating_split
+from keras_icnn.datasets._unusable_files import progress
 
 # In the order of the paper's Table 3.
 CATEGORIES = {
@@ -57,22 +58,22 @@ def is_published(folder):
 def read_published(folder, truth, negatives, categories, policy):
     """`PartSplits`; see `animal_part`."""
     wnids = _wnids(folder, categories)
-    truth = folder if truth is None else existing_folder(truth, "truth")
-    pictures = [] if negatives is None else negatives_in(negatives, policy)
+    truth = folder if truth is None else existing_folder(truth, "animal_part", "truth")
+    rows = [] if negatives is None else negatives_in(negatives, "animal_part", policy)
     for wnid in progress(wnids, wnids, "reading annotations"):
         with policy.tolerate(folder / f"{wnid}{_FOLDER}"):
-            pictures += _category(folder, truth, wnid, policy)
-    names = sorted({picture.category for picture in pictures} - {NEGATIVE})
+            rows += _category(folder, truth, wnid, policy)
+    names = sorted({row.category for row in rows} - {NEGATIVE})
     return build_splits(
-        pictures,
+        rows,
         class_names=[NEGATIVE, *names],
         landmark_names=PARTS,
         part_names=PARTS,
         image_size=SIZE,
-        masks=lambda picture: box_masks(picture.parts, SIZE),
+        masks=lambda row: box_masks(row.parts, SIZE),
         policy=policy,
         path=folder,
-        note="`test` is every second annotated picture of a category.",
+        note="`test` is every second annotated image of a category.",
     )
 
 
@@ -80,13 +81,13 @@ def _wnids(folder, categories):
     found = sorted(e.name.removesuffix(_FOLDER) for e in folder.glob(f"n*{_FOLDER}") if e.is_dir())
     if categories is None:
         return found
+    categories = check.names(categories, "categories", "animal_part", at_least=0)
     by_name = {CATEGORIES.get(wnid, wnid): wnid for wnid in found}
     unknown = [name for name in categories if name not in by_name and name not in found]
     if unknown:
-        raise ValueError(
-            f"`categories` must name categories that '{folder}' holds, {sorted(by_name)}. "
-            f"Received: {unknown}. Correct them, or add their folders."
-        )
+        expectation = f"categories that '{folder}' holds, {sorted(by_name)}"
+        fix = f"Correct {unknown}, or add their folders."
+        check.refuse(categories, "categories", "animal_part", expectation, fix)
     return [by_name.get(name, name) for name in categories]
 
 
@@ -111,7 +112,7 @@ def _category(folder, truth, wnid, policy):
                 kept.append((file, crop, boxes[i]))
     splits = alternating_split([np.isfinite(row[2]).any() for row in kept])
     return [
-        Picture(file, name, crop, parts[:, :2], parts, split)
+        ObjectRow(file, name, crop, parts[:, :2], parts, split)
         for (file, crop, parts), split in zip(kept, splits, strict=True)
     ]
 
@@ -130,7 +131,7 @@ def _bounds(sample, where):
 
 
 def _part_boxes(folder, wnid, samples):
-    """float32 [samples, parts, 4]: centre x, y, width, height; NaN where not annotated."""
+    """float32 [samples, parts, 4]: center x, y, width, height; NaN where not annotated."""
     boxes = np.full((samples, len(PARTS), 4), np.nan, "float32")
     files = [folder / f"truth_part{part + 1:02d}.mat" for part in range(len(PARTS))]
     if not files[0].is_file():
@@ -145,7 +146,7 @@ def _part_boxes(folder, wnid, samples):
         rows = records(read_mat(file, "truth", ["obj"]), fields, f"'{file}': `truth`")
         if len(rows) > samples:
             raise ValueError(
-                f"'{file}' must annotate at most the {samples} pictures of its category. "
+                f"'{file}' must annotate at most the {samples} images of its category. "
                 f"Received: {len(rows)} entries. It belongs to another version of the data set."
             )
         for i, row in enumerate(rows):
@@ -161,7 +162,7 @@ def _box(row, where):
     height, width = np.ravel(row["pHW_scale"]).astype(float)
     if not (np.isfinite([x, y, width, height]).all() and width > 0 and height > 0):
         raise ValueError(
-            f"{where}: a part must have a finite centre and a positive size. Received: "
+            f"{where}: a part must have a finite center and a positive size. Received: "
             f"pHW_center={row['pHW_center']}, pHW_scale={row['pHW_scale']}. Restore the file."
         )
     if (

@@ -5,13 +5,17 @@ import threading
 import keras
 import numpy as np
 
+from keras_icnn import _arguments as check
+from keras_icnn.datasets._part_dataset import require_one_size
+
 _FORMATS = ("int", "onehot", "sign")
+_WHICH_FORMAT = "Use 'int' for sparse losses, 'onehot' for the others, 'sign' for -1 and +1."
 
 
 class PartBatches(keras.utils.PyDataset):
     """Batches of a `PartDataset`: pairs of images and labels.
 
-    Made by `PartDataset.batches`, which explains the arguments. Pictures are decoded when their
+    Made by `PartDataset.batches`, which explains the arguments. Images are decoded when their
     batch is asked for.
 
     Order and flips are a function of `(seed, epoch)` and nothing else. The epoch advances in
@@ -33,7 +37,7 @@ class PartBatches(keras.utils.PyDataset):
         label_format: `"int"`, `"onehot"` or `"sign"`.
 
     Raises:
-        ValueError: For a wrong argument, or pictures of different sizes.
+        ValueError: For a wrong argument, or images of different sizes.
     """
 
     def __init__(
@@ -53,33 +57,20 @@ class PartBatches(keras.utils.PyDataset):
         # No processes: decoding files releases the interpreter's lock, and forking TensorFlow
         # is not safe.
         super().__init__(workers=workers, max_queue_size=max_queue_size)
-        dataset._one_size("batches")
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
-            raise ValueError(_positive("batch_size", batch_size))
-        if batch_size < 1:
-            raise ValueError(_positive("batch_size", batch_size))
-        if labels not in _FORMATS:
-            raise ValueError(
-                f"`labels` must be one of {_FORMATS}. Received: labels={labels!r}. Use 'int' for "
-                "sparse losses, 'onehot' for the others, 'sign' for -1 and +1."
-            )
-        if seed is not None and (isinstance(seed, bool) or int(seed) != seed or seed < 0):
-            raise ValueError(
-                "`seed` must be a non-negative integer or None. "
-                f"Received: seed={seed!r}. Choose one, such as 0."
-            )
+        require_one_size(dataset, "batches")
+        where = "PartDataset.batches"
+        seed = check.whole_number(seed, "seed", where, at_least=0, optional=True)
         self.dataset = dataset
-        self.batch_size = int(batch_size)
+        self.batch_size = check.whole_number(batch_size, "batch_size", where, at_least=1)
+        self.label_format = check.choice(labels, "labels", where, _FORMATS, fix=_WHICH_FORMAT)
         self.share = None if share is None else _checked_share(share, self.batch_size)
         if self.share and not len(self):
-            raise ValueError(
-                "`share` leaves out the last batch where it is not complete. Received: "
-                f"batch_size={batch_size}, for {len(dataset)} pictures. Use a smaller one."
-            )
-        self.shuffle = bool(shuffle)
-        self.flip = bool(flip)
-        self.label_format = labels
-        self.seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
+            expectation = f"at most {len(dataset)}, the number of images, with `share`"
+            fix = "Use a smaller one: a last batch that is not complete is left out."
+            check.refuse(batch_size, "batch_size", where, expectation, fix)
+        self.shuffle = check.flag(shuffle, "shuffle", where)
+        self.flip = check.flag(flip, "flip", where)
+        self.seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
         self.epoch = epoch
         self._plan_of = (None, None, None)
         self._lock = threading.Lock()
@@ -93,12 +84,8 @@ class PartBatches(keras.utils.PyDataset):
 
     @epoch.setter
     def epoch(self, value):
-        if int(value) != value or value < 0:
-            raise ValueError(
-                f"`epoch` must be a non-negative integer. Received: epoch={value!r}. "
-                "Count epochs from 0."
-            )
-        self._epoch = int(value)
+        fix = "Count epochs from 0."
+        self._epoch = check.whole_number(value, "epoch", "PartBatches", at_least=0, fix=fix)
 
     def __len__(self):
         if self.share:
@@ -174,20 +161,16 @@ class _FollowEpochs(keras.callbacks.Callback):
 
 
 def _checked_share(share, batch_size):
-    share = tuple(share)
-    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in share)
-    if len(share) != 2 or not whole or not 0 <= share[0] < share[1]:
-        raise ValueError(
-            "`share` must be (index, count), the number of this process, from 0, and of all. "
-            f"Received: share={share!r}. With two processes, use (0, 2) and (1, 2)."
-        )
-    if batch_size % share[1]:
-        raise ValueError(
-            "`batch_size`, of all processes together, must be a multiple of their number. "
-            f"Received: batch_size={batch_size}, share={share!r}"
-        )
-    return share
-
-
-def _positive(name, value):
-    return f"`{name}` must be a positive integer. Received: {name}={value!r}. Use 32, for one."
+    where = "PartDataset.batches"
+    try:
+        index, count = share
+        count = check.whole_number(count, "share", where, at_least=1)
+        index = check.whole_number(index, "share", where, at_least=0, at_most=count - 1)
+    except (TypeError, ValueError):
+        expectation = "(index, count), the number of this process, from 0, and of all"
+        check.refuse(share, "share", where, expectation, "With two, use (0, 2) and (1, 2).")
+    if batch_size % count:
+        expectation = f"a multiple of the number of processes, {count}"
+        fix = "It is that of all processes together."
+        check.refuse(batch_size, "batch_size", where, expectation, fix)
+    return index, count

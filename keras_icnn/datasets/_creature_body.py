@@ -1,7 +1,7 @@
-"""Bodies of the generated creatures: polygons with colours and part numbers.
+"""Bodies of the generated creatures: polygons with colors and part numbers.
 
-A body is drawn in its own units: the torso is about 1 long and centred on the origin, x points
-where the creature looks, y points down. `_creature_scene.py` places it in a picture.
+A body is drawn in its own units: the torso is about 1 long and centered on the origin, x points
+where the creature looks, y points down. `_creature_scene.py` places it in an image.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 HEAD, TORSO, LEGS, TAIL = 1, 2, 3, 4  # 0 is everything else
 PART_NAMES = ("head", "torso", "legs", "tail")
 
-_HEAD_SIZE = 1.25  # large, as in drawings for children: seen also in small pictures
+_HEAD_SIZE = 1.25  # large, as in drawings for children: seen also in small images
 
 _ANGLES = np.linspace(0, 2 * np.pi, 18, endpoint=False)
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
@@ -81,7 +81,7 @@ def curve(start, angle, length, bend, n=5):
 
 
 class Body:
-    """Shapes in drawing order, and the centres of the parts.
+    """Shapes in drawing order, and the centers of the parts.
 
     Attributes:
         shapes: List of (polygon `[points, 2]`, RGB 0..255, part number).

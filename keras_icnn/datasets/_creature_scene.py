@@ -1,4 +1,4 @@
-"""Scenes of generated creatures: composition of a picture, and its drawing."""
+"""Scenes of generated creatures: composition of an image, and its drawing."""
 
 import colorsys
 
@@ -8,17 +8,17 @@ from PIL import Image, ImageDraw
 from keras_icnn.datasets._creature_body import SPECIES, Body, ellipse, ribbon, turned
 
 _OVERSAMPLING = 2  # drawn larger and averaged, against jagged edges
-_MARGIN = 0.08  # of the picture, between its edge and every landmark
+_MARGIN = 0.08  # of the image, between its edge and every landmark
 
 
 class Scene:
-    """One picture, composed but not drawn: cheap, and enough for its landmarks.
+    """One image, composed but not drawn: cheap, and enough for its landmarks.
 
     Args:
-        rng: NumPy generator, the picture's own.
+        rng: NumPy generator, the image's own.
         species: A name in `SPECIES`, or `None`: clutter only.
         image_size: `(height, width)`.
-        scale: Smallest and largest torso length, as shares of the picture's shorter side.
+        scale: Smallest and largest torso length, as shares of the image's shorter side.
 
     Attributes:
         landmarks: float `[4, 2]`, pixels; NaN without a creature.
@@ -59,18 +59,18 @@ class Scene:
         lookup = np.zeros((256, 3), "uint8")
         colors = [color for _, color, _ in self._shapes]
         lookup[1 : len(colors) + 1] = np.clip(colors, 0, 255)
-        picture = np.array(_averaged(lookup[numbers]), "float32")
+        image = np.array(_averaged(lookup[numbers]), "float32")
         behind = np.array(_averaged((numbers == 0).view("uint8") * 255), "float32") / 255
         texture = _smooth(rng, 7, 10, (height, width)) + _smooth(rng, 3, 10, (height, width))
-        picture += behind[:, :, None] * (self._ground.astype("float32") + texture)
-        # Light: a gain, a slope across the picture, and soft stains of colour.
+        image += behind[:, :, None] * (self._ground.astype("float32") + texture)
+        # Light: a gain, a slope across the image, and soft stains of color.
         across = np.linspace(-1, 1, width, dtype="float32") * rng.uniform(-0.2, 0.2)
         down = np.linspace(-1, 1, height, dtype="float32") * rng.uniform(-0.2, 0.2)
         light = (1 + across + down[:, None]) * rng.uniform(0.8, 1.15)
-        picture *= light[:, :, None]
-        picture += _smooth(rng, 4, 6, (height, width))
-        picture += rng.standard_normal(picture.shape, "float32") * rng.uniform(2, 6)
-        return np.clip(picture, 0, 255).astype("uint8")
+        image *= light[:, :, None]
+        image += _smooth(rng, 4, 6, (height, width))
+        image += rng.standard_normal(image.shape, "float32") * rng.uniform(2, 6)
+        return np.clip(image, 0, 255).astype("uint8")
 
     def masks(self):
         """bool `[4, height, width]`: the pixels of which the part covers at least half."""
@@ -94,13 +94,13 @@ class Scene:
         image = Image.new("L", (int(width), int(height)), 0)
         draw = ImageDraw.Draw(image)
         for number, (polygon, _, _) in enumerate(self._shapes, 1):
-            # Pixel centres: 0 of the picture lies between 0 and 1 of the oversampled one.
+            # Pixel centers: 0 of the image lies between 0 and 1 of the oversampled one.
             points = polygon * k + (k - 1) / 2
             draw.polygon(points.ravel().tolist(), fill=number)
         return np.asarray(image)
 
     def _place(self, body):
-        """Puts a body anywhere, as long as every landmark is in the picture."""
+        """Puts a body anywhere, as long as every landmark is in the image."""
         rng = self._rng
         scale = self._unit * np.exp(rng.uniform(*np.log(self._scale)))
         side = rng.choice((-1.0, 1.0))
@@ -124,7 +124,7 @@ class Scene:
         ]
 
     def _clutter(self, n):
-        """Blobs, sticks and leaves, many in the colour of a fur, some striped or spotted."""
+        """Blobs, sticks and leaves, many in the color of a fur, some striped or spotted."""
         rng = self._rng
         for _ in range(n):
             center = self._size * rng.random(2)
@@ -144,7 +144,7 @@ class Scene:
 
 
 def _object(rng, color):
-    """Polygons and colours of one piece of clutter, about 2 across."""
+    """Polygons and colors of one piece of clutter, about 2 across."""
     kind = rng.integers(6)
     if kind == 0:  # blob
         return [(ellipse(0, 0, 1, rng.uniform(0.4, 1)), color)]
@@ -170,7 +170,7 @@ def _color(rng):
 
 
 def _colors(rng):
-    """Ground and fur: any two colours that differ in brightness."""
+    """Ground and fur: any two colors that differ in brightness."""
     ground = _color(rng)
     while True:
         fur = _color(rng)

@@ -4,12 +4,12 @@ import numpy as np
 
 
 def box_masks(boxes, size):
-    """Boxes as masks, clipped to the picture.
+    """Boxes as masks, clipped to the image.
 
-    A pixel belongs to a box when its centre lies in it or on its edge.
+    A pixel belongs to a box when its center lies in it or on its edge.
 
     Args:
-        boxes: float `[parts, 4]`: centre x, centre y, width, height; NaN where absent.
+        boxes: float `[parts, 4]`: center x, center y, width, height; NaN where absent.
         size: `(height, width)`.
 
     Returns:

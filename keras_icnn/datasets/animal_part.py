@@ -6,29 +6,38 @@ import os
 
 import numpy as np
 
+from keras_icnn import _arguments as check
+from keras_icnn.datasets._alternating_split import TEST, TRAIN, VALIDATION
 from keras_icnn.datasets._animal_part_published import (
     PARTS,
     SIZE,
     is_published,
     read_published,
 )
-from keras_icnn.datasets._files import existing_folder, read_image
-from keras_icnn.datasets._objects import NEGATIVE
-from keras_icnn.datasets._on_error import ErrorPolicy
+from keras_icnn.datasets._image_files import existing_folder, read_image
+from keras_icnn.datasets._object_rows import NEGATIVE
 from keras_icnn.datasets._part_boxes import box_masks
-from keras_icnn.datasets._part_dataset import PartDataset, PartSplits
-from keras_icnn.datasets._protocol import TEST, TRAIN, VALIDATION
+from keras_icnn.datasets._part_dataset import PartDataset
+from keras_icnn.datasets._part_splits import PartSplits
+from keras_icnn.datasets._readers import register
+from keras_icnn.datasets._unusable_files import ErrorPolicy
 
+_TABLE = "annotations.csv"
 _SPLITS = (TRAIN, VALIDATION, TEST)
 _LARGEST = 1 << 28
 _COLUMNS = ("file", "name", "split", *(f"{p}_{c}" for p in PARTS for c in ("center", "size")))
 
 
+def _is_animal_part(folder):
+    return (folder / _TABLE).is_file() or is_published(folder)
+
+
+@register(recognize=_is_animal_part, folders=("truth", "negatives"))
 def animal_part(path, *, truth=None, negatives=None, categories=None, on_error="raise"):
     """Reads the Animal-Part data set: animals cropped by their boxes, with head and front legs.
 
     **Compact layout**: a folder with `annotations.csv` and 224 x 224 JPEG files. A row is a
-    picture: `file` (below the folder), `name` (the category, or `negative`), `split` (`train`,
+    image: `file` (below the folder), `name` (the category, or `negative`), `split` (`train`,
     `validation` or `test`), `head_center` and `front_legs_center` ("x y", pixels from 0),
     `head_size` and `front_legs_size` ("width height"); the last four are empty where the part is
     not annotated.
@@ -37,39 +46,39 @@ def animal_part(path, *, truth=None, negatives=None, categories=None, on_error="
     objects' boxes in `<wnid>_obj/img/data.mat`, and the parts in `<wnid>/truth_part01.mat` (head)
     and `truth_part02.mat` (front legs), MATLAB v5 or v7.3 (needs the extra `mat`). Objects are cut
     out by their boxes and resized to 224 x 224 (bilinear); boxes of fewer than 2,500 pixels are
-    left out, as the authors' code does. A part with several instances in a picture counts as not
-    annotated. `test` is every second annotated picture of a category, `validation` every fifth of
+    left out, as the authors' code does. A part with several instances in an image counts as not
+    annotated. `test` is every second annotated image of a category, `validation` every fifth of
     the others; so of the negatives. Read from either layout, a category has the same split.
 
     Class 0 is `"negative"`, then come the categories in alphabetical order. The landmarks are
-    the centres of the parts; the part masks are their boxes, clipped to the picture, a pixel
-    belonging to a box when its centre lies in it or on its edge. For one category against the
+    the centers of the parts; the part masks are their boxes, clipped to the image, a pixel
+    belonging to a box when its center lies in it or on its edge. For one category against the
     negatives: `animal_part(path).select(classes=["negative", "horse"])`.
 
     Args:
         path: The folder.
         truth: Published layout: the folder that holds `<wnid>/truth_part01.mat`; `None`: `path`.
-        negatives: Published layout: a folder of pictures that show no animal, taken whole (the
+        negatives: Published layout: a folder of images that show no animal, taken whole (the
             authors' code has 1,000); `None`: none.
         categories: Published layout: list of names, such as `"horse"` (or wnids), to read; `None`:
             all. Reading one takes about a second.
-        on_error: `"raise"`: the first unusable file raises an error; a damaged picture does when
+        on_error: `"raise"`: the first unusable file raises an error; a damaged image does when
             it is decoded. `"skip"`: such files are left out, listed in `.skipped` and counted in a
-            warning; every picture is decoded once for it.
+            warning; every image is decoded once for it.
 
     Returns:
         `PartSplits` with `.train`, `.validation` and `.test`; a split without a row is absent.
         `.skipped` lists `(file, reason)` of what was left out.
 
     Raises:
-        FileNotFoundError: When the folder, its annotations or one of the pictures is missing.
+        FileNotFoundError: When the folder, its annotations or one of the images is missing.
         ImportError: When MATLAB files are to be read without the extra `mat`.
         ValueError: When an annotation is not as described; the message names file and line.
-        OSError: When a `.mat` file is damaged; later, when a picture is decoded that is damaged.
+        OSError: When a `.mat` file is damaged; later, when an image is decoded that is damaged.
     """
-    folder = existing_folder(path)
-    policy = ErrorPolicy(on_error)
-    table = folder / "annotations.csv"
+    folder = existing_folder(path, "animal_part")
+    policy = ErrorPolicy(on_error, "animal_part")
+    table = folder / _TABLE
     if not table.is_file():
         if is_published(folder):
             return read_published(folder, truth, negatives, categories, policy)
@@ -80,14 +89,13 @@ def animal_part(path, *, truth=None, negatives=None, categories=None, on_error="
     given = {"truth": truth, "negatives": negatives, "categories": categories}
     for name, value in given.items():
         if value is not None:
-            raise ValueError(
-                f"`{name}` belongs to the published layout, but '{table}' makes this the compact "
-                f"one. Received: {name}={value!r}. Leave it out, and use `select` for categories."
-            )
+            expectation = f"left out for the compact layout, which '{table}' makes this"
+            fix = "It belongs to the published layout. Use `select` for categories."
+            check.refuse(value, name, "animal_part", expectation, fix)
     rows = _checked_files(folder, _read_table(table), table, policy)
     if not rows:
         raise ValueError(
-            f"None of the pictures of '{table}' can be used: {policy.left_out[0].reason}"
+            f"None of the images of '{table}' can be used: {policy.left_out[0].reason}"
         )
     names = [NEGATIVE, *sorted({row["name"] for row in rows} - {NEGATIVE})]
     splits = {}
@@ -103,7 +111,7 @@ def animal_part(path, *, truth=None, negatives=None, categories=None, on_error="
 
 def _dataset(folder, rows, names):
     files = [str(folder / row["file"]) for row in rows]
-    # [samples, parts, 4]: centre x, y, width, height.
+    # [samples, parts, 4]: center x, y, width, height.
     boxes = np.array([row["boxes"] for row in rows], "float32")
     return PartDataset(
         image=lambda i: read_image(files[i]),
@@ -122,7 +130,7 @@ def _read_table(table):
     if table.stat().st_size > _LARGEST:
         raise ValueError(
             f"'{table}' has {table.stat().st_size:,} bytes, more than {_LARGEST:,}: too many for a "
-            "table of pictures. Restore the file."
+            "table of images. Restore the file."
         )
     try:
         with open(table, newline="", encoding="utf-8-sig") as stream:
@@ -139,7 +147,7 @@ def _read_table(table):
             f"'{table}' is not a table in UTF-8: {error}. Save it as comma-separated UTF-8."
         ) from error
     if not rows:
-        raise ValueError(f"'{table}' has no rows. Restore the file: a row is a picture.")
+        raise ValueError(f"'{table}' has no rows. Restore the file: a row is an image.")
     return rows
 
 
@@ -183,8 +191,8 @@ def _box(row, part, where):
         )
     if not (-width / 2 <= x < SIZE[1] + width / 2 and -height / 2 <= y < SIZE[0] + height / 2):
         raise ValueError(
-            f"{where}: the box of `{part}` lies outside the {SIZE[1]} x {SIZE[0]} picture. "
-            f"Received: centre {center!r}, size {size!r}. Correct them, or empty both cells."
+            f"{where}: the box of `{part}` lies outside the {SIZE[1]} x {SIZE[0]} image. "
+            f"Received: center {center!r}, size {size!r}. Correct them, or empty both cells."
         )
     return [x, y, width, height]
 
@@ -203,7 +211,7 @@ def _pair(cell, column, form, where):
 
 
 def _checked_files(folder, rows, table, policy):
-    """The rows whose pictures can be used."""
+    """The rows whose images can be used."""
     # A listing a folder instead of a question a file: one slow disk call instead of thousands.
     listed, seen, missing = {}, {}, []
     for row in rows:
@@ -215,7 +223,7 @@ def _checked_files(folder, rows, table, policy):
             )
         if name in seen:
             raise ValueError(
-                f"{row['line']}: `file` must name a picture once. Received: {row['file']!r}, "
+                f"{row['line']}: `file` must name an image once. Received: {row['file']!r}, "
                 f"which {seen[name]} names too. Remove one of the lines."
             )
         seen[name] = row["line"]
@@ -228,8 +236,8 @@ def _checked_files(folder, rows, table, policy):
     if missing and not policy.skips:
         first = missing[0]
         raise FileNotFoundError(
-            f"{first['line']}: there is no picture '{folder / first['file']}' ({len(missing)} of "
-            f"{len(rows)} pictures are missing). Restore the files, or remove their lines from "
+            f"{first['line']}: there is no image '{folder / first['file']}' ({len(missing)} of "
+            f"{len(rows)} images are missing). Restore the files, or remove their lines from "
             f"'{table.name}'."
         )
     usable = policy.readable([str(folder / row["file"]) for row in rows])

@@ -1,21 +1,28 @@
-"""Reader of CUB-200-2011: 11,788 pictures of 200 species of birds, with 15 landmarks."""
+"""Reader of CUB-200-2011: 11,788 images of 200 species of birds, with 15 landmarks."""
 
 import math
 import os
 
 import numpy as np
 
+from keras_icnn import _arguments as check
+from keras_icnn.datasets._alternating_split import TEST, TRAIN, VALIDATION
 from keras_icnn.datasets._crop import MIN_AREA, Crop
-from keras_icnn.datasets._files import checked_size, existing_folder, stored_size
-from keras_icnn.datasets._objects import NEGATIVE, Picture, build_splits, negatives_in
-from keras_icnn.datasets._on_error import ErrorPolicy, progress
-from keras_icnn.datasets._protocol import TEST, TRAIN, VALIDATION
+from keras_icnn.datasets._image_files import checked_size, existing_folder, stored_size
+from keras_icnn.datasets._object_rows import NEGATIVE, ObjectRow, build_splits, negatives_in
+from keras_icnn.datasets._readers import register
+from keras_icnn.datasets._unusable_files import ErrorPolicy, progress
 
 # The data set has no head: the mean of those of its landmarks that are visible.
 _HEAD = ("beak", "crown", "forehead", "left eye", "right eye")
 _ALL = "all"
 
 
+def _is_cub200(folder):
+    return (folder / "bounding_boxes.txt").is_file() and (folder / "images.txt").is_file()
+
+
+@register(recognize=_is_cub200, folders=("negatives",))
 def cub200(
     path,
     *,
@@ -28,7 +35,7 @@ def cub200(
     validation_split=0.1,
     on_error="raise",
 ):
-    """Reads CUB-200-2011 (Wah et al. 2011) from its own text files and pictures.
+    """Reads CUB-200-2011 (Wah et al. 2011) from its own text files and images.
 
     `path` is the folder with `images.txt`, `bounding_boxes.txt`, `image_class_labels.txt`,
     `classes.txt`, `train_test_split.txt`, `parts/` and `images/`. Birds are cut out by their boxes
@@ -42,17 +49,17 @@ def cub200(
 
     Args:
         path: The folder.
-        image_size: `(height, width)`; `None`: the pictures keep their sizes, which differ.
+        image_size: `(height, width)`; `None`: the images keep their sizes, which differ.
         landmarks: Names: `"head"` and those of `parts/parts.txt`; `"all"`: the 15 of that file.
         species: `True`: a class a species, named as its folder without the number. `False`: one
             class, `"bird"`, as the paper's single-category task against negatives has it.
-        crop: `False`: whole pictures instead of the birds' boxes.
-        negatives: A folder of pictures that show no bird, taken whole (the authors' code has
+        crop: `False`: whole images instead of the birds' boxes.
+        negatives: A folder of images that show no bird, taken whole (the authors' code has
             1,000); they become class 0, `"negative"`, every second one for `test` and every fifth
             of the others for `validation`. `None`: there is no such class.
         categories: List of species to read, such as `"Laysan_Albatross"`; `None`: all.
-        validation_split: Share of a species' training pictures for validation: every tenth for
-            .1; 0: no validation split. `test` is the data set's own.
+        validation_split: Share of a species' training images for validation: every tenth for
+            0.1; 0: no validation split. `test` is the data set's own.
         on_error: As in `animal_part`.
 
     Returns:
@@ -60,15 +67,15 @@ def cub200(
         what was left out.
 
     Raises:
-        FileNotFoundError: When the folder, one of its tables or a picture is missing.
+        FileNotFoundError: When the folder, one of its tables or an image is missing.
         ValueError: For a wrong argument, or a table that is not as described; the message names
             the file and the line.
-        OSError: When a picture is damaged: at once if its beginning is, otherwise when it is
+        OSError: When an image is damaged: at once if its beginning is, otherwise when it is
             decoded.
     """
-    folder = existing_folder(path)
-    policy = ErrorPolicy(on_error)
-    size = None if image_size is None else checked_size(image_size)
+    folder = existing_folder(path, "cub200")
+    policy = ErrorPolicy(on_error, "cub200")
+    size = checked_size(image_size, "cub200", optional=True)
     every = _every(validation_split)
     tables = _Tables(folder)
     names, points = tables.landmarks(landmarks)
@@ -76,9 +83,9 @@ def cub200(
     files = {i: str(folder / "images" / name) for i, name in tables.images.items()}
     ids = [i for i in tables.images if tables.labels[i] in wanted]
     usable = policy.readable([files[i] for i in ids])
-    pictures = [] if negatives is None else negatives_in(negatives, policy)
+    rows = [] if negatives is None else negatives_in(negatives, "cub200", policy)
     seen = {}
-    for i, good in zip(progress(ids, ids, "reading pictures"), usable, strict=True):
+    for i, good in zip(progress(ids, ids, "reading images"), usable, strict=True):
         if not good:
             continue
         with policy.tolerate(files[i]):
@@ -98,10 +105,10 @@ def cub200(
                 if every and seen[label] % every == 0:
                     split = VALIDATION
             category = wanted[label] if species else "bird"
-            pictures.append(Picture(files[i], category, box, box.points(points[i]), None, split))
+            rows.append(ObjectRow(files[i], category, box, box.points(points[i]), None, split))
     classes = list(wanted.values()) if species else ["bird"]
     return build_splits(
-        pictures,
+        rows,
         class_names=classes if negatives is None else [NEGATIVE, *classes],
         landmark_names=names,
         part_names=(),
@@ -144,10 +151,8 @@ class _Tables:
         names = own if chosen == _ALL else [chosen] if isinstance(chosen, str) else list(chosen)
         unknown = [name for name in names if name != "head" and name not in own]
         if unknown or not names:
-            raise ValueError(
-                f"`landmarks` must be names among {['head', *own]}, or 'all'. Received: "
-                f"landmarks={chosen!r}. Correct it."
-            )
+            expectation = f"names among {['head', *own]}, or 'all'"
+            check.refuse(chosen, "landmarks", "cub200", expectation)
         column = {number: k for k, number in enumerate(parts)}
         where = self._folder / "parts" / "part_locs.txt"
         points = {i: np.full((len(own), 2), np.nan) for i in self.images}
@@ -226,23 +231,22 @@ def _species(classes, categories):
     if categories is None:
         return names
     wanted = {}
-    for category in categories:
+    for category in check.names(categories, "categories", "cub200", at_least=0):
         found = [n for n in names if category in (names[n], classes[n])]
         if not found:
-            raise ValueError(
-                f"`categories` must be names of classes.txt. Received: {category!r}. Write, for "
-                f"example, {next(iter(names.values()))!r}."
-            )
+            fix = f"There is no {category!r}. Write, for example, {next(iter(names.values()))!r}."
+            check.refuse(categories, "categories", "cub200", "names of classes.txt", fix)
         wanted[found[0]] = names[found[0]]
     return dict(sorted(wanted.items()))
 
 
 def _every(share):
-    if isinstance(share, int | float) and share == 0:
-        return 0
-    if not isinstance(share, int | float) or not 0 < share <= 0.5:
-        raise ValueError(
-            "`validation_split` must be a share of the training pictures, 0 to 0.5. Received: "
-            f"validation_split={share!r}. Use 0.1 for every tenth."
-        )
-    return round(1 / share)
+    share = check.number(
+        share,
+        "validation_split",
+        "cub200",
+        at_least=0,
+        at_most=0.5,
+        fix="It is a share of the training images: use 0.1 for every tenth.",
+    )
+    return round(1 / share) if share else 0

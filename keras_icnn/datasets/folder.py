@@ -1,55 +1,65 @@
-"""A folder of class folders, without parts: any picture collection to train on."""
+"""A folder of class folders, without parts: any collection of images to train on."""
 
-import math
-import operator
 import os
 import zlib
 
 import numpy as np
 
-from keras_icnn.datasets._files import EXTENSIONS, checked_size, existing_folder, read_image
-from keras_icnn.datasets._part_dataset import PartDataset, PartSplits
+from keras_icnn import _arguments as check
+from keras_icnn.datasets._image_files import EXTENSIONS, checked_size, existing_folder, read_image
+from keras_icnn.datasets._part_dataset import PartDataset
+from keras_icnn.datasets._part_splits import PartSplits
+from keras_icnn.datasets._readers import register
 
 
+@register()
 def folder(path, image_size=(224, 224), validation_split=0.2, seed=0):
     """Reads a folder whose sub-folders are classes.
 
-    Classes are numbered in alphabetical order of their folders' names. Every picture below a
+    Classes are numbered in alphabetical order of their folders' names. Every image below a
     class folder belongs to it (BMP, GIF, JPEG, PNG, TIFF, WebP by their extensions; other and
-    hidden files are not looked at). Pictures are turned as their EXIF data say and resized
+    hidden files are not looked at). Images are turned as their EXIF data say and resized
     without keeping their proportions. There are no landmarks and no parts.
 
     The split is drawn per class from `(seed, class name)`: the share `validation_split` of each,
-    rounded, but at least one picture for training, and one for validation where there are two.
+    rounded, but at least one image for training, and one for validation where there are two.
 
     Args:
         path: The folder.
         image_size: `(height, width)` in pixels.
-        validation_split: Share of the pictures for validation, `0 <= share < 1`; 0: no
+        validation_split: Share of the images for validation, `0 <= share < 1`; 0: no
             validation split.
         seed: Non-negative integer.
 
     Returns:
-        `PartSplits` with `.train` and `.validation`. There is no `.test`: put pictures to report
+        `PartSplits` with `.train` and `.validation`. There is no `.test`: put images to report
         figures on in a folder of their own and read it with `validation_split=0`.
 
     Raises:
         FileNotFoundError: When the folder is missing.
-        ValueError: For a wrong argument, no class folder, or a class folder without a picture.
-        OSError: Later, when a picture is decoded that is damaged.
+        ValueError: For a wrong argument, no class folder, or a class folder without an image.
+        OSError: Later, when an image is decoded that is damaged.
     """
-    root = existing_folder(path)
-    size = checked_size(image_size)
-    share, seed = _checked_share(validation_split), _checked_seed(seed)
+    root = existing_folder(path, "folder")
+    size = checked_size(image_size, "folder")
+    share = check.number(
+        validation_split,
+        "validation_split",
+        "folder",
+        at_least=0,
+        below=1,
+        fix="It is a share of the images: use 0.2 for a fifth.",
+    )
+    seed = check.whole_number(seed, "seed", "folder", at_least=0)
     names = sorted(e.name for e in os.scandir(root) if e.is_dir() and e.name[0] != ".")
     if not names:
         raise ValueError(
-            f"`path` must hold a folder a class. Received: '{root}', which has no folders. Put "
-            "the pictures of each class in a folder named like the class."
+            f"Argument `path` of folder must hold a folder a class. Received: path='{root}', "
+            "which has no folders. Put the images of each class in a folder named like the class."
         )
     train, validation = [], []
     for label, name in enumerate(names):
-        files = _pictures(root / name)
+        files = _images(root / name)
         n = round(share * len(files))
         if share:
             n = min(max(n, 1), len(files) - 1)
@@ -77,7 +87,7 @@ def _dataset(pairs, names, size):
     )
 
 
-def _pictures(root):
+def _images(root):
     found = []
     for base, folders, files in os.walk(root):
         folders[:] = [f for f in folders if f[0] != "."]
@@ -86,27 +96,7 @@ def _pictures(root):
         ]
     if not found:
         raise ValueError(
-            f"Every class folder must hold a picture ({', '.join(EXTENSIONS)}). Received: "
-            f"'{root}', which holds none. Add pictures, or remove the folder."
+            f"Every class folder must hold an image ({', '.join(EXTENSIONS)}). Received: "
+            f"'{root}', which holds none. Add images, or remove the folder."
         )
     return sorted(found)
-
-
-def _checked_share(share):
-    if not isinstance(share, int | float) or not math.isfinite(share) or not 0 <= share < 1:
-        raise ValueError(
-            "`validation_split` must be a share of the pictures, 0 <= share < 1. Received: "
-            f"validation_split={share!r}. Use 0.2 for a fifth."
-        )
-    return float(share)
-
-
-def _checked_seed(seed):
-    try:
-        if operator.index(seed) >= 0:
-            return operator.index(seed)
-    except TypeError:
-        pass
-    raise ValueError(
-        f"`seed` must be a non-negative integer. Received: seed={seed!r}. Choose one, such as 0."
-    )

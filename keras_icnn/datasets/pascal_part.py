@@ -4,18 +4,25 @@ import functools
 
 import numpy as np
 
+from keras_icnn import _arguments as check
+from keras_icnn.datasets._alternating_split import alternating_split
 from keras_icnn.datasets._crop import MIN_AREA, Crop
-from keras_icnn.datasets._files import checked_size, existing_folder, stored_size
+from keras_icnn.datasets._image_files import checked_size, existing_folder, stored_size
 from keras_icnn.datasets._mat_file import read_mat, records
-from keras_icnn.datasets._objects import NEGATIVE, Picture, build_splits, negatives_in
-from keras_icnn.datasets._on_error import ErrorPolicy, progress
+from keras_icnn.datasets._object_rows import NEGATIVE, ObjectRow, build_splits, negatives_in
 from keras_icnn.datasets._pascal_merging import KNOWN, LANDMARKS, MERGED, PARTS
-from keras_icnn.datasets._protocol import alternating_split
+from keras_icnn.datasets._readers import register
+from keras_icnn.datasets._unusable_files import ErrorPolicy, progress
 
 _ANNOTATIONS = "Annotations_Part"
 _IMAGES = ("JPEGImages", "VOCdevkit/VOC2010/JPEGImages", "VOC2010/JPEGImages", ".")
 
 
+def _is_pascal_part(folder):
+    return (folder / _ANNOTATIONS).is_dir() or any(folder.glob("*.mat"))
+
+
+@register(recognize=_is_pascal_part, folders=("images", "negatives"))
 def pascal_part(
     path,
     *,
@@ -35,11 +42,11 @@ def pascal_part(
     The part masks are those of section 5.2.1 (the table is in `_pascal_merging.py`): `head`,
     `torso`, and `legs`, `tail` for birds, `front_legs`, `back_legs`, `tail` for cats and dogs,
     `front_legs`, `back_legs` for cows, horses and sheep; the masks of parts that an animal does
-    not have are empty. The landmarks are `head`, `neck` and `torso` (section 5.2.2): the centres of
+    not have are empty. The landmarks are `head`, `neck` and `torso` (section 5.2.2): the centers of
     the bounding boxes of these parts of the data set itself.
 
-    `test` is every second picture that has a landmark, `validation` every fifth of the others,
-    counted within the category of a picture's first animal; all animals of a picture are in one
+    `test` is every second image that has a landmark, `validation` every fifth of the others,
+    counted within the category of an image's first animal; all animals of an image are in one
     split.
 
     Reading all 10,103 annotations takes a few minutes (a progress bar shows). In memory are
@@ -50,7 +57,7 @@ def pascal_part(
         images: The folder of VOC 2010's JPEG files; `None`: `JPEGImages` or
             `VOCdevkit/VOC2010/JPEGImages` in `path`, or `path` itself.
         image_size: `(height, width)`; `None`: the crops keep their sizes, which differ.
-        negatives: A folder of pictures that show none of the animals, taken whole; they become
+        negatives: A folder of images that show none of the animals, taken whole; they become
             class 0, `"negative"`. `None`: there is no such class.
         categories: List of animals to read; `None`: all six.
         on_error: As in `animal_part`.
@@ -60,15 +67,15 @@ def pascal_part(
         what was left out.
 
     Raises:
-        FileNotFoundError: When a folder, the annotations or a picture is missing.
+        FileNotFoundError: When a folder, the annotations or an image is missing.
         ImportError: Without the extra `mat`.
         ValueError: For a wrong argument, a part that the animal cannot have, or an annotation
-            that does not fit its picture; the message names the file.
-        OSError: When a `.mat` file is damaged, or a picture is (see `cub200`).
+            that does not fit its image; the message names the file.
+        OSError: When a `.mat` file is damaged, or an image is (see `cub200`).
     """
-    folder = existing_folder(path)
-    policy = ErrorPolicy(on_error)
-    size = None if image_size is None else checked_size(image_size)
+    folder = existing_folder(path, "pascal_part")
+    policy = ErrorPolicy(on_error, "pascal_part")
+    size = checked_size(image_size, "pascal_part", optional=True)
     animals = _animals(categories)
     annotations = folder / _ANNOTATIONS if (folder / _ANNOTATIONS).is_dir() else folder
     mats = sorted(annotations.glob("*.mat"))
@@ -77,7 +84,10 @@ def pascal_part(
             f"There is no .mat file in '{annotations}'. `path` must be the folder that holds "
             f"{_ANNOTATIONS}."
         )
-    jpegs = _image_folder(folder) if images is None else existing_folder(images, "images")
+    if images is None:
+        jpegs = _image_folder(folder)
+    else:
+        jpegs = existing_folder(images, "pascal_part", "images")
     found = []
     for mat in progress(mats, mats, "reading annotations"):
         with policy.tolerate(mat):
@@ -86,11 +96,11 @@ def pascal_part(
                 found.append(rows)
     usable = policy.readable([rows[0].file for rows in found])
     found = [rows for rows, good in zip(found, usable, strict=True) if good]
-    pictures = [] if negatives is None else negatives_in(negatives, policy)
+    rows = [] if negatives is None else negatives_in(negatives, "pascal_part", policy)
     for animal in animals:
-        pictures += _with_splits([rows for rows in found if rows[0].category == animal])
+        rows += _with_splits([rows for rows in found if rows[0].category == animal])
     return build_splits(
-        pictures,
+        rows,
         class_names=animals if negatives is None else [NEGATIVE, *animals],
         landmark_names=LANDMARKS,
         part_names=PARTS,
@@ -98,19 +108,14 @@ def pascal_part(
         masks=_masks,
         policy=policy,
         path=folder,
-        note="`test` is every second picture that has a landmark.",
+        note="`test` is every second image that has a landmark.",
     )
 
 
 def _animals(categories):
+    categories = check.names(categories, "categories", "pascal_part", among=MERGED, optional=True)
     if categories is None:
         return list(MERGED)
-    unknown = [name for name in categories if name not in MERGED]
-    if unknown or isinstance(categories, str) or not len(categories):
-        raise ValueError(
-            f"`categories` must be a list of animals among {list(MERGED)}. Received: "
-            f"categories={categories!r}. Correct it."
-        )
     return [animal for animal in MERGED if animal in categories]
 
 
@@ -120,12 +125,12 @@ def _image_folder(folder):
             return folder / name
     raise FileNotFoundError(
         f"There are no JPEG files in '{folder}' or {list(_IMAGES[:-1])} below it. Pass the "
-        "folder of VOC 2010's pictures as `images`."
+        "folder of VOC 2010's images as `images`."
     )
 
 
 def _with_splits(groups):
-    """The `Picture`s of the groups, a group all objects of one file, each group in one split."""
+    """The `ObjectRow`s of the groups, a group all objects of one file, each group in one split."""
     annotated = [any(np.isfinite(row.landmarks).any() for row in rows) for rows in groups]
     return [
         row._replace(split=split)
@@ -135,7 +140,7 @@ def _with_splits(groups):
 
 
 def _objects(mat, jpeg, animals, size, policy):
-    """The `Picture`s of one annotation file, their splits still open."""
+    """The `ObjectRow`s of one annotation file, their splits still open."""
     rows = []
     stored = None
     for number, entry in enumerate(_entries(mat)):
@@ -151,8 +156,8 @@ def _objects(mat, jpeg, animals, size, policy):
         if crop.area < MIN_AREA:
             policy.leave_out(jpeg, f"{where}: {crop.area} pixels, fewer than {MIN_AREA}.")
             continue
-        points = [_centre(parts.get(name)) for name in LANDMARKS]
-        rows.append(Picture(str(jpeg), animal, crop, crop.points(points), (mat, number), None))
+        points = [_center(parts.get(name)) for name in LANDMARKS]
+        rows.append(ObjectRow(str(jpeg), animal, crop, crop.points(points), (mat, number), None))
     return rows
 
 
@@ -162,7 +167,7 @@ def _entries(mat):
     return records(anno.get("objects"), fields, f"'{mat}': `anno.objects`")
 
 
-# For masks: the objects of one picture are asked for one after the other, as a rule.
+# For masks: the objects of one image are asked for one after the other, as a rule.
 _recent_entries = functools.lru_cache(maxsize=2)(_entries)
 
 
@@ -185,8 +190,8 @@ def _mask(mask, stored, where):
     mask = np.asarray(mask)
     if mask.shape != tuple(stored):
         raise ValueError(
-            f"{where}: the mask must have the picture's height and width, {tuple(stored)}. "
-            f"Received: {mask.shape}. The picture and the annotation do not belong together."
+            f"{where}: the mask must have the image's height and width, {tuple(stored)}. "
+            f"Received: {mask.shape}. The image and the annotation do not belong together."
         )
     return mask.astype(bool)
 
@@ -198,21 +203,21 @@ def _bounding_box(mask):
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def _centre(mask):
+def _center(mask):
     if mask is None or not mask.any():
         return np.nan, np.nan
     left, top, right, bottom = _bounding_box(mask)
     return (left + right - 1) / 2, (top + bottom - 1) / 2
 
 
-def _masks(picture):
-    mat, number = picture.parts
+def _masks(row):
+    mat, number = row.parts
     entry = _recent_entries(mat)[number]
     stored = np.shape(entry["mask"])
-    parts = _parts(entry, stored, picture.category, f"'{mat}', object {number + 1}")
+    parts = _parts(entry, stored, row.category, f"'{mat}', object {number + 1}")
     merged = np.zeros((len(PARTS), *stored), bool)
-    for name, sources in MERGED[picture.category].items():
+    for name, sources in MERGED[row.category].items():
         for source in sources:
             if source in parts:
                 merged[PARTS.index(name)] |= parts[source]
-    return picture.crop.masks(merged)
+    return row.crop.masks(merged)

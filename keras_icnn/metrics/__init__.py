@@ -9,21 +9,19 @@ from keras_icnn.metrics._diversity import (
     peak_diversity,
 )
 from keras_icnn.metrics._empirical_field import EmpiricalFields, empirical_receptive_fields
-from keras_icnn.metrics._evaluate import (
-    evaluate,
-    evaluate_maps,
-    find_background,
-    occlusion_images,
-)
+from keras_icnn.metrics._evaluate import evaluate
 from keras_icnn.metrics._evaluate_keypoints import evaluate_keypoints
+from keras_icnn.metrics._evaluate_maps import evaluate_maps
 from keras_icnn.metrics._evaluate_part_agreement import evaluate_part_agreement
+from keras_icnn.metrics._evaluation_report import EvaluationReport
 from keras_icnn.metrics._keypoint_regression import KeypointResult, keypoint_regression
 from keras_icnn.metrics._location_instability import (
     InstabilityResult,
     LocationInstability,
     location_instability,
 )
-from keras_icnn.metrics._occlusion import occlusion_radius
+from keras_icnn.metrics._measured_classes import find_background
+from keras_icnn.metrics._occlusion_radius import occlusion_images, occlusion_radius
 from keras_icnn.metrics._part_agreement import PartAgreement, group_filters, part_agreement
 from keras_icnn.metrics._part_interpretability import (
     InterpretabilityResult,
@@ -35,9 +33,8 @@ from keras_icnn.metrics._partitions import (
     adjusted_rand_index,
     normalized_mutual_information,
 )
-from keras_icnn.metrics._report import EvaluationReport
 from keras_icnn.metrics._top_images import TopImages
-from keras_icnn.metrics._trivial import trivial_detectors
+from keras_icnn.metrics._trivial_detectors import trivial_detectors
 from keras_icnn.models._map_reading import MapReader, measured_layer, peaks_of
 from keras_icnn.models._receptive_field import ReceptiveField, receptive_field
 

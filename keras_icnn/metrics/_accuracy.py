@@ -64,3 +64,23 @@ def accuracy(predictions, labels, *, from_logits=False, background=0):
     measure = Accuracy(from_logits=from_logits, background=background)
     measure.update(predictions, labels)
     return measure.result()
+
+
+class OutputAccuracy:
+    """Mean accuracy of independent yes-no outputs (the paper's footnote 4 on Table 7)."""
+
+    def __init__(self, from_logits):
+        self._cut = 0.0 if from_logits else 0.5
+        self._right = self._count = 0
+
+    def update(self, predictions, labels):
+        """Adds predictions [images, classes] and integer labels [images]."""
+        if predictions.ndim != 2 or predictions.shape[1] < 2:
+            return
+        truth = labels[:, None] == np.arange(predictions.shape[1])
+        self._right += int(((predictions > self._cut) == truth).sum())
+        self._count += truth.size
+
+    def result(self):
+        """dict with `accuracy_outputs`; empty where there were no several outputs."""
+        return {"accuracy_outputs": self._right / self._count} if self._count else {}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_icnn.metrics import _checks
+from keras_icnn.metrics import _array_shapes as shapes
 
 # The distances between all units of a map are kept up to this many.
 _UNITS = 512
@@ -45,7 +45,7 @@ class PeakDiversity:
     """Streaming form of `peak_diversity`."""
 
     def __init__(self, image_size):
-        self.diagonal = float(np.hypot(*_checks.as_image_size(image_size)))
+        self.diagonal = float(np.hypot(*shapes.as_image_size(image_size)))
         self._distance = 0.0
         self._pairs = 0
         self._apart = None
@@ -56,7 +56,7 @@ class PeakDiversity:
         Args:
             units: int [images, filters].
             strengths: float [images, filters].
-            centers: float [h, w, 2], the units' centres; the same ones every time.
+            centers: float [h, w, 2], the units' centers; the same ones every time.
         """
         if self._apart is None:
             places = centers.reshape(-1, 2) @ (1, 1j)
@@ -78,12 +78,12 @@ class PeakDiversity:
 
         `image_size`: [images, 2] where images differ in size from the class's.
         """
-        peaks = _checks.as_peaks(peaks)
+        peaks = shapes.as_peaks(peaks)
         if image_size is not None:
-            size = _checks.as_image_size(image_size, len(peaks))
+            size = shapes.as_image_size(image_size, len(peaks))
             own = np.broadcast_to(np.hypot(size[..., 0], size[..., 1]), len(peaks))
             peaks = peaks * (self.diagonal / own)[:, None, None]
-        fires = _checks.as_strengths(strengths, peaks.shape[:2]) > 0
+        fires = shapes.as_strengths(strengths, peaks.shape[:2]) > 0
         places = peaks[..., 0] + 1j * peaks[..., 1]
         for place, firing in zip(places, fires, strict=True):
             # Peaks share few units, so pairs of units are weighed by their numbers of filters.

@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_icnn.metrics._occlusion import disc_radius, mean_discrepancy, recentred_discrepancies
+from keras_icnn import _arguments as check
+from keras_icnn.metrics._occlusion_radius import (
+    disc_radius,
+    mean_discrepancy,
+    recentered_discrepancies,
+)
 from keras_icnn.models._map_reading import MapReader, peaks_of
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
@@ -60,9 +65,9 @@ def empirical_receptive_fields(
     """Measures which pixels a filter's peak depends on, on the images it fires on most.
 
     After Zhou et al., "Object detectors emerge in deep scene CNNs" (2015), the paper's [38]: a
-    square patch of the image's mean colour is moved over each of the filter's `top` images; the
+    square patch of the image's mean color is moved over each of the filter's `top` images; the
     discrepancy map is the absolute change of the activation at the peak's unit; the maps are
-    recentred on the peak, averaged, and scaled to the image. Unlike the theoretical field it shows
+    recentered on the peak, averaged, and scaled to the image. Unlike the theoretical field it shows
     the size and shape of what the filter responds to. Filters share the passes of an image.
 
     Args:
@@ -94,28 +99,19 @@ def empirical_receptive_fields(
     height, width = images.shape[1:3]
     patch = max(min(height, width) // 14, 1) if patch is None else patch
     stride = patch if stride is None else stride
+    where = "empirical_receptive_fields"
     for name, value in (("patch", patch), ("stride", stride), ("top", top)):
-        if value < 1:
-            raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+        check.whole_number(value, name, where, at_least=1)
     if reader is None:
         reader = MapReader(model, layer, batch_size)
     if receptive_field is None:
         receptive_field = compute_receptive_field(model, reader.layer, input_size=(height, width))
     filters = np.atleast_1d(np.asarray(filters, int))
     if not len(filters):
-        raise ValueError("`filters` must name at least one filter. Received: none")
-    size = reader.batch_size
-    strengths = np.concatenate(
-        [
-            peaks_of(reader(images[i : i + size])[0], receptive_field.centers)[1]
-            for i in range(0, len(images), size)
-        ]
-    )
-    counts = np.zeros(strengths.shape, bool)
-    for f in filters:
-        counts[np.argsort(-strengths[:, f], kind="stable")[:top], f] = True
+        check.refuse([], "filters", where, "the numbers of one or more filters")
+    counts = _strongest_images(reader, images, receptive_field.centers, filters, top)
     used = np.flatnonzero(counts.any(axis=1))
-    total, seen = recentred_discrepancies(
+    total, seen = recentered_discrepancies(
         reader,
         images[used],
         receptive_field.centers,
@@ -131,6 +127,18 @@ def empirical_receptive_fields(
     cells = np.moveaxis(scaled, -1, 0)
     maps = np.stack([_in_pixels(one, stride, height, width) for one in cells])
     return EmpiricalFields(filters, maps.astype("float32"), radius)
+
+
+def _strongest_images(reader, images, centers, filters, top):
+    """bool `[images, all filters]`: the `top` images of each of these filters."""
+    size = reader.batch_size
+    strengths = np.concatenate(
+        [peaks_of(reader(images[i : i + size])[0], centers)[1] for i in range(0, len(images), size)]
+    )
+    counts = np.zeros(strengths.shape, bool)
+    for f in filters:
+        counts[np.argsort(-strengths[:, f], kind="stable")[:top], f] = True
+    return counts
 
 
 def _in_pixels(cells, stride, height, width):

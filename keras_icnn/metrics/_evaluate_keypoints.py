@@ -1,14 +1,13 @@
 """Keypoint regression of a network: one pass over training and test images."""
 
-from keras_icnn.metrics._evaluate import input_size_of
-from keras_icnn.metrics._forward import Forward
-from keras_icnn.metrics._frames import move
+from keras_icnn.metrics._forward_pass import Forward, input_size_of
 from keras_icnn.metrics._keypoint_regression import (
     KeypointResult,
     PeakTable,
     regress,
     relative_centers,
 )
+from keras_icnn.metrics._resizing import move_points
 from keras_icnn.models._map_reading import MapReader, peaks_of
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
@@ -93,6 +92,6 @@ def _peaks(forward, dataset, centers, size):
         if own is None:
             own = size
         else:
-            peaks = move(peaks, size, own)
+            peaks = move_points(peaks, size, own)
         table.update(peaks, dataset.landmarks[rows], strengths, image_size=own)
     return table

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from keras_icnn.metrics._evaluate import input_size_of
-from keras_icnn.metrics._forward import Forward
-from keras_icnn.metrics._frames import move
+from keras_icnn.metrics._forward_pass import Forward, input_size_of
 from keras_icnn.metrics._part_agreement import (
     PartAgreement,
     TrainingPeaks,
@@ -12,6 +10,7 @@ from keras_icnn.metrics._part_agreement import (
     check_parts,
     part_agreement,
 )
+from keras_icnn.metrics._resizing import move_points
 from keras_icnn.models._map_reading import MapReader, peaks_of
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
@@ -34,7 +33,7 @@ def evaluate_part_agreement(
     The filters are grouped by `group_filters` on the training images that hold a landmark; which
     landmark it is, and where, is not used. A part's map is the mean of its filters' maps, each
     divided by its mean maximum on those images. The part at a place is the one with the highest map
-    at the unit whose centre is nearest; where no filter of any part fires there is none.
+    at the unit whose center is nearest; where no filter of any part fires there is none.
 
     Args:
         model: a functional or sequential Keras model, channels last.
@@ -77,7 +76,7 @@ def evaluate_part_agreement(
     peaks = TrainingPeaks()
     for maps, rows, own in forward(train, "training images"):
         places, strengths = peaks_of(maps, centers)
-        places = places if own is None else move(places, size, own)
+        places = places if own is None else move_points(places, size, own)
         own = size if own is None else own
         labels = train.labels[rows]
         peaks.update(places, train.landmarks[rows], strengths, labels, image_size=own)
@@ -85,7 +84,7 @@ def evaluate_part_agreement(
     found, sizes = [], []
     for maps, rows, own in forward(test, "test images"):
         points = np.asarray(test.landmarks[rows], "float64")
-        points = points if own is None else move(points, own, size)
+        points = points if own is None else move_points(points, own, size)
         found.append(_parts_at(maps, points, centers, weights))
         sizes.append(np.broadcast_to(size if own is None else own, (len(maps), 2)))
     return part_agreement(
@@ -103,7 +102,7 @@ def _parts_at(maps, points, centers, weights):
     found = np.full(points.shape[:2], -1)
     image, point = np.nonzero(np.isfinite(points).all(axis=-1))
     places = points[image, point]
-    # Centres lie on a grid, so the nearest is that in either direction.
+    # Centers lie on a grid, so the nearest is that in either direction.
     column = np.abs(centers[0, :, 0] - places[:, :1]).argmin(axis=1)
     row = np.abs(centers[:, 0, 1] - places[:, 1:]).argmin(axis=1)
     heights = np.maximum(maps[image, row, column], 0) @ weights

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_icnn.metrics import _checks
+from keras_icnn.metrics import _array_shapes as shapes
 from keras_icnn.metrics._location_instability import mean_or_nan
-from keras_icnn.metrics._top_images import facing, image_centre
+from keras_icnn.metrics._top_images import facing, image_center
 
 # Strengths of the ridge to choose from, as shares of the features' mean variance per image.
 _RIDGES = 10.0 ** np.arange(-6, 5)
@@ -62,10 +62,10 @@ class PeakTable:
 
     def update(self, peaks, landmarks, strengths=None, *, image_size):
         """Adds a batch; the arguments are those of `keypoint_regression`."""
-        peaks = _checks.as_peaks(peaks)
-        landmarks = _checks.as_landmarks(landmarks, len(peaks))
-        strengths = _checks.as_strengths(strengths, peaks.shape[:2])
-        size = np.broadcast_to(_checks.as_image_size(image_size, len(peaks)), (len(peaks), 2))
+        peaks = shapes.as_peaks(peaks)
+        landmarks = shapes.as_landmarks(landmarks, len(peaks))
+        strengths = shapes.as_strengths(strengths, peaks.shape[:2])
+        size = np.broadcast_to(shapes.as_image_size(image_size, len(peaks)), (len(peaks), 2))
         # Images without any landmark are of no use.
         known = np.isfinite(landmarks).all(-1).any(-1)
         self._places.append(relative_places(peaks, strengths, size)[known].astype("float32"))
@@ -74,7 +74,7 @@ class PeakTable:
 
     def arrays(self):
         """Places [images, filters, 2] and landmarks [images, landmarks, 2] as shares of the
-        image's width and height from its centre, and the sizes [images, 2]."""
+        image's width and height from its center, and the sizes [images, 2]."""
         if not self._places:
             raise ValueError("No images were given: call `update` first.")
         return tuple(
@@ -83,12 +83,12 @@ class PeakTable:
 
 
 def relative_places(peaks, strengths, size):
-    """Peaks as shares of the image's width and height from its centre, where silent filters are."""
-    return _relative(np.where(strengths[..., None] > 0, peaks, image_centre(size)[:, None]), size)
+    """Peaks as shares of the image's width and height from its center, where silent filters are."""
+    return _relative(np.where(strengths[..., None] > 0, peaks, image_center(size)[:, None]), size)
 
 
 def _relative(points, size):
-    return (points - image_centre(size)[:, None]) / size[:, None, ::-1]
+    return (points - image_center(size)[:, None]) / size[:, None, ::-1]
 
 
 def keypoint_regression(
@@ -110,7 +110,7 @@ def keypoint_regression(
 
     Per landmark, over the images that contain it: its place as a share of the image's width and
     height is regressed on the places of all filters' peaks (a filter that is silent is at the
-    image's centre), fitted on the training images, with the strength of the ridge chosen there by
+    image's center), fitted on the training images, with the strength of the ridge chosen there by
     leaving out one image at a time; the distance from the landmark on the test images, divided by
     the image's diagonal, is averaged.
 
@@ -130,7 +130,7 @@ def keypoint_regression(
         train_strengths, test_strengths: float [images, filters], the activation at the peak; 0 or
             less is silent. None: all fire.
         head: index of the landmark that gives facing, for `one bit`.
-        centers: float [h, w, 2], the units' centres, for `nearest unit` and for the random peaks
+        centers: float [h, w, 2], the units' centers, for `nearest unit` and for the random peaks
             (None: those are drawn from the whole image).
         input_size: (height, width) of the network's input, in whose pixels `centers` are; None:
             `image_size`. Needed where images differ in size.
@@ -149,7 +149,7 @@ def keypoint_regression(
     units = None
     if centers is not None:
         frame = image_size if input_size is None else input_size
-        units = relative_centers(centers, _checks.as_image_size(frame, name="input_size"))
+        units = relative_centers(centers, shapes.as_image_size(frame, name="input_size"))
     return regress(train, test, head=head, units=units, seed=seed)
 
 
@@ -258,8 +258,8 @@ def _unit_answers(y_test, units):
 
 
 def relative_centers(centers, input_size):
-    """Centres [units, 2] as shares of the input's width and height from its centre."""
-    centers = _checks.as_centers(centers)
+    """Centers [units, 2] as shares of the input's width and height from its center."""
+    centers = shapes.as_centers(centers)
     return _relative(centers.reshape(1, -1, 2), np.asarray(input_size, "float64")[None])[0]
 
 

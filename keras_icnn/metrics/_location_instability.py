@@ -53,8 +53,8 @@ def _deviation(records):
     distance = np.sqrt(x * x + y * y)
     n = kept.sum(axis=-1)
     distance = np.where(kept, distance, 0.0)
-    centred = np.where(kept, distance - (distance.sum(axis=-1) / np.maximum(n, 1))[:, None], 0.0)
-    variance = np.square(centred).sum(axis=-1) / np.maximum(n - 1, 1)
+    centered = np.where(kept, distance - (distance.sum(axis=-1) / np.maximum(n, 1))[:, None], 0.0)
+    variance = np.square(centered).sum(axis=-1) / np.maximum(n - 1, 1)
     return np.where(n >= 2, np.sqrt(variance), np.nan)
 
 
@@ -82,10 +82,10 @@ def location_instability(
     that over the filters (paper section 5.2.2, without the factor sqrt(2) of its Tables 3-6).
 
     Args:
-        peaks: float [images, filters, 2], (x, y) pixels of the centre of the peak unit.
+        peaks: float [images, filters, 2], (x, y) pixels of the center of the peak unit.
         landmarks: float [images, landmarks, 2], (x, y) pixels, NaN where absent.
         strengths: float [images, filters], the activation at the peak. A filter with 0 or less is
-            silent on the image: located at the image's centre and counted. None: all fire alike.
+            silent on the image: located at the image's center and counted. None: all fire alike.
         image_size: (height, width) in pixels, or [images, 2] where images differ in size.
         top: images per filter and landmark that count. Of equal strengths the earlier image does.
         image_ids: int [images], the order that "earlier" means; None: the order given.

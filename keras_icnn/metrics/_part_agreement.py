@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_icnn.metrics import _checks
+from keras_icnn import _arguments as check
+from keras_icnn.metrics import _array_shapes as shapes
 from keras_icnn.metrics._diversity import Alive, alive
 from keras_icnn.metrics._keypoint_regression import PeakTable, relative_places
 from keras_icnn.metrics._partitions import adjusted_rand_index, normalized_mutual_information
@@ -96,7 +97,7 @@ def part_agreement(parts_at, landmarks, *, parts, image_size, seed=0, groups=())
     Raises:
         ValueError: for wrong shapes, parts out of range, or fewer than three landmarks.
     """
-    landmarks = _checks.as_landmarks(landmarks, len(landmarks))
+    landmarks = shapes.as_landmarks(landmarks, len(landmarks))
     check_landmarks(landmarks.shape[1])
     parts = check_parts(parts)
     parts_at = np.asarray(parts_at)
@@ -113,7 +114,7 @@ def part_agreement(parts_at, landmarks, *, parts, image_size, seed=0, groups=())
             f"`parts_at` must lie from -1 (no part) to {parts - 1}. Received: values from "
             f"{labels.min()} to {labels.max()}"
         )
-    size = np.broadcast_to(_checks.as_image_size(image_size, len(landmarks)), (len(landmarks), 2))
+    size = np.broadcast_to(shapes.as_image_size(image_size, len(landmarks)), (len(landmarks), 2))
     table = np.zeros((parts + 1, landmarks.shape[1]), int)
     np.add.at(table, (labels, truth), 1)  # -1 is the last row
     drawn = np.random.default_rng(seed).integers(parts, size=len(truth))
@@ -131,9 +132,7 @@ def part_agreement(parts_at, landmarks, *, parts, image_size, seed=0, groups=())
 
 
 def check_parts(parts):
-    if parts != int(parts) or parts < 2:
-        raise ValueError(f"`parts` must be a whole number of at least 2. Received: parts={parts}")
-    return int(parts)
+    return check.whole_number(parts, "parts", "part_agreement", at_least=2)
 
 
 def check_landmarks(count):
@@ -162,7 +161,7 @@ def group_filters(peaks, strengths, *, parts, image_size, labels=None, seed=0):
     """Groups filters that peak at the same places into K parts.
 
     K-means over the filters: each is the row of its peaks in all images, as shares of the image's
-    width and height (where it is silent, the centre), so that filters are near one another where
+    width and height (where it is silent, the center), so that filters are near one another where
     their peaks are, image by image. The best of ten starts, by the sum of squares. Filters that
     fire on more than half of the images of no category belong to no part.
 
@@ -180,9 +179,9 @@ def group_filters(peaks, strengths, *, parts, image_size, labels=None, seed=0):
     Raises:
         ValueError: where fewer than K filters are left, or only K - 1 different ones.
     """
-    peaks = _checks.as_peaks(peaks)
-    strengths = _checks.as_strengths(strengths, peaks.shape[:2])
-    size = np.broadcast_to(_checks.as_image_size(image_size, len(peaks)), (len(peaks), 2))
+    peaks = shapes.as_peaks(peaks)
+    strengths = shapes.as_strengths(strengths, peaks.shape[:2])
+    size = np.broadcast_to(shapes.as_image_size(image_size, len(peaks)), (len(peaks), 2))
     labels = np.zeros(len(peaks), int) if labels is None else np.asarray(labels)
     living = [alive(strengths[labels == label])[0] for label in np.unique(labels)]
     return groups_of(relative_places(peaks, strengths, size), np.any(living, axis=0), parts, seed)
@@ -212,32 +211,32 @@ def groups_of(places, living, parts, seed=0):
 
 def _k_means(rows, k, rng):
     """(sum of squares, int [rows]): Lloyd's iterations from a start by k-means++."""
-    centres = rows[rng.integers(len(rows))][None]
-    while len(centres) < k:
-        nearest = _squares(rows, centres).min(axis=1)
-        # A row that is a centre already is never drawn: there are k different ones.
+    centers = rows[rng.integers(len(rows))][None]
+    while len(centers) < k:
+        nearest = _squares(rows, centers).min(axis=1)
+        # A row that is a center already is never drawn: there are k different ones.
         nearest[nearest <= 1e-12 * nearest.max()] = 0
         drawn = rng.choice(len(rows), p=nearest / nearest.sum())
-        centres = np.concatenate([centres, rows[drawn][None]])
+        centers = np.concatenate([centers, rows[drawn][None]])
     label = None
     for _ in range(_ROUNDS):
-        squares = _squares(rows, centres)
+        squares = _squares(rows, centers)
         before, label = label, squares.argmin(axis=1)
         for empty in np.setdiff1d(np.arange(k), label):
-            # The row farthest from its centre, of a group that has others, starts a new group.
+            # The row farthest from its center, of a group that has others, starts a new group.
             far = np.where(np.bincount(label, minlength=k)[label] > 1, squares.min(axis=1), -1)
             label[far.argmax()] = empty
             squares[far.argmax()] = 0
         if before is not None and (label == before).all():
             break
-        centres = np.stack([rows[label == j].mean(axis=0) for j in range(k)])
-    return float(np.square(rows - centres[label]).sum()), label
+        centers = np.stack([rows[label == j].mean(axis=0) for j in range(k)])
+    return float(np.square(rows - centers[label]).sum()), label
 
 
-def _squares(rows, centres):
-    """Squared distances [rows, centres]."""
-    cross = rows @ centres.T
-    squares = np.square(rows).sum(axis=1)[:, None] + np.square(centres).sum(axis=1) - 2 * cross
+def _squares(rows, centers):
+    """Squared distances [rows, centers]."""
+    cross = rows @ centers.T
+    squares = np.square(rows).sum(axis=1)[:, None] + np.square(centers).sum(axis=1) - 2 * cross
     return np.maximum(squares, 0)
 
 

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_icnn.metrics import _checks, _discs
-from keras_icnn.metrics._association import Regions, Rows, association_rates
+from keras_icnn import _arguments as check
+from keras_icnn.metrics import _array_shapes as shapes
+from keras_icnn.metrics import _bit_masks as bits
 from keras_icnn.metrics._location_instability import mean_or_nan
+from keras_icnn.metrics._part_association import Regions, Rows, association_rates
 
 IOU = 0.2
 
@@ -46,7 +48,7 @@ class PartInterpretability:
         images: how many images will come at most.
         part_masks: function of an image's number that gives bool [parts, height, width]; a part
             that is absent has an empty mask.
-        centers: [h, w, 2], (x, y) pixel of each unit's centre.
+        centers: [h, w, 2], (x, y) pixel of each unit's center.
         radius: of the round receptive field, in pixels.
         image_size: (height, width) of the masks.
         share: P(x > T_f).
@@ -54,14 +56,13 @@ class PartInterpretability:
     """
 
     def __init__(self, images, part_masks, centers, radius, image_size, *, share=0.005, iou=IOU):
-        self.centers = _checks.as_centers(centers)
-        self.image_size = _checks.as_image_size(image_size)
-        if not np.isfinite(radius) or radius <= 0:
-            raise ValueError(f"`radius` must be a positive number. Received: radius={radius}")
-        if not 0 < share < 1:
-            raise ValueError(f"`share` must lie between 0 and 1. Received: share={share}")
+        self.centers = shapes.as_centers(centers)
+        self.image_size = shapes.as_image_size(image_size)
+        where = "PartInterpretability"
+        radius = check.positive(radius, "radius", where, fix="See `occlusion_radius`.")
+        share = check.number(share, "share", where, above=0, below=1)
         self.part_masks = part_masks
-        self.radius = float(radius)
+        self.radius = radius
         self.share = share
         self.iou = iou
         self._units = self.centers.shape[0] * self.centers.shape[1]
@@ -85,7 +86,7 @@ class PartInterpretability:
 
     def update(self, maps, image_ids=None):
         """Adds maps [images, h, w, filters]; `image_ids` are the numbers `part_masks` knows."""
-        maps = _checks.as_maps(maps)
+        maps = shapes.as_maps(maps)
         if maps.shape[1:3] != self.centers.shape[:2]:
             raise ValueError(
                 "`maps` must have the height and width of `centers`, "
@@ -226,7 +227,7 @@ class PartInterpretability:
     def result(self):
         """The `InterpretabilityResult` of all batches so far."""
         group = self.detectors()
-        discs = _discs.pack_discs(self.centers.reshape(-1, 2), self.radius, self.image_size)
+        discs = bits.pack_discs(self.centers.reshape(-1, 2), self.radius, self.image_size)
         regions = Regions(discs, self.image_size)
         (rates,) = association_rates(self.part_masks, self._ids, regions, [group], self.iou)
         return self.finish(rates)
@@ -253,14 +254,14 @@ def part_interpretability(
 
     The threshold T_f has P(x > T_f) = `share` over all positions of all maps of filter f: it is
     the value of rank floor(share * images * h * w), counted from 0 at the highest, and valid units
-    lie strictly above it. Valid units are drawn as discs of `radius` around their centres; their
+    lie strictly above it. Valid units are drawn as discs of `radius` around their centers; their
     union on image I, S_f, is associated with part k where IoU(S_f, S_k) > `iou`. P_fk is the rate
     over the images that contain part k and P_f = max_k P_fk (paper section 5.2.1).
 
     Args:
         maps: float [images, h, w, filters], the filters' maps after ReLU and mask.
         part_masks: bool [images, parts, height, width]; an absent part has an empty mask.
-        centers: float [h, w, 2], (x, y) pixel of each unit's centre.
+        centers: float [h, w, 2], (x, y) pixel of each unit's center.
         radius: of the round receptive field, in pixels (see `occlusion_radius`).
         share: P(x > T_f).
         iou: association needs an intersection over union above this.
@@ -271,7 +272,7 @@ def part_interpretability(
     Raises:
         ValueError: for wrong shapes or a radius that is not positive.
     """
-    maps = _checks.as_maps(maps)
+    maps = shapes.as_maps(maps)
     part_masks = np.asarray(part_masks, dtype=bool)
     if part_masks.ndim != 4 or len(part_masks) != len(maps):
         raise ValueError(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_icnn import _arguments as check
 from keras_icnn.metrics._location_instability import columns_or_none, mean_or_nan
 from keras_icnn.metrics._top_images import TopImages
 
@@ -36,11 +37,14 @@ class PartTracking:
     """
 
     def __init__(self, image_size=None, top=100, *, head=None, strongest=30, fewest=10, store=None):
-        if not 2 <= fewest <= strongest:
-            raise ValueError(
-                "`strongest` must be at least `fewest`, and that at least 2. "
-                f"Received: strongest={strongest}, fewest={fewest}"
-            )
+        fewest = check.whole_number(fewest, "fewest", "PartTracking", at_least=2)
+        strongest = check.whole_number(
+            strongest,
+            "strongest",
+            "PartTracking",
+            at_least=fewest,
+            fix=f"`fewest` is {fewest}: take as many or more.",
+        )
         self.store = TopImages(image_size, top, head) if store is None else store
         self.strongest = strongest
         self.fewest = fewest
@@ -132,17 +136,17 @@ def part_tracking(
     """Share of a landmark's variance that is gone once its position is told from the peak's.
 
     `R2 = 1 - sum var(p_k - p(mu_hat)) / sum var(p_k)`, summed over both axes, in shares of the
-    image diagonal. Unlike instability, it is 0 for a detector that always answers the centre.
+    image diagonal. Unlike instability, it is 0 for a detector that always answers the center.
     Three ways: over the `top` images with the highest peak that contain the landmark; over the
     `strongest` of those on which the filter fires; and within facing, the variances pooled within
     the images whose head is left and right of the median, so that telling left from right is
     worth nothing.
 
     Args:
-        peaks: float [images, filters, 2], (x, y) pixels of the centre of the peak unit.
+        peaks: float [images, filters, 2], (x, y) pixels of the center of the peak unit.
         landmarks: float [images, landmarks, 2], (x, y) pixels, NaN where absent.
         strengths: float [images, filters], the activation at the peak; a silent filter (0 or less)
-            is located at the image's centre. None: all fire alike.
+            is located at the image's center. None: all fire alike.
         image_size: (height, width) in pixels, or [images, 2] where images differ in size.
         head: index of the landmark that gives facing; None leaves `r2_facing` undefined.
         top: images per filter and landmark that count.

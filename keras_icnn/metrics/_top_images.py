@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_icnn.metrics import _checks
+from keras_icnn import _arguments as check
+from keras_icnn.metrics import _array_shapes as shapes
 
 _LAST_ID = np.uint64(0xFFFFFFFF)
 # Merging costs a partition per filter and landmark, so batches are gathered first.
@@ -59,8 +60,8 @@ def facing(landmarks, head):
     return result
 
 
-def image_centre(image_size):
-    """(x, y) of the image's centre; pixel centres have whole numbers, so 111.5 of 224."""
+def image_center(image_size):
+    """(x, y) of the image's center; pixel centers have whole numbers, so 111.5 of 224."""
     size = np.asarray(image_size, dtype="float64")
     return (size[..., ::-1] - 1) / 2
 
@@ -70,7 +71,7 @@ class TopImages:
 
     Only images that contain the landmark compete. Equal strengths: the image with the lower number
     is kept, so the order of batches does not matter. A filter that is silent on an image (peak not
-    above 0) is located at the image's centre and counted.
+    above 0) is located at the image's center and counted.
 
     Args:
         image_size: (height, width) of the images in pixels.
@@ -79,10 +80,8 @@ class TopImages:
     """
 
     def __init__(self, image_size, top=100, head=None):
-        self.image_size = _checks.as_image_size(image_size)
-        if top < 2:
-            raise ValueError(f"`top` must be at least 2 images. Received: top={top}")
-        self.top = int(top)
+        self.image_size = shapes.as_image_size(image_size)
+        self.top = check.whole_number(top, "top", "TopImages", at_least=2)
         self.head = head
         self._filters = None
         self._keys = []
@@ -107,12 +106,12 @@ class TopImages:
             image_size: (height, width), or [images, 2] of them, where it differs from the class's.
         """
         self._records = {}
-        peaks = _checks.as_peaks(peaks)
+        peaks = shapes.as_peaks(peaks)
         images, filters = peaks.shape[:2]
-        landmarks = _checks.as_landmarks(landmarks, images)
-        strengths = _checks.as_strengths(strengths, (images, filters))
+        landmarks = shapes.as_landmarks(landmarks, images)
+        strengths = shapes.as_strengths(strengths, (images, filters))
         size = self.image_size if image_size is None else image_size
-        size = _checks.as_image_size(size, images)
+        size = shapes.as_image_size(size, images)
         # Images of different size have the corner in common, which is half a pixel from (0, 0).
         corner = 0.5 if size.ndim == 2 else 0.0
         size = np.broadcast_to(size, (images, 2))
@@ -131,7 +130,7 @@ class TopImages:
                 f"Received: peaks.shape={peaks.shape}, landmarks.shape={landmarks.shape}"
             )
         diagonal = np.hypot(size[:, 0], size[:, 1])
-        peaks = np.where(strengths[..., None] > 0, peaks, image_centre(size)[:, None])
+        peaks = np.where(strengths[..., None] > 0, peaks, image_center(size)[:, None])
         if not np.isfinite(peaks).all():
             raise ValueError(
                 "`peaks` must be finite where `strengths` is above 0. Received: NaN or infinity"

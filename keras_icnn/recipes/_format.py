@@ -10,9 +10,10 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keras_icnn.datasets import reader_names
 from keras_icnn.layers._filter_loss import NAMED, FilterLoss
 
-READERS = ("animal_part", "cub200", "pascal_part", "folder", "creatures")
+READERS = reader_names()
 TASKS = ("single-category", "multi-category")
 LOSSES = ("logistic", "softmax")
 SCHEDULES = ("cosine", "constant", "geometric")

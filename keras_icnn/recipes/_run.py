@@ -41,8 +41,6 @@ __all__ = [
     "summarize",
 ]
 
-# Arguments of readers that are folders below the data folder.
-_FOLDERS = ("images", "truth", "negatives")
 _KEY = ("recipe_sha256", "kind", "variant", "category", "seed")
 
 
@@ -307,13 +305,13 @@ class _Run:
         from keras_icnn import datasets
 
         data = self.recipe.data
-        reader = getattr(datasets, data.reader)
+        reader = datasets.reader(data.reader)
         with _mistakes_of("[data]"):
-            if data.reader == "creatures":
-                return reader(**data.arguments)
+            if not reader.needs_path:
+                return datasets.read(reader.name, **data.arguments)
             path = resolve(self.data_folder, data.path, "`path` in [data]")
             arguments = dict(data.arguments)
-            for name in _FOLDERS:
+            for name in reader.folders:
                 if isinstance(arguments.get(name), str):
                     arguments[name] = resolve(
                         self.data_folder, arguments[name], f"`arguments.{name}` in [data]"
@@ -323,7 +321,7 @@ class _Run:
                 arguments["negatives"] = resolve(
                     self.data_folder, data.negatives, "`negatives` in [data]"
                 )
-            return reader(path, **arguments)
+            return datasets.read(reader.name, path, **arguments)
 
     def _weights(self, variant):
         """What weights a variant begins with: a path, "imagenet" or None; and the file's sha256."""

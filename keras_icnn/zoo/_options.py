@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from keras_icnn import _arguments as check
+
 
 @dataclass
 class Options:
@@ -40,20 +42,7 @@ class Options:
                 "`keras.config.set_image_data_format('channels_last')`. Received: "
                 f"image_data_format={keras.config.image_data_format()!r}"
             )
-        self.classes = _positive_integer("classes", self.classes)
-        if self.new_filters is not None:
-            self.new_filters = _positive_integer("new_filters", self.new_filters)
-        if self.pooling not in (None, "avg", "max"):
-            raise ValueError(
-                f"`pooling` must be None, 'avg' or 'max'. Received: pooling={self.pooling!r}"
-            )
-        if self.normalization not in (None, "batch"):
-            raise ValueError(
-                "`normalization` must be 'batch' or None. "
-                f"Received: normalization={self.normalization!r}"
-            )
-        if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={self.dropout}")
+        self._check_values()
         if self.interpretable and not (self.interpret_top or self.extra_layer):
             raise ValueError(
                 "Nothing would be interpretable: leave `interpret_top` or `extra_layer` on. "
@@ -66,21 +55,35 @@ class Options:
         self._check_activation()
         self._check_shape()
 
+    def _check_values(self):
+        where, optional = self.name, {"optional": True}
+        self.classes = check.whole_number(self.classes, "classes", where, at_least=1)
+        self.new_filters = check.whole_number(
+            self.new_filters, "new_filters", where, at_least=1, **optional
+        )
+        self.pooling = check.choice(self.pooling, "pooling", where, ("avg", "max"), **optional)
+        self.normalization = check.choice(
+            self.normalization, "normalization", where, ("batch",), **optional
+        )
+        self.dropout = check.number(self.dropout, "dropout", where, at_least=0, below=1, **optional)
+
     def _check_weights(self):
         if self.weights is None or self.weights == "imagenet":
             pass
         elif isinstance(self.weights, (str, os.PathLike)):
             self.weights = os.fspath(self.weights)
             if not os.path.isfile(self.weights):
-                raise ValueError(
-                    "`weights` must be None, 'imagenet' or the path of a weights file (.npz, .h5, "
-                    f".weights.h5, .keras, .mat). No such file. Received: weights={self.weights!r}"
+                check.refuse(
+                    self.weights,
+                    "weights",
+                    self.name,
+                    "None, 'imagenet' or the path of a weights file",
+                    "There is no such file: give one that ends with .npz, .h5, .weights.h5, .keras "
+                    "or .mat.",
                 )
         else:
-            raise ValueError(
-                "`weights` must be None, 'imagenet' or the path of a weights file. "
-                f"Received: weights={self.weights!r}"
-            )
+            expectation = "None, 'imagenet' or the path of a weights file"
+            check.refuse(self.weights, "weights", self.name, expectation)
         if (
             self.weights == "imagenet"
             and self.include_top
@@ -101,17 +104,16 @@ class Options:
             keras.activations.get(self.classifier_activation)
         except (ValueError, TypeError) as error:
             raise ValueError(
-                "`classifier_activation` must be an activation's name, a callable or None (logits)."
-                f" Received: classifier_activation={self.classifier_activation!r}"
+                f"Argument `classifier_activation` of {self.name} must be an activation's name, a "
+                "callable or None. Received: "
+                f"classifier_activation={self.classifier_activation!r}. Use None for logits."
             ) from error
 
     def _check_shape(self):
         if self.input_tensor is not None:
             if not keras.utils.is_keras_tensor(self.input_tensor):
-                raise ValueError(
-                    "`input_tensor` must be a Keras tensor, the output of `keras.Input` or of a "
-                    f"layer. Received: input_tensor={self.input_tensor!r}"
-                )
+                fix = "Pass the output of `keras.Input` or of a layer."
+                check.refuse(self.input_tensor, "input_tensor", self.name, "a Keras tensor", fix)
             shape = tuple(self.input_tensor.shape[1:])
             if self.input_shape is not None and tuple(self.input_shape) != shape:
                 raise ValueError(
@@ -124,13 +126,13 @@ class Options:
             shape = (self.default_size, self.default_size, 3)
         else:
             shape = (None, None, 3)
-        if len(shape) != 3 or any(
-            n is not None and (isinstance(n, bool) or int(n) != n or n < 1) for n in shape
-        ):
-            raise ValueError(
-                "`input_shape` must be (height, width, channels). "
-                f"Received: input_shape={self.input_shape}"
-            )
+        if len(shape) != 3:
+            fix = "Write, for example, input_shape=(224, 224, 3)."
+            check.refuse(shape, "input_shape", self.name, "(height, width, channels)", fix)
+        shape = tuple(
+            check.whole_number(n, f"input_shape[{i}]", self.name, at_least=1, optional=True)
+            for i, n in enumerate(shape)
+        )
         if shape[-1] is None or (self.weights is not None and shape[-1] != 3):
             raise ValueError(
                 "`input_shape` must end with 3 channels when weights are loaded, and with a known "
@@ -144,10 +146,8 @@ class Options:
                 f"{self.default_size}, 3). Received: input_shape={shape}"
             )
         if any(n is not None and n < self.min_size for n in shape[:2]):
-            raise ValueError(
-                f"`input_shape` must be at least {self.min_size} x {self.min_size} for "
-                f"{self.name!r}. Received: input_shape={shape}"
-            )
+            expectation = f"at least {self.min_size} x {self.min_size}"
+            check.refuse(shape, "input_shape", self.name, expectation)
         self.input_shape = shape
 
     def input(self):
@@ -157,9 +157,3 @@ class Options:
             return tensor, tensor
         sources = keras.utils.get_source_inputs(self.input_tensor)
         return (sources[0] if len(sources) == 1 else sources), self.input_tensor
-
-
-def _positive_integer(argument, value):
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-        raise ValueError(f"`{argument}` must be an integer of at least 1. Received: {value!r}")
-    return value.__index__()

@@ -67,7 +67,10 @@ def test_single_category_by_select(animal_part_folder):
 
 
 def test_missing_folder_and_table_are_named(tmp_path, animal_part_folder):
-    with pytest.raises(FileNotFoundError, match=r"`path` must be an existing folder.*nowhere"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"Argument `path` of animal_part must be an existing folder.*nowhere",
+    ):
         animal_part(tmp_path / "nowhere")
     animal_part_folder.csv.unlink()
     with pytest.raises(FileNotFoundError, match=r"annotations.csv.*`path` must be the folder"):
@@ -83,12 +86,12 @@ def test_missing_folder_and_table_are_named(tmp_path, animal_part_folder):
         ("31 40", "31 40 1", 'line 2: `front_legs_size` must be two numbers, "width height"'),
         ("20 10", "20 0", "line 2: `head_size` must be positive. Received: '20 0'"),
         ("20 10", "", "line 2: `head_center` and `head_size` must both be given"),
-        ("60 50", "300 50", "line 2: the box of `head` lies outside the 224 x 224 picture"),
+        ("60 50", "300 50", "line 2: the box of `head` lies outside the 224 x 224 image"),
         (",test,", ",dev,", "line 2: `split` must be one of .* Received: 'dev'"),
         ("zebra", "", "line 2: `name` is empty"),
         (",31 40", "", "line 2: the number of cells differs"),
         ("31 40", "31 40,7", "line 2: the number of cells differs"),
-        ("z/1.jpg", "z/2.jpg", "line 3: `file` must name a picture once.*line 2"),
+        ("z/1.jpg", "z/2.jpg", "line 3: `file` must name an image once.*line 2"),
     ],
 )
 def test_a_bad_row_is_named_with_its_line(animal_part_folder, old, new, message):
@@ -121,7 +124,7 @@ def test_missing_pictures_are_found_up_front(animal_part_folder):
     for file in (animal_part_folder.root / "z").iterdir():
         file.unlink()
     (animal_part_folder.root / "z").rmdir()
-    with pytest.raises(FileNotFoundError, match=r"line 2: there is no.*1.jpg' \(3 of 6 pictures"):
+    with pytest.raises(FileNotFoundError, match=r"line 2: there is no.*1.jpg' \(3 of 6 images"):
         animal_part(animal_part_folder.root)
 
 
@@ -137,5 +140,5 @@ def test_damaged_pictures_are_named_when_decoded(animal_part_folder):
         data.test.image(0)
     assert data.test.part_masks(0)[0].any()  # masks need no picture
     file.unlink()
-    with pytest.raises(FileNotFoundError, match=r"There is no picture '.*z/1.jpg'"):
+    with pytest.raises(FileNotFoundError, match=r"There is no image '.*z/1.jpg'"):
         data.test.image(0)

@@ -126,7 +126,7 @@ def test_one_record_files(frogs):
 def test_categories_by_name_or_wnid(frogs):
     assert len(frogs.read(categories=["frog"]).test) == 3
     assert len(frogs.read(categories=["n01639765"]).test) == 3
-    with pytest.raises(ValueError, match=r"`categories` .*\['frog'\].*horse"):
+    with pytest.raises(ValueError, match=r"`categories` of animal_part .*\['frog'\].*horse"):
         frogs.read(categories=["horse"])
 
 
@@ -218,7 +218,7 @@ def test_a_part_of_wrong_type_and_an_on_error_of_another_name(frogs):
     frogs.write()
     with pytest.raises(ValueError, match=r"sample 1: `obj.bndbox` must hold"):
         frogs.read()
-    with pytest.raises(ValueError, match="`on_error` must be one of"):
+    with pytest.raises(ValueError, match="Argument `on_error` of animal_part must be one of"):
         frogs.read(on_error="ignore")
 
 
@@ -229,7 +229,9 @@ def test_without_pymatreader_the_error_names_the_extra(frogs, monkeypatch):
 
 
 def test_arguments_of_the_other_layout(animal_part_folder, tmp_path):
-    with pytest.raises(ValueError, match="`negatives` belongs to the published layout"):
+    with pytest.raises(
+        ValueError, match="`negatives` of animal_part must be left out for the compact layout"
+    ):
         animal_part(animal_part_folder.root, negatives=tmp_path)
 
 
@@ -241,6 +243,40 @@ def test_compact_layout_skips_when_asked(animal_part_folder):
     assert data.test.labels.tolist() == [0] and len(data.skipped) == 2
 
 
+def _compact_twin(frogs, root):
+    """The same frogs and negatives in the compact layout, written from their description."""
+    # File, split, crop, and centers and sizes of head and legs, counted from 0.
+    rows = [
+        ("00001.jpg", "test", (0, 0, 160, 120), "50 100,60 40,,"),
+        ("00002.jpg", "train", (10, 20, 122, 76), ",,10 200,20 30"),
+        ("00003.jpg", "test", (0, 0, 60, 60), "112 112,20 10,,"),
+        ("00005.jpg", "train", (0, 0, 100, 100), ",,,"),
+    ]
+    header = "file,name,split,head_center,head_size,front_legs_center,front_legs_size"
+    lines = [header]
+    for name, split, box, parts in rows:
+        image = Image.open(frogs.picture(int(name[:5]) - 1)).convert("RGB").crop(box)
+        (root / "frog").mkdir(parents=True, exist_ok=True)
+        image.resize((224, 224), Image.Resampling.BILINEAR).save(root / "frog" / name, quality=95)
+        lines.append(f"frog/{name},frog,{split},{parts}")
+    for name, split in (("00001.JPEG", "test"), ("00002.JPEG", "train")):
+        (root / "negatives").mkdir(exist_ok=True)
+        image = Image.open(frogs.root / "neg" / name).resize((224, 224), Image.Resampling.BILINEAR)
+        image.save(root / "negatives" / name, quality=95)
+        lines.append(f"negatives/{name},negative,{split},,,,")
+    (root / "annotations.csv").write_text("\n".join(lines) + "\n")
+    return animal_part(root)
+
+
+def test_generated_files_agree_with_the_compact_layout(published, tmp_path):
+    """The twin of the test below, on frogs of both MATLAB formats."""
+    rng = np.random.default_rng(0)
+    for i in range(5):
+        smooth = Image.fromarray(rng.integers(0, 256, (4, 5, 3), "uint8")).resize((160, 120))
+        smooth.save(published.picture(i), quality=95)
+    _check_agreement(published.read(), _compact_twin(published, tmp_path / "compact"), step=1)
+
+
 def test_real_files_agree_with_the_compact_layout(real_animal_part):
     fixtures = _SHARED / "fixtures"
     data = animal_part(
@@ -248,14 +284,19 @@ def test_real_files_agree_with_the_compact_layout(real_animal_part):
         truth=fixtures / "truth_mats",
         negatives=_SHARED / "animal_part" / "negatives",
     )
-    compact = real_animal_part.select(["negative", "frog", "turtle"])
-    assert data.class_names == compact.class_names and data.skipped == []
+    assert data.skipped == []
+    _check_agreement(data, real_animal_part.select(["negative", "frog", "turtle"]), step=10)
+
+
+def _check_agreement(data, compact, step):
+    assert data.class_names == compact.class_names
+    assert [name for name, _ in data.items()] == [name for name, _ in compact.items()]
     for split, mine in data.items():
         theirs = getattr(compact, split)
         mine, theirs = _by_name(mine), _by_name(theirs)
         assert mine.labels.tolist() == theirs.labels.tolist()
         np.testing.assert_array_equal(mine.landmarks, theirs.landmarks)
-        for i in np.flatnonzero(mine.labels)[::10]:
+        for i in np.flatnonzero(mine.labels)[::step]:
             assert (mine.part_masks(i) == theirs.part_masks(i)).all()
             # The compact files were compressed once more.
             assert np.abs(mine.image(i).astype(int) - theirs.image(i)).mean() < 8

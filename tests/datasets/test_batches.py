@@ -106,14 +106,35 @@ def test_cache_argument_reads_each_picture_once(numbered):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "`batch_size` must be a positive integer. Received: batch_size=0"),
+        (
+            {"batch_size": 0},
+            "Argument `batch_size` of PartDataset.batches .* at least 1. Received: batch_size=0",
+        ),
         ({"batch_size": 2.5}, "batch_size=2.5"),
-        ({"labels": "binary"}, "`labels` must be one of.*Received: labels='binary'"),
-        ({"seed": -1}, "`seed` must be a non-negative integer or None. Received: seed=-1"),
-        ({"epoch": -1}, "`epoch` must be a non-negative integer. Received: epoch=-1"),
-        ({"share": (2, 2)}, r"`share` must be \(index, count\).*Received: share=\(2, 2\)"),
-        ({"share": (0, 3)}, "must be a multiple of their number. Received: batch_size=4"),
-        ({"share": (0, 2), "batch_size": 12}, "Received: batch_size=12, for 10 pictures"),
+        (
+            {"labels": "binary"},
+            "`labels` of PartDataset.batches must be one of.*Received: labels='binary'",
+        ),
+        (
+            {"seed": -1},
+            "`seed` of PartDataset.batches must be a whole .* at least 0, or None. .*seed=-1",
+        ),
+        (
+            {"epoch": -1},
+            "`epoch` of PartBatches must be a whole number of at least 0. Received: epoch=-1",
+        ),
+        (
+            {"share": (2, 2)},
+            r"`share` of PartDataset.batches must be \(index, count\).*Received: share=\(2, 2\)",
+        ),
+        ({"share": (0,)}, r"Received: share=\(0,\)"),
+        ({"share": (0, 2.0)}, r"Received: share=\(0, 2.0\)"),
+        ({"shuffle": "yes"}, "`shuffle` of PartDataset.batches must be True or False"),
+        (
+            {"share": (0, 3)},
+            "must be a multiple of the number of processes, 3. Received: batch_size=4",
+        ),
+        ({"share": (0, 2), "batch_size": 12}, "must be at most 10.* Received: batch_size=12"),
     ],
 )
 def test_wrong_arguments_are_named(numbered, options, message):

@@ -127,25 +127,37 @@ def test_scale_makes_the_same_creatures_larger():
 
 def test_absent_splits_are_explained():
     assert [name for name, _ in creatures(3, 0, 2).items()] == ["train", "test"]
-    with pytest.raises(AttributeError, match=r"no `validation` split.*more than 0 pictures"):
+    with pytest.raises(AttributeError, match=r"no `validation` split.*more than 0 images"):
         _ = creatures(3, 0, 2).validation
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_train": -1}, "`n_train` must be a non-negative integer. Received: n_train=-1"),
-        ({"n_test": 1.5}, "`n_test` must be a non-negative integer"),
+        (
+            {"n_train": -1},
+            "Argument `n_train` of creatures must be a whole .* at least 0. Received: n_train=-1",
+        ),
+        ({"n_test": 1.5}, "`n_test` of creatures must be a whole number"),
         ({"n_train": 0, "n_validation": 0, "n_test": 0}, "must be above 0"),
-        ({"image_size": 16}, "`image_size` must be at least 32 pixels"),
-        ({"seed": -3}, "`seed` must be a non-negative integer. Received: seed=-3"),
-        ({"species": "fox"}, "`species` must be a list of different species.*'fox'"),
-        ({"species": ["wolf"]}, "Choose from .*'elephant'"),
-        ({"species": ["fox", "fox"]}, "different species"),
-        ({"species": []}, "different species"),
-        ({"scale": 0.4}, "`scale` must be two lengths.*Received: scale=0.4"),
-        ({"scale": (0.6, 0.4)}, "`scale` must be two lengths"),
-        ({"scale": (0.0, 0.4)}, "`scale` must be two lengths"),
+        (
+            {"image_size": 16},
+            "`image_size` of creatures must be .*, two whole numbers of at least 32",
+        ),
+        (
+            {"seed": -3},
+            "`seed` of creatures must be a whole number of at least 0. Received: seed=-3",
+        ),
+        (
+            {"species": "fox"},
+            "`species` of creatures must be a list of different names of .*'ram'.*species='fox'",
+        ),
+        ({"species": ["wolf"]}, "different names of .*'elephant'"),
+        ({"species": ["fox", "fox"]}, "different names"),
+        ({"species": []}, "different names"),
+        ({"scale": 0.4}, "`scale` of creatures must be two lengths.*Received: scale=0.4"),
+        ({"scale": (0.6, 0.4)}, "`scale` of creatures must be two lengths"),
+        ({"scale": (0.0, 0.4)}, "`scale` of creatures must be two lengths"),
     ],
 )
 def test_wrong_arguments_are_named(options, message):

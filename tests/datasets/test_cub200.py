@@ -16,48 +16,86 @@ _PARTS = ["back", "beak", "belly", "breast", "crown", "forehead", "left eye", "l
 _PARTS += ["left wing", "nape", "right eye", "right leg", "right wing", "tail", "throat"]
 
 
-def _numbers(name):
-    return np.loadtxt(_REAL / name, ndmin=2)
+def _numbers(root, name):
+    return np.loadtxt(root / name, ndmin=2)
 
 
-@pytest.fixture(scope="module")
-def real(tmp_path_factory):
-    """The data set's own text files; grey pictures that are just large enough for two species."""
+def _file_numbers(root):
+    """Image number by its file below `images`."""
+    lines = (root / "images.txt").read_text().splitlines()
+    return {name: int(number) for number, name in map(str.split, lines)}
+
+
+def _generated_annotations(root):
+    """Text files in the form of the data set's own: 30 birds of each of three species."""
+    rng = np.random.default_rng(0)
+    species = ((2, "002.Laysan_Albatross"), (117, "117.Clay_colored_Sparrow"))
+    species += ((200, "200.Common_Yellowthroat"),)
+    texts = {name: "" for name in ("images", "image_class_labels", "bounding_boxes")}
+    texts |= {"train_test_split": "", "parts/part_locs": ""}
+    texts["classes"] = "".join(f"{number} {name}\n" for number, name in species)
+    texts["parts/parts"] = "".join(f"{k} {name}\n" for k, name in enumerate(_PARTS, 1))
+    for i in range(1, 91):
+        number, name = species[(i - 1) // 30]
+        left, top = rng.integers(0, 60, 2)
+        width, height = rng.integers(60, 120, 2)
+        texts["images"] += f"{i} {name}/{name[4:]}_{i:04d}_{i}.jpg\n"
+        texts["image_class_labels"] += f"{i} {number}\n"
+        texts["bounding_boxes"] += f"{i} {left}.0 {top}.0 {width}.0 {height}.0\n"
+        texts["train_test_split"] += f"{i} {rng.integers(2)}\n"
+        for part in range(1, 16):
+            # Some lie outside of the box, some are not visible.
+            x, y = (left, top) + rng.uniform(-0.05, 1.05, 2) * (width, height)
+            seen = rng.random() < 0.85
+            place = f"{x:.1f} {y:.1f} 1" if seen else "0.0 0.0 0"
+            texts["parts/part_locs"] += f"{i} {part} {place}\n"
+    for name, text in texts.items():
+        (root / f"{name}.txt").parent.mkdir(exist_ok=True)
+        (root / f"{name}.txt").write_text(text)
+
+
+def _real_annotations(root):
     if not _REAL.is_dir():
         pytest.skip("CUB-200-2011's text files are not at ../shared/data/fixtures")
-    root = tmp_path_factory.mktemp("cub")
     shutil.copytree(_REAL, root, dirs_exist_ok=True)
-    boxes = _numbers("bounding_boxes.txt")
-    for line in (root / "images.txt").read_text().splitlines():
-        number, name = line.split()
+
+
+@pytest.fixture(scope="module", params=[_generated_annotations, _real_annotations])
+def annotated(tmp_path_factory, request):
+    """Text files, and gray images that are just large enough for two species."""
+    root = tmp_path_factory.mktemp("cub")
+    request.param(root)
+    boxes = _numbers(root, "bounding_boxes.txt")
+    for name, number in _file_numbers(root).items():
         if name[:3] in ("002", "200"):
             file = root / "images" / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            _, left, top, width, height = boxes[int(number) - 1].astype(int)
+            _, left, top, width, height = boxes[number - 1].astype(int)
             Image.new("L", (left + width, top + height)).save(file)
     return root
 
 
-def test_real_annotations(real):
-    data = cub200(real, categories=["Laysan_Albatross", "200.Common_Yellowthroat"])
+def test_annotations_against_the_tables(annotated):
+    data = cub200(annotated, categories=["Laysan_Albatross", "200.Common_Yellowthroat"])
     assert data.class_names == ["Laysan_Albatross", "Common_Yellowthroat"]
-    labels, split = _numbers("image_class_labels.txt")[:, 1], _numbers("train_test_split.txt")[:, 1]
+    labels = _numbers(annotated, "image_class_labels.txt")[:, 1]
+    split = _numbers(annotated, "train_test_split.txt")[:, 1]
     for label, number in enumerate((2, 200)):
         counts = [int((d.labels == label).sum()) for _, d in data.items()]
         n_train = int(split[labels == number].sum())
         assert counts[2] == (labels == number).sum() - n_train  # test
         assert counts[1] == n_train // 10 and counts[0] + counts[1] == n_train
-    _check_landmarks(data)
+    _check_landmarks(annotated, data)
 
 
-def _check_landmarks(data):
-    locations = _numbers("parts/part_locs.txt").reshape(-1, 15, 5)
-    boxes = _numbers("bounding_boxes.txt")[:, 1:]
-    numbers = dict(reversed(x.split()) for x in (_REAL / "images.txt").read_text().splitlines())
+def _check_landmarks(root, data):
+    locations = _numbers(root, "parts/part_locs.txt").reshape(-1, 15, 5)
+    boxes = _numbers(root, "bounding_boxes.txt")[:, 1:]
+    numbers = _file_numbers(root)
     seen = 0
     for _, split in data.items():
         for file, landmarks in zip(split.files, split.landmarks, strict=True):
-            i = int(numbers["/".join(file.split("/")[-2:])]) - 1
+            i = numbers["/".join(file.split("/")[-2:])] - 1
             parts, (left, top, width, height) = locations[i], boxes[i]
             heads = [p[2:4] for p in parts if p[4] and p[1] in _HEAD]
             expected = [
@@ -71,9 +109,9 @@ def _check_landmarks(data):
     assert seen > 2 * sum(len(d) for _, d in data.items())  # most landmarks are visible
 
 
-def test_one_class_with_all_landmarks_and_native_sizes(real):
+def test_one_class_with_all_landmarks_and_native_sizes(annotated):
     data = cub200(
-        real, image_size=None, landmarks="all", species=False, categories=["Laysan_Albatross"]
+        annotated, image_size=None, landmarks="all", species=False, categories=["Laysan_Albatross"]
     )
     assert data.class_names == ["bird"] and data.landmark_names == _PARTS
     assert data.image_size is None and data.part_names == []
@@ -83,13 +121,12 @@ def test_one_class_with_all_landmarks_and_native_sizes(real):
     assert sample.parts.shape == (0, *sample.image.shape[:2])
 
 
-def test_whole_pictures(real):
+def test_whole_pictures(annotated):
     options = dict(image_size=None, categories=["Laysan_Albatross"], landmarks=["tail"])
-    whole, cut = cub200(real, crop=False, **options), cub200(real, **options)
-    boxes = _numbers("bounding_boxes.txt")
-    numbers = dict(reversed(x.split()) for x in (_REAL / "images.txt").read_text().splitlines())
+    whole, cut = cub200(annotated, crop=False, **options), cub200(annotated, **options)
+    boxes, numbers = _numbers(annotated, "bounding_boxes.txt"), _file_numbers(annotated)
     for i in range(len(cut.test)):
-        left, top = boxes[int(numbers["/".join(cut.test.files[i].split("/")[-2:])]) - 1, 1:3]
+        left, top = boxes[numbers["/".join(cut.test.files[i].split("/")[-2:])] - 1, 1:3]
         moved = cut.test.landmarks[i, 0] + (left, top)
         if np.isfinite(moved).all():
             np.testing.assert_allclose(whole.test.landmarks[i, 0], moved, atol=1e-3)
@@ -251,13 +288,19 @@ def test_faulty_pictures(birds, spoil):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"landmarks": ["beak", "ear"]}, "`landmarks` must be names among"),
-        ({"landmarks": []}, "`landmarks` must be names among"),
-        ({"categories": ["Penguin"]}, "`categories` must be names of classes.txt"),
-        ({"validation_split": 0.7}, "`validation_split` must be a share"),
-        ({"validation_split": "some"}, "`validation_split` must be a share"),
-        ({"image_size": (0, 5)}, "`image_size` must be"),
-        ({"on_error": None}, "`on_error` must be"),
+        ({"landmarks": ["beak", "ear"]}, "`landmarks` of cub200 must be names among"),
+        ({"landmarks": []}, "`landmarks` of cub200 must be names among"),
+        ({"categories": ["Penguin"]}, "`categories` of cub200 must be names of classes.txt"),
+        (
+            {"validation_split": 0.7},
+            "`validation_split` of cub200 must be .* of at most 0.5. .*a share",
+        ),
+        (
+            {"validation_split": "some"},
+            "`validation_split` of cub200 must be .* of at most 0.5. .*a share",
+        ),
+        ({"image_size": (0, 5)}, "`image_size` of cub200 must be"),
+        ({"on_error": None}, "`on_error` of cub200 must be"),
     ],
 )
 def test_wrong_arguments(birds, options, message):

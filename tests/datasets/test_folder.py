@@ -81,12 +81,21 @@ def test_absent_splits_are_explained(photos):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"validation_split": 1.0}, "`validation_split` must be a share.*validation_split=1.0"),
-        ({"validation_split": float("nan")}, "`validation_split` must be a share"),
-        ({"image_size": (0, 4)}, r"`image_size` must be \(height, width\).*\(0, 4\)"),
-        ({"image_size": (4, 4, 3)}, r"`image_size` must be \(height, width\)"),
+        (
+            {"validation_split": 1.0},
+            "`validation_split` of folder must be .* below 1.*validation_split=1.0. It is",
+        ),
+        (
+            {"validation_split": float("nan")},
+            "`validation_split` of folder must be a finite number",
+        ),
+        ({"image_size": (0, 4)}, r"`image_size` of folder must be \(height, width\).*\(0, 4\)"),
+        ({"image_size": (4, 4, 3)}, r"`image_size` of folder must be \(height, width\)"),
         ({"image_size": "big"}, "Received: image_size='big'"),
-        ({"seed": 0.5}, "`seed` must be a non-negative integer. Received: seed=0.5"),
+        (
+            {"seed": 0.5},
+            "`seed` of folder must be a whole number of at least 0. Received: seed=0.5",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(photos, options, message):
@@ -95,12 +104,14 @@ def test_wrong_arguments_are_named(photos, options, message):
 
 
 def test_missing_and_empty_folders_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="`path` must be an existing folder"):
+    with pytest.raises(
+        FileNotFoundError, match="Argument `path` of folder must be an existing folder"
+    ):
         folder(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="must hold a folder a class"):
         folder(tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"empty', which holds none. Add pictures"):
+    with pytest.raises(ValueError, match=r"empty', which holds none. Add images"):
         folder(tmp_path)
 
 

@@ -1,6 +1,7 @@
 """Pascal-Part: real files against SciPy's own reading of them, generated ones with every fault."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -8,17 +9,59 @@ import scipy.io
 from mat_files import struct_array
 from PIL import Image
 
-from keras_icnn.datasets import pascal_part
+from keras_icnn.datasets import PartSplits, pascal_part
 from keras_icnn.datasets._pascal_merging import MERGED, PARTS
 
 _REAL = Path(__file__).parents[2] / ".." / "shared" / "data" / "fixtures" / "pascal_part"
 
 
-@pytest.fixture(scope="module")
-def real():
+class _Annotated(NamedTuple):
+    """A folder of annotations with their images, and what is read from it."""
+
+    root: Path
+    splits: PartSplits
+
+
+def _real_folder(root):
     if not _REAL.is_dir():
         pytest.skip("Pascal-Part files are not at ../shared/data/fixtures/pascal_part")
-    return pascal_part(_REAL)
+    return _REAL
+
+
+def _generated_folder(root):
+    """Ten animals in six files beside their images, a small bird, and a person."""
+    farm = Farm(root, images=".", annotations=".")
+    rng = np.random.default_rng(0)
+    files = {
+        "1": ("cat", "dog"),
+        "2": ("cow", "person", "cow"),
+        "3": ("horse",),
+        "4": ("sheep", "sheep", "bird"),
+        "5": ("bird", "small bird"),
+        "6": ("cat",),
+    }
+    for name, animals in files.items():
+        objects = []
+        for animal in animals:
+            left, top = rng.integers(0, 50, 2)
+            width, height = rng.integers(90, 130, 2)
+            width, height = (40, 30) if animal == "small bird" else (int(width), int(height) - 30)
+            box = (int(left), int(top), int(left) + width, int(top) + height)
+            parts = {}
+            for part in ("head", "neck", "torso", "reye", "tail"):
+                if animal != "person" and rng.random() < 0.8:
+                    x0, x1 = np.sort(rng.choice(np.arange(box[0], box[2]), 2, replace=False))
+                    y0, y1 = np.sort(rng.choice(np.arange(box[1], box[3]), 2, replace=False))
+                    parts[part] = (x0, y0, x1, y1)
+            objects.append((animal.split()[-1], box, parts))
+        farm.add(name, *objects)
+    return root
+
+
+@pytest.fixture(scope="module", params=[_generated_folder, _real_folder])
+def annotated(tmp_path_factory, request):
+    root = request.param(tmp_path_factory.mktemp("pascal"))
+    return _Annotated(root, pascal_part(root))
 
 
 def _animals_of(file):
@@ -35,35 +78,37 @@ def _animals_of(file):
             )
 
 
-def test_real_counts(real):
+def test_counts_against_the_annotations(annotated):
+    splits = annotated.splits
     expected, small = {}, 0
-    for file in _REAL.glob("*.mat"):
+    for file in annotated.root.glob("*.mat"):
         for name, mask, _ in _animals_of(file):
             rows, columns = np.nonzero(mask)
             if np.ptp(rows) + 1 and (np.ptp(rows) + 1) * (np.ptp(columns) + 1) >= 2500:
                 expected[name] = expected.get(name, 0) + 1
             else:
                 small += 1
-    got = {name: 0 for name in real.class_names}
-    for _, data in real.items():
+    got = {name: 0 for name in splits.class_names}
+    for _, data in splits.items():
         for label in data.labels:
-            got[real.class_names[label]] += 1
+            got[splits.class_names[label]] += 1
     assert {k: v for k, v in got.items() if v} == expected
-    assert len(real.skipped) == small == 1
+    assert len(splits.skipped) == small == 1
     assert sum(got.values()) == 10
-    assert real.class_names == ["bird", "cat", "cow", "dog", "horse", "sheep"]
+    assert splits.class_names == ["bird", "cat", "cow", "dog", "horse", "sheep"]
 
 
-def test_real_masks_and_landmarks(real):
+def test_masks_and_landmarks_against_the_annotations(annotated):
+    splits = annotated.splits
     seen = set()
-    for _, data in real.items():
+    for _, data in splits.items():
         for sample in data:
             name = data.class_names[sample.label]
             file = Path(sample.file).with_suffix(".mat")
             fits = [_fits(sample, *animal[1:]) for animal in _animals_of(file) if animal[0] == name]
             assert sum(fits) == 1
-            seen.add((file.name, fits.index(True)))
-    assert len(seen) >= 9
+            seen.add((file.name, name, fits.index(True)))
+    assert len(seen) == 10
 
 
 def _fits(sample, silhouette, parts):
@@ -93,14 +138,14 @@ def _fits(sample, silhouette, parts):
 class Farm:
     """Annotation files and pictures of 200 x 150 pixels in the published folders."""
 
-    def __init__(self, root, images="JPEGImages"):
+    def __init__(self, root, images="JPEGImages", annotations="Annotations_Part"):
         self.root = root
-        (root / "Annotations_Part").mkdir()
-        self.images = root / images
-        self.images.mkdir(parents=True)
+        self.annotations, self.images = root / annotations, root / images
+        for folder in (self.annotations, self.images):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def mat(self, name):
-        return self.root / "Annotations_Part" / f"{name}.mat"
+        return self.annotations / f"{name}.mat"
 
     def add(self, name, *objects, size=(200, 150)):
         Image.new("RGB", size, (90, 120, 150)).save(self.images / f"{name}.jpg")
@@ -265,7 +310,9 @@ def test_faults_name_the_file(farm, spoil):
 
 
 def test_wrong_arguments(farm, tmp_path):
-    with pytest.raises(ValueError, match="`categories` must be a list of animals"):
+    with pytest.raises(
+        ValueError, match=r"`categories` of pascal_part must be a list of different names of .*cow"
+    ):
         pascal_part(farm.root, categories=["zebra"])
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"no \.mat file"):

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 
 def _points(peaks, landmarks, strengths, image_size, f, k):
     """(strength, number, peak, landmark) of the images that contain landmark k."""
@@ -113,3 +115,44 @@ def diversity(peaks, strengths, image_size):
                     total += math.dist(peaks[i][f], peaks[i][g])
                     pairs += 1
     return total / pairs / math.hypot(*image_size)
+
+
+def r2(peaks, landmarks):
+    """Plain R2 of answers [images, 2] to points [images, 2]: all images, in pixels."""
+    residual, points = np.asarray(landmarks) - peaks, np.asarray(landmarks)
+    return 1 - residual.var(axis=0).sum() / points.var(axis=0).sum()
+
+
+def occlusion_radius(maps_of, images, centers, stride, patch):
+    """The radius by occlusion: one image, filter and place of the patch at a time."""
+    images = np.asarray(images, "float32")
+    height, width = images.shape[1:3]
+    rows = list(range(0, height - patch + 1, stride))
+    columns = list(range(0, width - patch + 1, stride))
+    filters = {}
+    for image in images:
+        plain = maps_of(image[None])[0]
+        covered = {}
+        for i, top in enumerate(rows):
+            for j, left in enumerate(columns):
+                covered[i, j] = image.copy()
+                covered[i, j][top : top + patch, left : left + patch] = image.mean(axis=(0, 1))
+        maps = dict(zip(covered, maps_of(np.stack(list(covered.values()))), strict=True))
+        for f in range(plain.shape[-1]):
+            y, x = np.unravel_index(plain[..., f].argmax(), plain.shape[:2])
+            if plain[y, x, f] <= 0:
+                continue
+            row = np.argmin([abs(top + (patch - 1) / 2 - centers[y, x, 1]) for top in rows])
+            column = np.argmin([abs(left + (patch - 1) / 2 - centers[y, x, 0]) for left in columns])
+            for (i, j), found in maps.items():
+                change = abs(found[y, x, f] - plain[y, x, f])
+                filters.setdefault(f, {}).setdefault((i - row, j - column), []).append(change)
+    radii = []
+    for changes in filters.values():
+        # Offsets that fewer than half of the images reach say little.
+        enough = max(max(map(len, changes.values())) / 2, 1)
+        means = [np.mean(c) if len(c) >= enough else 0.0 for c in changes.values()]
+        if max(means) > 0:
+            cells = sum(m >= max(means) / 2 for m in means)
+            radii.append(math.sqrt(cells * stride * stride / math.pi))
+    return float(np.median(radii))

@@ -163,19 +163,43 @@ def test_landmarks_that_change_places_are_not_told_apart(squares, rng):
     assert abs(result.ari) < 0.1
 
 
-def test_cub_landmarks_and_what_a_grid_tells():
-    """All 15 points of CUB-200-2011: a perfect labelling is 1, a grid far from it, chance 0."""
+def _cub_landmarks():
     if not _CUB.is_dir():
         pytest.skip("CUB-200-2011's text files are not at ../shared/data/fixtures")
     locations = np.loadtxt(_CUB / "parts" / "part_locs.txt").reshape(-1, 15, 5)[::20]
     boxes = np.loadtxt(_CUB / "bounding_boxes.txt")[::20, 1:]
     landmarks = (locations[..., 2:4] - boxes[:, None, :2]).astype("float64")
     landmarks[locations[..., 4] == 0] = np.nan
-    sizes = boxes[:, [3, 2]]
-    groups = np.array([0, 1, 2, 2, 1, 1, 1, 3, 4, 1, 1, 3, 4, 5, 2])
-    parts_at = np.broadcast_to(groups, landmarks.shape[:2])
+    return landmarks, boxes[:, [3, 2]]
+
+
+# Of the 15 points of CUB-200-2011, which belong together.
+_GROUPS = np.array([0, 1, 2, 2, 1, 1, 1, 3, 4, 1, 1, 3, 4, 5, 2])
+
+
+def _generated_birds():
+    """400 birds that look left or right: each group of points around a place of its own."""
+    rng = np.random.default_rng(0)
+    places = np.array([[0.5, 0.3], [0.2, 0.2], [0.35, 0.6], [0.5, 0.8], [0.6, 0.5], [0.85, 0.6]])
+    points = places[_GROUPS] + rng.normal(0, 0.06, (400, 15, 2))
+    points[::2, :, 0] = 1 - points[::2, :, 0]
+    sizes = rng.integers(100, 300, (400, 2)).astype("float64")
+    landmarks = points * sizes[:, None, ::-1]
+    landmarks[rng.uniform(size=(400, 15)) < 0.2] = np.nan
+    return landmarks, sizes
+
+
+@pytest.mark.parametrize("birds", [_generated_birds, _cub_landmarks])
+def test_points_of_birds_and_what_a_grid_tells(birds):
+    """All 15 points of CUB-200-2011: a perfect labelling is 1, a grid far from it, chance 0."""
+    landmarks, sizes = birds()
+    parts_at = np.broadcast_to(_GROUPS, landmarks.shape[:2])
     result = metrics.part_agreement(parts_at, landmarks, parts=6, image_size=sizes)
-    assert result.table.sum() == int(locations[..., 4].sum())
+    assert result.table.sum() == np.isfinite(landmarks[..., 0]).sum()
+    # Which point it is tells the group: I = H(groups), from the counts alone.
+    counts = np.isfinite(landmarks[..., 0]).sum(axis=0)
+    groups = _entropy(np.bincount(_GROUPS, counts))
+    assert result.nmi == pytest.approx(2 * groups / (groups + _entropy(counts)))
     # Points that belong together share a part: between the grid and perfect labels.
     assert result.trivial["perfect labels"] == (1.0, 1.0)
     assert result.trivial["grid of cells"][0] < result.nmi < 1

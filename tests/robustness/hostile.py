@@ -213,7 +213,7 @@ def sparse_file(path, size):
 
 
 def image(path):
-    from keras_icnn.datasets._files import read_image
+    from keras_icnn.datasets._image_files import read_image
 
     return read_image(path, (32, 32))
 

@@ -12,15 +12,19 @@ SMALL = (67, 67, 3)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"classes": 0}, r"`classes`.*Received: 0"),
-        ({"classes": 2.5}, r"`classes`.*Received: 2.5"),
+        (
+            {"classes": 0},
+            r"Argument `classes` of vgg16.* must be a whole number .*Received: classes=0",
+        ),
+        ({"classes": 2.5}, r"`classes`.*Received: classes=2.5"),
         ({"classes": True}, "`classes`"),
         ({"pooling": "sum"}, r"`pooling`.*'sum'"),
-        ({"input_shape": (8, 8, 3)}, r"`input_shape` must be at least 32 x 32"),
-        ({"input_shape": (64, 64)}, r"`input_shape` must be \(height, width, channels\)"),
+        ({"input_shape": (8, 8, 3)}, r"`input_shape` of vgg16.* must be at least 32 x 32"),
+        ({"input_shape": (64, 64)}, r"`input_shape` of .* must be \(height, width, channels\)"),
+        ({"input_shape": (64, 64.5, 3)}, r"`input_shape\[1\]` of vgg16.* must be a whole number"),
         ({"input_shape": (None, 64, 3)}, r"static height and width: pass `input_shape`"),
         ({"include_top": False}, r"static height and width: pass `input_shape`.*224"),
-        ({"weights": "imagnet"}, r"`weights`.*No such file.*'imagnet'"),
+        ({"weights": "imagnet"}, r"`weights`.*'imagnet'.*no such file"),
         ({"weights": 3}, r"`weights`.*Received: weights=3"),
         ({"weights": "imagenet", "classes": 10, "new_head": False}, "`new_head=True`"),
         ({"weights": "imagenet", "input_shape": (64, 64, 1)}, "3 channels when weights"),
@@ -28,7 +32,7 @@ SMALL = (67, 67, 3)
         ({"normalization": "layer"}, r"`normalization`.*'layer'"),
         ({"dropout": 1.0}, r"`dropout`.*1.0"),
         ({"new_filters": -1}, r"`new_filters`.*-1"),
-        ({"input_tensor": np.zeros((1, 64, 64, 3))}, "`input_tensor` must be a Keras tensor"),
+        ({"input_tensor": np.zeros((1, 64, 64, 3))}, "`input_tensor` of .* must be a Keras tensor"),
         ({"extra_layer": False, "interpret_top": False}, "Nothing would be interpretable"),
     ],
 )

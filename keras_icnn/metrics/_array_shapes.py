@@ -58,7 +58,7 @@ def as_centers(centers):
     if centers.ndim != 3 or centers.shape[-1] != 2:
         raise ValueError(
             "`centers` must have shape [height, width, 2] with the (x, y) pixel of every unit's "
-            "centre, as in `receptive_field(model, layer).centers`. "
+            "center, as in `receptive_field(model, layer).centers`. "
             f"Received: centers.shape={centers.shape}"
         )
     return centers

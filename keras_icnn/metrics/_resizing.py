@@ -1,14 +1,14 @@
-"""Points and masks between a picture's own pixels and those of the network's input.
+"""Points and masks between an image's own pixels and those of the network's input.
 
-A picture of `w` pixels that is resized to `W` moves `x` to `(x + 1/2) W / w - 1/2`: pixel centres
+An image of `w` pixels that is resized to `W` moves `x` to `(x + 1/2) W / w - 1/2`: pixel centers
 have whole numbers.
 """
 
 import numpy as np
 
 
-def move(points, source, target):
-    """Points [images, ..., 2], (x, y), from pictures of size `source` to ones of size `target`.
+def move_points(points, source, target):
+    """Points [images, ..., 2], (x, y), from images of size `source` to ones of size `target`.
 
     Either size is (height, width) or [images, 2].
     """

@@ -2,8 +2,13 @@
 
 import numpy as np
 
+from keras_icnn import _arguments as check
+from keras_icnn.metrics._measured_classes import find_background
+from keras_icnn.metrics._resizing import resize_image
 from keras_icnn.models._map_reading import MapReader, peaks_of
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
+
+_OCCLUDED_IMAGES = 20
 
 
 def occlusion_radius(
@@ -21,8 +26,8 @@ def occlusion_radius(
     """Radius of the round receptive field shared by all filters of a layer.
 
     After Zhou et al., "Object detectors emerge in deep scene CNNs" (2015), the paper's [38]: a
-    square patch of the image's mean colour is moved over each image; the discrepancy map of a
-    filter is the absolute change of its activation at the unit of its peak, recentred on the peak
+    square patch of the image's mean color is moved over each image; the discrepancy map of a
+    filter is the absolute change of its activation at the unit of its peak, recentered on the peak
     and averaged over the images on which the filter fires. The filter's radius is that of the
     disc whose area is the map's at half its maximum; the result is the median over the filters.
 
@@ -43,6 +48,8 @@ def occlusion_radius(
     Raises:
         ValueError: if no filter fires on any of the images, or there are none.
     """
+    stride = check.whole_number(stride, "stride", "occlusion_radius", at_least=1)
+    patch = check.whole_number(patch, "patch", "occlusion_radius", at_least=1)
     images = np.asarray(images, dtype="float32")
     if images.ndim != 4 or len(images) == 0:
         raise ValueError(
@@ -53,7 +60,7 @@ def occlusion_radius(
         reader = MapReader(model, layer, batch_size)
     if receptive_field is None:
         receptive_field = compute_receptive_field(model, reader.layer, input_size=images.shape[1:3])
-    total, seen = recentred_discrepancies(
+    total, seen = recentered_discrepancies(
         reader, images, receptive_field.centers, stride=stride, patch=patch, verbose=verbose
     )
     mean = mean_discrepancy(total, seen)
@@ -66,13 +73,34 @@ def occlusion_radius(
     return float(np.median(disc_radius(mean, stride)[highest > 0]))
 
 
-def recentred_discrepancies(reader, images, centers, *, stride, patch, filters_of=None, verbose=0):
+def occlusion_images(dataset, classes=None, input_size=None):
+    """The images to measure `occlusion_radius` on: 20, spread over those of the classes.
+
+    Args:
+        dataset: a `PartDataset`.
+        classes: labels; None: all but the background.
+        input_size: (height, width) to resize them to; needed where images differ in size.
+
+    Returns:
+        float32 [images, height, width, 3].
+    """
+    if classes is None:
+        classes = np.setdiff1d(dataset.labels, [find_background(dataset.class_names)])
+    positives = np.flatnonzero(np.isin(dataset.labels, classes))
+    some = positives[:: max(1, len(positives) // _OCCLUDED_IMAGES)][:_OCCLUDED_IMAGES]
+    images = [dataset[int(i)].image for i in some]
+    if input_size is not None:
+        images = [resize_image(image, input_size) for image in images]
+    return np.stack(images).astype("float32")
+
+
+def recentered_discrepancies(reader, images, centers, *, stride, patch, filters_of=None, verbose=0):
     """Discrepancy maps of all filters, each moved so that the filter's peak is in the middle.
 
     Args:
         reader: function of a batch of images that gives (maps, ...), with a `batch_size`.
         images: float `[images, height, width, channels]`.
-        centers: float `[h, w, 2]`, (x, y) pixel of each unit's centre.
+        centers: float `[h, w, 2]`, (x, y) pixel of each unit's center.
         stride, patch: as in `occlusion_radius`.
         filters_of: bool `[images, filters]`, whose maps each image counts for; None: those that
             fire on it.
@@ -141,12 +169,12 @@ def _nearest(places, values):
 
 def _occlusions(reader, image, rows, columns, patch):
     """Maps [n, units, filters] of the image with the patch at every place, batch by batch."""
-    colour = image.mean(axis=(0, 1))
+    color = image.mean(axis=(0, 1))
     places = [(y, x) for y in rows for x in columns]
     for first in range(0, len(places), reader.batch_size):
         mine = places[first : first + reader.batch_size]
         batch = np.repeat(image[None], len(mine), axis=0)
         for occluded, (y, x) in zip(batch, mine, strict=True):
-            occluded[y : y + patch, x : x + patch] = colour
+            occluded[y : y + patch, x : x + patch] = color
         maps, _ = reader(batch)
         yield maps.reshape(len(maps), -1, maps.shape[-1])

@@ -1,24 +1,25 @@
-"""What the readers of annotated objects share: pictures by row, negatives, and their splits."""
+"""What the readers of annotated objects share: a row an object, negatives, and their splits."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_icnn.datasets._alternating_split import TEST, TRAIN, VALIDATION, alternating_split
 from keras_icnn.datasets._crop import Crop
-from keras_icnn.datasets._files import existing_folder, pictures_in, read_image
-from keras_icnn.datasets._part_dataset import PartDataset, PartSplits
-from keras_icnn.datasets._protocol import TEST, TRAIN, VALIDATION, alternating_split
+from keras_icnn.datasets._image_files import existing_folder, images_in, read_image
+from keras_icnn.datasets._part_dataset import PartDataset
+from keras_icnn.datasets._part_splits import PartSplits
 
 NEGATIVE = "negative"
 
 
-class Picture(NamedTuple):
+class ObjectRow(NamedTuple):
     """A row of a data set: one object, or one negative.
 
     Attributes:
-        file: The picture's file.
+        file: The image's file.
         category: Name of its class.
-        crop: `Crop`, or `None` for the whole picture.
+        crop: `Crop`, or `None` for the whole image.
         landmarks: float `[landmarks, 2]`, `(x, y)` in the crop; `None`: none.
         parts: What the reader's `masks` needs to make the part masks; `None`: no part.
         split: `"train"`, `"validation"` or `"test"`.
@@ -32,56 +33,57 @@ class Picture(NamedTuple):
     split: str
 
 
-def negatives_in(folder, policy):
-    """The `Picture`s of a folder of negatives, whole, half of them for `test`.
+def negatives_in(folder, where, policy):
+    """The rows of a folder of negatives, whole, half of them for `test`.
 
     Raises:
         FileNotFoundError: When the folder is missing.
-        ValueError: When it holds no picture.
+        ValueError: When it holds no image.
     """
-    folder = existing_folder(folder, "negatives")
-    files = pictures_in(folder)
+    folder = existing_folder(folder, where, "negatives")
+    files = images_in(folder)
     if not files:
         raise ValueError(
-            f"`negatives` must be a folder of pictures. Received: '{folder}', which holds none."
+            f"Argument `negatives` of {where} must be a folder of images. Received: '{folder}', "
+            "which holds none. Add images, or leave it out."
         )
     files = [f for f, usable in zip(files, policy.readable(files), strict=True) if usable]
     splits = alternating_split(np.ones(len(files)))
     return [
-        Picture(file, NEGATIVE, None, None, None, split)
+        ObjectRow(file, NEGATIVE, None, None, None, split)
         for file, split in zip(files, splits, strict=True)
     ]
 
 
 def build_splits(
-    pictures, *, class_names, landmark_names, part_names, image_size, masks, policy, path, note
+    rows, *, class_names, landmark_names, part_names, image_size, masks, policy, path, note
 ):
-    """`PartSplits` of the pictures, each in its split.
+    """`PartSplits` of the rows, each in its split.
 
     Args:
-        pictures: list of `Picture`.
+        rows: list of `ObjectRow`.
         class_names: Every class, in the order of the labels.
         landmark_names, part_names: Names.
         image_size: `(height, width)` or `None`.
-        masks: Function of a `Picture` that has parts; bool `[parts, height, width]`. `None`: the
+        masks: Function of a `ObjectRow` that has parts; bool `[parts, height, width]`. `None`: the
             data set has no parts.
         policy: The reader's `ErrorPolicy`, whose findings are reported.
         path, note: For messages.
 
     Raises:
-        ValueError: When there is no picture.
+        ValueError: When there is no image.
     """
-    if not pictures:
+    if not rows:
         raise ValueError(
-            f"'{path}' holds no picture that can be used. "
+            f"'{path}' holds no image that can be used. "
             + (f"For one: {policy.left_out[0].reason}" if policy.left_out else "")
         )
     splits = {}
     for split in (TRAIN, VALIDATION, TEST):
-        rows = [picture for picture in pictures if picture.split == split]
-        if rows:
+        mine = [row for row in rows if row.split == split]
+        if mine:
             splits[split] = _dataset(
-                rows, class_names, landmark_names, part_names, image_size, masks
+                mine, class_names, landmark_names, part_names, image_size, masks
             )
     policy.report(path)
     return PartSplits(**splits, note=note, skipped=policy.left_out)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_icnn.metrics import _discs
+from keras_icnn.metrics import _bit_masks as bits
 
 # NumPy lets go of the interpreter's lock in what is done here.
 _THREADS = min(4, os.cpu_count() or 1)
@@ -30,9 +30,9 @@ class Regions:
     def __init__(self, discs, image_size, extra=()):
         self.image_size = tuple(int(n) for n in image_size)
         packed = [] if discs is None else [discs]
-        packed += [_discs.pack(mask)[None] for mask in extra]
+        packed += [bits.pack(mask)[None] for mask in extra]
         self.packed = np.concatenate(packed)
-        self.area = _discs.popcount(self.packed)
+        self.area = bits.popcount(self.packed)
 
 
 class Rows(NamedTuple):
@@ -73,8 +73,8 @@ def association_rates(part_masks, image_ids, regions, groups, iou):
         present = masks.any(axis=(1, 2))
         if not present.any():
             return present, None
-        parts = _discs.pack(masks[present])
-        overlap = _discs.overlaps(regions.packed, parts)
+        parts = bits.pack(masks[present])
+        overlap = bits.overlaps(regions.packed, parts)
         return present, [
             _associated(regions, rows(place), parts, overlap, iou) for _, rows in groups
         ]
@@ -98,7 +98,7 @@ def _associated(regions, rows, parts, overlap, iou):
     """(detectors, bool [detectors, parts]); `overlap` [regions, parts] in pixels."""
     if not len(rows.detectors):
         return rows.detectors, np.zeros((0, len(parts)), bool)
-    part_area = _discs.popcount(parts)
+    part_area = bits.popcount(parts)
     overlap = overlap[rows.members]
     area = regions.area[rows.members]
     # The union's area lies between that of the largest member and the sum; so does its overlap.
@@ -113,8 +113,8 @@ def _associated(regions, rows, parts, overlap, iou):
         lengths = ends - rows.starts
         members = rows.members[np.repeat(undecided, lengths)]
         starts = np.append(0, np.cumsum(lengths[undecided])[:-1])
-        drawn = _discs.unions(regions.packed, members, starts)
-        certain[undecided] = _discs.iou(drawn, parts) > iou
+        drawn = bits.unions(regions.packed, members, starts)
+        certain[undecided] = bits.iou(drawn, parts) > iou
     return rows.detectors, certain
 
 

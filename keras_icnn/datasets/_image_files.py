@@ -1,12 +1,15 @@
-"""Reading pictures from files, with errors that name the file."""
+"""Reading images from files, with errors that name the file."""
 
 import contextlib
+import numbers
 import os
 import stat
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from keras_icnn import _arguments as check
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -16,7 +19,7 @@ _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
 @contextlib.contextmanager
 def _opened(file):
-    """A picture, not decoded yet; turns what Pillow raises into errors that name the file."""
+    """An image, not decoded yet; turns what Pillow raises into errors that name the file."""
     try:
         if not stat.S_ISREG(os.stat(file).st_mode):
             raise ValueError("it is not a regular file")
@@ -31,11 +34,11 @@ def _opened(file):
             yield image
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"There is no picture '{file}'. Restore the file, or remove it from the data set."
+            f"There is no image '{file}'. Restore the file, or remove it from the data set."
         ) from None
     except Exception as error:  # A damaged file fails in as many ways as it can be damaged.
         raise OSError(
-            f"The picture '{file}' cannot be decoded: {error}. Restore the file from its "
+            f"The image '{file}' cannot be decoded: {error}. Restore the file from its "
             "source, or remove it from the data set."
         ) from error
 
@@ -47,7 +50,7 @@ def read_image(file, size=None, box=None):
         file: Path.
         size: `(height, width)` to resize to (bilinear), or `None`.
         box: `(left, top, right, bottom)` to cut out before, pixels of the file, the last two
-            exclusive. EXIF data that turn the picture are then left alone: boxes are given in
+            exclusive. EXIF data that turn the image are then left alone: boxes are given in
             the pixels as they are stored.
 
     Returns:
@@ -55,7 +58,7 @@ def read_image(file, size=None, box=None):
 
     Raises:
         FileNotFoundError: When there is no such file.
-        OSError: When it is not a complete picture.
+        OSError: When it is not a complete image.
     """
     with _opened(file) as image:
         image.load()
@@ -69,18 +72,18 @@ def read_image(file, size=None, box=None):
 
 
 def stored_size(file):
-    """`(height, width)` of a picture as it is stored, from its first bytes.
+    """`(height, width)` of an image as it is stored, from its first bytes.
 
     Raises:
         FileNotFoundError: When there is no such file.
-        OSError: When it is not a picture.
+        OSError: When it is not an image.
     """
     with _opened(file) as image:
         return image.size[1], image.size[0]
 
 
-def pictures_in(folder):
-    """Paths of the pictures in one folder (not below it), sorted, hidden files left out."""
+def images_in(folder):
+    """Paths of the images in one folder (not below it), sorted, hidden files left out."""
     return sorted(
         entry.path
         for entry in os.scandir(folder)
@@ -88,8 +91,8 @@ def pictures_in(folder):
     )
 
 
-def existing_folder(path, argument="path"):
-    """`path`, given as `argument`, as a `Path`.
+def existing_folder(path, where, argument="path"):
+    """`path`, given to `where` as `argument`, as a `Path`.
 
     Raises:
         FileNotFoundError: When it is not a folder.
@@ -97,26 +100,18 @@ def existing_folder(path, argument="path"):
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"`{argument}` must be an existing folder. Received: {argument}='{os.fspath(path)}'. "
-            "Correct the path, or put the data there."
+            f"Argument `{argument}` of {where} must be an existing folder. Received: "
+            f"{argument}='{os.fspath(path)}'. Correct the path, or put the data there."
         )
     return folder
 
 
-def checked_size(image_size):
-    """`(height, width)` as integers, from a pair or one number.
+def checked_size(image_size, where, *, at_least=1, optional=False):
+    """`(height, width)` as integers, from a pair or one number (or `None`, if that may be).
 
     Raises:
-        ValueError: When it is neither.
+        ValueError: For anything else.
     """
-    try:
-        size = (image_size, image_size) if np.isscalar(image_size) else tuple(image_size)
-        height, width = (int(n) for n in size)
-        if (height, width) == tuple(size) and height >= 1 and width >= 1:
-            return height, width
-    except (TypeError, ValueError):
-        pass
-    raise ValueError(
-        "`image_size` must be (height, width) in pixels, positive integers. "
-        f"Received: image_size={image_size!r}. Write, for example, image_size=(224, 224)."
-    )
+    size = (image_size, image_size) if isinstance(image_size, numbers.Number) else image_size
+    fix = "Write, for example, image_size=(224, 224)."
+    return check.size(size, "image_size", where, at_least=at_least, optional=optional, fix=fix)

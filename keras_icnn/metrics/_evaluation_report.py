@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from keras_icnn import _arguments as check
 from keras_icnn._files.csv_file import write_csv
 
 # Column of the text table: (key in `values`, heading).
@@ -107,12 +108,9 @@ class EvaluationReport:
             path: where to write; the folder must exist.
             table: "filters" (one row a filter) or "summary" (networks and trivial detectors).
         """
-        if table == "filters":
-            rows = self.rows()
-        elif table == "summary":
-            rows = self.table()
-        else:
-            raise ValueError(f"`table` must be 'filters' or 'summary'. Received: table={table!r}")
+        choices = ("filters", "summary")
+        table = check.choice(table, "table", "EvaluationReport.to_csv", choices)
+        rows = self.rows() if table == "filters" else self.table()
         write_csv(path, [{key: _written(value) for key, value in row.items()} for row in rows])
 
     def to_dict(self):

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_icnn.metrics._diversity import Alive, PeakDiversity
-from keras_icnn.metrics._frames import move
 from keras_icnn.metrics._location_instability import InstabilityResult, LocationInstability
 from keras_icnn.metrics._part_interpretability import InterpretabilityResult, PartInterpretability
 from keras_icnn.metrics._part_tracking import PartTracking, TrackingResult
+from keras_icnn.metrics._resizing import move_points
 from keras_icnn.metrics._top_images import TopImages
 from keras_icnn.models._map_reading import peak_units
 
@@ -72,7 +72,7 @@ class CategoryMeasures:
         own = None
         if self._sizes is not None:
             own = self._sizes[np.asarray(image_ids)]
-            peaks = move(peaks, self._image_size, own)
+            peaks = move_points(peaks, self._image_size, own)
         place = [self._place[int(image_id)] for image_id in image_ids]
         self._store.update(
             peaks, self._landmarks[place], strengths, image_ids=image_ids, image_size=own

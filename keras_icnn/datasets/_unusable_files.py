@@ -5,7 +5,8 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from keras_icnn.datasets._files import read_image
+from keras_icnn import _arguments as check
+from keras_icnn.datasets._image_files import read_image
 
 _POLICIES = ("raise", "skip")
 _THREADS = 4
@@ -24,17 +25,15 @@ class ErrorPolicy:
     Args:
         on_error: `"raise"`: the first unusable input raises its error. `"skip"`: it is left out,
             listed in `left_out` and counted in one warning (`report`).
+        where: The reader, for the error.
 
     Raises:
         ValueError: For another `on_error`.
     """
 
-    def __init__(self, on_error):
-        if on_error not in _POLICIES:
-            raise ValueError(
-                f"`on_error` must be one of {_POLICIES}. Received: on_error={on_error!r}. Use "
-                "'raise' to stop at the first unusable file."
-            )
+    def __init__(self, on_error, where):
+        fix = "Use 'raise' to stop at the first unusable file."
+        on_error = check.choice(on_error, "on_error", where, _POLICIES, fix=fix)
         self.skips = on_error == "skip"
         self.left_out = []
         self._errors = []
@@ -58,9 +57,9 @@ class ErrorPolicy:
         self.left_out.append(Skipped(str(file), reason))
 
     def readable(self, files):
-        """Whether each of the pictures can be used: all of them, unless errors are skipped.
+        """Whether each of the images can be used: all of them, unless errors are skipped.
 
-        Damage inside a picture shows only when it is decoded; under `"skip"` every picture is
+        Damage inside an image shows only when it is decoded; under `"skip"` every image is
         decoded here once, because a data set's length cannot change later.
         """
         if not self.skips:
@@ -68,7 +67,7 @@ class ErrorPolicy:
         # A file comes repeatedly where it shows several objects.
         unique = list(dict.fromkeys(files))
         with ThreadPoolExecutor(_THREADS) as pool:
-            verdicts = list(progress(pool.map(_problem, unique), unique, "checking pictures"))
+            verdicts = list(progress(pool.map(_problem, unique), unique, "checking images"))
         problems = {}
         for file, problem in zip(unique, verdicts, strict=True):
             if problem is not None:

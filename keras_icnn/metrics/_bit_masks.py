@@ -26,11 +26,11 @@ def pack(masks):
     return packed.view("uint64")
 
 
-def disc(centre, radius, image_size):
-    """Bool [height, width]: the pixels within `radius` of `centre` (x, y)."""
+def disc(center, radius, image_size):
+    """Bool [height, width]: the pixels within `radius` of `center` (x, y)."""
     height, width = (int(n) for n in image_size)
     y, x = np.ogrid[:height, :width]
-    return (x - centre[0]) ** 2 + (y - centre[1]) ** 2 <= radius**2
+    return (x - center[0]) ** 2 + (y - center[1]) ** 2 <= radius**2
 
 
 def pack_discs(centers, radius, image_size):
@@ -38,8 +38,8 @@ def pack_discs(centers, radius, image_size):
     height, width = (int(n) for n in image_size)
     y, x = np.ogrid[:height, :width]
     square, packed = np.empty((height, width)), []
-    for centre in centers:
-        np.add((x - centre[0]) ** 2, (y - centre[1]) ** 2, out=square)
+    for center in centers:
+        np.add((x - center[0]) ** 2, (y - center[1]) ** 2, out=square)
         packed.append(pack(square <= radius**2))
     return np.stack(packed)
 

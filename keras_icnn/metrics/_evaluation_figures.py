@@ -1,0 +1,137 @@
+"""From the measures of each category to the figures and the per-filter table of a report."""
+
+import numpy as np
+
+from keras_icnn.metrics._diversity import part_diversity
+from keras_icnn.metrics._location_instability import mean_or_nan
+
+_NAN = float("nan")
+
+
+def target_places(results, measured, target_categories):
+    """Place in `measured` of each filter's target category."""
+    sums = np.stack([result.mean_sum for result in results])
+    chosen = sums.argmax(axis=0)
+    if target_categories is not None and len(measured) > 1:
+        target_categories = np.asarray(target_categories)
+        if target_categories.shape != chosen.shape:
+            raise ValueError(
+                f"`target_categories` must have one label for each of the {len(chosen)} filters. "
+                f"Received: shape {target_categories.shape}"
+            )
+        for place, c in enumerate(measured):
+            chosen = np.where(target_categories == c, place, chosen)
+    return chosen
+
+
+def figures_of_filters(results, chosen, names, landmark_names, part_names):
+    """Figures over the filters, and the per-filter table, each filter in its category `chosen`."""
+    every = np.arange(len(chosen))
+
+    def per_filter(get):
+        return np.stack([np.asarray(get(result)) for result in results])[chosen, every]
+
+    def named(index, labels):
+        return np.array([labels[i] if i >= 0 else "" for i in index], dtype=object)
+
+    is_alive = per_filter(lambda r: r.alive)
+    filters = {
+        "filter": every,
+        "category": np.array([names[c] for c in chosen], dtype=object),
+        "alive": is_alive,
+        "fired": per_filter(lambda r: r.fired),
+        "mean_peak": per_filter(lambda r: r.mean_peak),
+        "instability": per_filter(lambda r: r.instability.per_filter),
+    }
+    for k, landmark in enumerate(landmark_names):
+        filters[f"instability_{landmark}"] = per_filter(
+            lambda r, k=k: r.instability.per_landmark[:, k]
+        )
+    for way in ("r2", "r2_strongest", "r2_facing"):
+        filters[way] = per_filter(lambda r, way=way: getattr(r.tracking, f"best_{way}"))
+        filters[f"{way}_landmark"] = named(
+            per_filter(lambda r, way=way: getattr(r.tracking, f"{way}_landmark")), landmark_names
+        )
+    has_parts = results[0].parts is not None
+    if has_parts:
+        filters["part_interpretability"] = per_filter(lambda r: r.parts.per_filter)
+        filters["part"] = named(per_filter(lambda r: r.parts.part), part_names)
+    instability = _instability_or_random(results)
+    tracking = {way: _r2_or_minus_one(results, way) for way in ("r2", "r2_strongest", "r2_facing")}
+    values = {"instability": _mean(instability[chosen, every])}
+    for way, table in tracking.items():
+        values[way] = _mean(table[chosen, every])
+        values[f"{way}_median"] = _median(table[chosen, every])
+    values["part_interpretability"] = _mean(filters["part_interpretability"]) if has_parts else _NAN
+    if len(results) > 1:
+        filters["best_category"] = np.array(
+            [names[c] for c in _filled(instability, np.inf).argmin(axis=0)], dtype=object
+        )
+        filters["best_instability"] = _best(instability, np.nanmin)
+        filters["best_r2"] = _best(tracking["r2"], np.nanmax)
+        values["instability_best_class"] = _mean(filters["best_instability"])
+        values["r2_best_class"] = _mean(filters["best_r2"])
+        if has_parts:
+            filters["best_part_interpretability"] = _best(
+                np.stack([r.parts.per_filter for r in results]), np.nanmax
+            )
+            values["part_interpretability_best_class"] = _mean(
+                filters["best_part_interpretability"]
+            )
+    values["alive"] = float(np.mean(is_alive))
+    values["fired"] = float(np.mean(filters["fired"]))
+    # Filters not alive stand for no part.
+    stands_for = filters["part"] if has_parts else filters["r2_landmark"]
+    values["part_diversity"] = part_diversity(stands_for[is_alive])
+    return values, filters
+
+
+def _instability_or_random(results):
+    return np.stack(
+        [np.where(r.alive, r.instability.per_filter, r.random_instability) for r in results]
+    )
+
+
+def _r2_or_minus_one(results, way):
+    # Where a measure is undefined for everybody (no landmarks, no facing) it stays undefined.
+    tables = np.stack([getattr(r.tracking, f"best_{way}") for r in results])
+    alive = np.stack([r.alive for r in results])
+    defined = np.isfinite(tables).any(axis=1, keepdims=True)
+    return np.where(~alive & defined, -1.0, tables)
+
+
+def _filled(table, value):
+    return np.where(np.isfinite(table), table, value)
+
+
+def _best(table, reduce):
+    """Best over the categories; NaN where no category is defined."""
+    nothing = ~np.isfinite(table).any(axis=0)
+    return np.where(nothing, np.nan, reduce(np.where(nothing, 0.0, table), axis=0))
+
+
+def _mean(column):
+    return float(mean_or_nan(column))
+
+
+def _median(column):
+    column = column[np.isfinite(column)]
+    return float(np.median(column)) if len(column) else _NAN
+
+
+def mean_tables(tables):
+    """Means of the trivial detectors over the categories, and the best category's figures."""
+    names = dict.fromkeys(name for table in tables for name in table)
+    result = {}
+    for name in names:
+        rows = [table[name] for table in tables if name in table]
+        result[name] = {key: _mean([row[key] for row in rows]) for key in rows[0]}
+        if len(tables) > 1:
+            for key, reduce in (
+                ("instability", np.min),
+                ("r2", np.max),
+                ("part_interpretability", np.max),
+            ):
+                defined = [row[key] for row in rows if np.isfinite(row[key])]
+                result[name][f"{key}_best_class"] = float(reduce(defined)) if defined else _NAN
+    return result
