@@ -44,7 +44,7 @@ class MatConvNet:
         return [layer for layer in self.layers if layer.type == "conv"]
 
 
-def read_matconvnet(path):
+def read_matconvnet(path: str | os.PathLike[str]) -> MatConvNet:
     """Reads a MatConvNet `.mat` model file.
 
     Args:
