@@ -84,7 +84,7 @@ def _vgg(*convolutions):
 _FC = (("fc6", 4096), ("fc7", 4096))
 
 ARCHITECTURES = {
-    # Krizhevsky et al. 2012 as Caffe's BVLC model has it: normalisation after ReLU, before pooling.
+    # Krizhevsky et al. 2012 as Caffe's BVLC model has it: normalization after ReLU, before pooling.
     "alexnet": Architecture(
         features=(
             Conv("conv1", 96, 11, strides=4),
@@ -120,7 +120,7 @@ ARCHITECTURES = {
         default_size=224,
         min_size=63,
     ),
-    # Chatfield et al. 2014, CNN-S: one normalisation only, and no padding around conv2.
+    # Chatfield et al. 2014, CNN-S: one normalization only, and no padding around conv2.
     "vgg_s": Architecture(
         features=(
             Conv("conv1", 96, 7, strides=2),
@@ -187,7 +187,7 @@ def weighted_rows(architecture):
 
 
 def geometry(architecture):
-    """What MatConvNet's files say of the features' strides, padding and normalisation."""
+    """What MatConvNet's files say of the features' strides, padding and normalization."""
     rows = []
     for row in architecture.features:
         if isinstance(row, Conv):

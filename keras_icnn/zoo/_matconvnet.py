@@ -208,7 +208,7 @@ def layer_arrays(model, rows, flip_first=False):
 
 
 def check_geometry(model, rows):
-    """Checks strides, padding and normalisation of the file against a network's table.
+    """Checks strides, padding and normalization of the file against a network's table.
 
     Args:
         model: `MatConvNet`.
