@@ -1,6 +1,9 @@
 """Generated pictures of creatures made of parts, with exact landmarks and masks."""
 
+from __future__ import annotations
+
 import operator
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,14 +16,14 @@ _BACKGROUND = "background"
 
 
 def creatures(
-    n_train=3000,
-    n_validation=400,
-    n_test=400,
-    image_size=(64, 64),
-    seed=0,
-    species=None,
-    scale=(0.3, 0.46),
-):
+    n_train: int = 3000,
+    n_validation: int = 400,
+    n_test: int = 400,
+    image_size: Sequence[int] = (64, 64),
+    seed: int = 0,
+    species: Sequence[str] | None = None,
+    scale: Sequence[float] = (0.3, 0.46),
+) -> PartSplits:
     """Generates pictures of creatures: a data set with parts that needs no files.
 
     Class 0, `"background"`, shows clutter, often with a body that has legs but no head. The others

@@ -1,7 +1,11 @@
 """Reader of CUB-200-2011: 11,788 pictures of 200 species of birds, with 15 landmarks."""
 
+from __future__ import annotations
+
 import math
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -11,23 +15,26 @@ from keras_icnn.datasets._objects import NEGATIVE, Picture, build_splits, negati
 from keras_icnn.datasets._on_error import ErrorPolicy, progress
 from keras_icnn.datasets._protocol import TEST, TRAIN, VALIDATION
 
+if TYPE_CHECKING:
+    from keras_icnn.datasets import PartSplits
+
 # The data set has no head: the mean of those of its landmarks that are visible.
 _HEAD = ("beak", "crown", "forehead", "left eye", "right eye")
 _ALL = "all"
 
 
 def cub200(
-    path,
+    path: str | os.PathLike[str],
     *,
-    image_size=(224, 224),
-    landmarks=("head", "back", "tail"),
-    species=True,
-    crop=True,
-    negatives=None,
-    categories=None,
-    validation_split=0.1,
-    on_error="raise",
-):
+    image_size: Sequence[int] | None = (224, 224),
+    landmarks: Sequence[str] | str = ("head", "back", "tail"),
+    species: bool = True,
+    crop: bool = True,
+    negatives: str | os.PathLike[str] | None = None,
+    categories: Sequence[str] | None = None,
+    validation_split: float = 0.1,
+    on_error: Literal["raise", "skip"] = "raise",
+) -> PartSplits:
     """Reads CUB-200-2011 (Wah et al. 2011) from its own text files and pictures.
 
     `path` is the folder with `images.txt`, `bounding_boxes.txt`, `image_class_labels.txt`,

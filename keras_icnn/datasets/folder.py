@@ -1,9 +1,12 @@
 """A folder of class folders, without parts: any picture collection to train on."""
 
+from __future__ import annotations
+
 import math
 import operator
 import os
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,7 +14,12 @@ from keras_icnn.datasets._files import EXTENSIONS, checked_size, existing_folder
 from keras_icnn.datasets._part_dataset import PartDataset, PartSplits
 
 
-def folder(path, image_size=(224, 224), validation_split=0.2, seed=0):
+def folder(
+    path: str | os.PathLike[str],
+    image_size: Sequence[int] = (224, 224),
+    validation_split: float = 0.2,
+    seed: int = 0,
+) -> PartSplits:
     """Reads a folder whose sub-folders are classes.
 
     Classes are numbered in alphabetical order of their folders' names. Every picture below a
