@@ -1,6 +1,10 @@
 """Every measure of a network in one pass over a data set."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,30 +24,37 @@ from keras_icnn.metrics._trivial import TrivialRegions, trivial_detectors
 from keras_icnn.models._map_reading import MapReader, output_activation
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import ArrayLike
+
+    from keras_icnn.datasets import PartDataset
+    from keras_icnn.models._receptive_field import ReceptiveField
+
 _BACKGROUND = ("negative", "negatives", "background")
 _OCCLUDED_IMAGES = 20
 _NAN = float("nan")
 
 
 def evaluate(
-    model,
-    dataset,
-    layer=None,
+    model: keras.Model,
+    dataset: PartDataset,
+    layer: keras.layers.Layer | str | None = None,
     *,
-    batch_size=32,
-    radius=None,
-    parts=True,
-    categories=None,
-    features=None,
-    receptive_field=None,
-    preprocess=None,
-    from_logits=None,
-    independent_outputs=None,
-    target_categories=None,
-    name=None,
-    seed=0,
-    verbose=0,
-    reader=None,
+    batch_size: int = 32,
+    radius: float | None = None,
+    parts: bool = True,
+    categories: Sequence[str] | None = None,
+    features: ArrayLike | None = None,
+    receptive_field: ReceptiveField | None = None,
+    preprocess: Callable[[np.ndarray], Any] | None = None,
+    from_logits: bool | None = None,
+    independent_outputs: bool | None = None,
+    target_categories: ArrayLike | None = None,
+    name: str | None = None,
+    seed: int = 0,
+    verbose: int = 0,
+    reader: MapReader | None = None,
 ) -> EvaluationReport:
     """Measures a network's filters and accuracy, with the trivial detectors beside them.
 
@@ -142,7 +153,11 @@ def evaluate(
     )
 
 
-def occlusion_images(dataset, classes=None, input_size=None):
+def occlusion_images(
+    dataset: PartDataset,
+    classes: Sequence[int] | None = None,
+    input_size: Sequence[int] | None = None,
+) -> np.ndarray:
     """The images an occlusion uses: 20, spread over those of the measured classes.
 
     Args:
@@ -212,7 +227,7 @@ def _require_features(features, dataset, receptive_field, radius, parts):
         )
 
 
-def find_background(class_names):
+def find_background(class_names: Sequence[str]) -> int | None:
     """Label of the background class (class 0, if it is named so), or -1."""
     return 0 if class_names and str(class_names[0]).lower() in _BACKGROUND else -1
 
@@ -238,26 +253,26 @@ def _measured_classes(categories, class_names, labels, background):
 
 
 def evaluate_maps(
-    maps,
-    labels,
-    landmarks,
-    centers,
+    maps: ArrayLike | Iterable[Any],
+    labels: ArrayLike,
+    landmarks: ArrayLike,
+    centers: ArrayLike,
     *,
-    image_size,
-    class_names,
-    landmark_names,
-    input_size=None,
-    part_names=(),
-    part_masks=None,
-    radius=None,
-    predictions=None,
-    from_logits=False,
-    independent_outputs=False,
-    categories=None,
-    target_categories=None,
-    name="network",
-    layer=None,
-    seed=0,
+    image_size: Sequence[int] | np.ndarray,
+    class_names: Sequence[str],
+    landmark_names: Sequence[str],
+    input_size: Sequence[int] | None = None,
+    part_names: Sequence[str] = (),
+    part_masks: Callable[[int], np.ndarray] | None = None,
+    radius: float | None = None,
+    predictions: ArrayLike | None = None,
+    from_logits: bool = False,
+    independent_outputs: bool = False,
+    categories: Sequence[str] | None = None,
+    target_categories: ArrayLike | None = None,
+    name: str = "network",
+    layer: str | None = None,
+    seed: int = 0,
 ) -> EvaluationReport:
     """The core of `evaluate`, on arrays; no Keras model is needed.
 

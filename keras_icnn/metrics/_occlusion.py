@@ -1,23 +1,33 @@
 """The size of the region a filter really responds to, measured by occlusion."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_icnn.models._map_reading import MapReader, peaks_of
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import ArrayLike
+
+    from keras_icnn.models._receptive_field import ReceptiveField
+
 
 def occlusion_radius(
-    model,
-    layer,
-    images,
+    model: keras.Model,
+    layer: keras.layers.Layer | str | None,
+    images: ArrayLike,
     *,
-    stride=16,
-    patch=16,
-    batch_size=32,
-    receptive_field=None,
-    verbose=0,
-    reader=None,
-):
+    stride: int = 16,
+    patch: int = 16,
+    batch_size: int = 32,
+    receptive_field: ReceptiveField | None = None,
+    verbose: int = 0,
+    reader: MapReader | None = None,
+) -> float:
     """Radius of the round receptive field shared by all filters of a layer.
 
     After Zhou et al., "Object detectors emerge in deep scene CNNs" (2015), the paper's [38]: a

@@ -1,12 +1,19 @@
 """Part interpretability of filters (paper section 5.2.1)."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_icnn.metrics import _checks, _discs
 from keras_icnn.metrics._association import Regions, Rows, association_rates
 from keras_icnn.metrics._location_instability import mean_or_nan
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 IOU = 0.2
 
@@ -53,7 +60,17 @@ class PartInterpretability:
         iou: association needs an intersection over union above this.
     """
 
-    def __init__(self, images, part_masks, centers, radius, image_size, *, share=0.005, iou=IOU):
+    def __init__(
+        self,
+        images: int,
+        part_masks: Callable[[int], np.ndarray],
+        centers: ArrayLike,
+        radius: float,
+        image_size: Sequence[int],
+        *,
+        share: float = 0.005,
+        iou: float = IOU,
+    ) -> None:
         self.centers = _checks.as_centers(centers)
         self.image_size = _checks.as_image_size(image_size)
         if not np.isfinite(radius) or radius <= 0:
@@ -83,7 +100,7 @@ class PartInterpretability:
         # 1e-9: .005 * 200 must be 1 in floating point, too.
         return int(self.share * images * self._units + 1e-9)
 
-    def update(self, maps, image_ids=None):
+    def update(self, maps: ArrayLike, image_ids: ArrayLike | None = None) -> None:
         """Adds maps [images, h, w, filters]; `image_ids` are the numbers `part_masks` knows."""
         maps = _checks.as_maps(maps)
         if maps.shape[1:3] != self.centers.shape[:2]:
@@ -223,7 +240,7 @@ class PartInterpretability:
         mean = float(mean_or_nan(per_filter))
         return InterpretabilityResult(rates, per_filter, part, self._thresholds, mean, self.radius)
 
-    def result(self):
+    def result(self) -> InterpretabilityResult:
         """The `InterpretabilityResult` of all batches so far."""
         group = self.detectors()
         discs = _discs.pack_discs(self.centers.reshape(-1, 2), self.radius, self.image_size)
@@ -247,7 +264,13 @@ def best_part(rates):
 
 
 def part_interpretability(
-    maps, part_masks, *, centers, radius, share=0.005, iou=IOU
+    maps: ArrayLike,
+    part_masks: ArrayLike,
+    *,
+    centers: ArrayLike,
+    radius: float,
+    share: float = 0.005,
+    iou: float = IOU,
 ) -> InterpretabilityResult:
     """How often the region where a filter is strongly active overlaps one and the same part.
 
