@@ -1,5 +1,7 @@
 """Networks: ordinary ones, and the same with interpretable filters."""
 
+import keras  # noqa: F401 (first: see `_REGISTERING` in the package's `__init__`)
+
 from keras_icnn.zoo._matconvnet import read_matconvnet
 from keras_icnn.zoo._preprocess_input import preprocess_input
 from keras_icnn.zoo._public_builders import BUILDERS
