@@ -1,5 +1,7 @@
 """Networks: ordinary ones, and the same with interpretable filters."""
 
+import keras  # noqa: F401 (first: see `_REGISTERING` in the package's `__init__`)
+
 from keras_icnn.zoo._builders import (
     alexnet,
     alexnet_interpretable,

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 import keras
 
-from keras_icnn.layers import FilterLoss
+from keras_icnn.layers._filter_loss import FilterLoss
 from keras_icnn.models._interpretable_model import InterpretableModel
 
 
