@@ -3,6 +3,8 @@
 Every reader returns `PartSplits` (`.train`, `.validation`, `.test`) of `PartDataset`s.
 """
 
+from typing import TYPE_CHECKING
+
 from keras_icnn.datasets._on_error import Skipped
 from keras_icnn.datasets._part_dataset import PartDataset, PartSplits, Sample
 from keras_icnn.datasets._protocol import single_category
@@ -11,6 +13,9 @@ from keras_icnn.datasets.creatures import creatures
 from keras_icnn.datasets.cub200 import cub200
 from keras_icnn.datasets.folder import folder
 from keras_icnn.datasets.pascal_part import pascal_part
+
+if TYPE_CHECKING:
+    from keras_icnn.datasets._batches import PartBatches
 
 __all__ = [
     "PartBatches",
@@ -27,11 +32,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
-    # `PartBatches` derives from a Keras class, and Keras imports its backend, which takes
-    # seconds; reading data sets and the command line's `--help` need neither.
-    if name == "PartBatches":
-        from keras_icnn.datasets._batches import PartBatches
+if not TYPE_CHECKING:
 
-        return PartBatches
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name):
+        # `PartBatches` derives from a Keras class, and Keras imports its backend, which takes
+        # seconds; reading data sets and the command line's `--help` need neither.
+        if name == "PartBatches":
+            from keras_icnn.datasets._batches import PartBatches
+
+            return PartBatches
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
