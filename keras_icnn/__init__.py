@@ -1,53 +1,100 @@
-"""Interpretable convolutional neural networks for Keras."""
+"""Interpretable convolutional neural networks for Keras.
+
+Importing this package imports neither Keras nor its backend, which takes seconds: public names are
+looked up when they are first used. Whichever of the two is imported first, Keras finds the classes
+of saved models: as soon as both are there, the classes are registered.
+"""
 
 import importlib
-import sys
-from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import wrapt
+
+if TYPE_CHECKING:
+    from keras_icnn import (
+        bench,
+        callbacks,
+        datasets,
+        explanations,
+        export,
+        layers,
+        metrics,
+        models,
+        recipes,
+        visualize,
+        zoo,
+    )
+    from keras_icnn.explanations import explain
+    from keras_icnn.layers import (
+        FilterLoss,
+        InterpretableConv,
+        InterpretableFilters,
+        PartTemplates,
+        labels,
+    )
+    from keras_icnn.models import InterpretableModel, make_interpretable
 
 __version__ = "0.1.0"
 
-# Where each public name lives; a module stands for itself.
-_PUBLIC = {
-    "FilterLoss": "layers._filter_loss",
-    "InterpretableConv": "layers._interpretable_conv",
-    "InterpretableFilters": "layers._interpretable_filters",
-    "InterpretableModel": "models._interpretable_model",
-    "PartTemplates": "layers._templates",
-    "explain": "explanations._explain",
-    "labels": "layers._label_scope",
-    "make_interpretable": "models._conversion",
-    "bench": None,
-    "callbacks": None,
-    "datasets": None,
-    "explanations": None,
-    "export": None,
-    "layers": None,
-    "metrics": None,
-    "models": None,
-    "recipes": None,
-    "visualize": None,
-    "zoo": None,
+__all__ = [
+    "FilterLoss",
+    "InterpretableConv",
+    "InterpretableFilters",
+    "InterpretableModel",
+    "PartTemplates",
+    "bench",
+    "callbacks",
+    "datasets",
+    "explain",
+    "explanations",
+    "export",
+    "labels",
+    "layers",
+    "make_interpretable",
+    "metrics",
+    "models",
+    "recipes",
+    "visualize",
+    "zoo",
+]
+
+# The room of each public name that is not a room itself.
+_ROOMS = {
+    "FilterLoss": "layers",
+    "InterpretableConv": "layers",
+    "InterpretableFilters": "layers",
+    "InterpretableModel": "models",
+    "PartTemplates": "layers",
+    "explain": "explanations",
+    "labels": "layers",
+    "make_interpretable": "models",
 }
 
-__all__ = sorted(_PUBLIC)
+# What registers classes and functions with Keras. Of these, a room imports Keras before anything
+# of its own: if that is the first import of Keras in the process, the other rooms are imported
+# then, and must not meet a module of this one that is half imported.
+_REGISTERING = ("layers", "models", "zoo", "recipes._losses", "recipes._optimizers")
 
 
-def __getattr__(name):
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = _PUBLIC[name]
-    module = importlib.import_module(f"{__name__}.{home or name}")
-    value = module if home is None else getattr(module, name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # A type checker knows the names from the imports above.
+
+    def __getattr__(name):
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        room = importlib.import_module(f"{__name__}.{_ROOMS.get(name, name)}")
+        value = getattr(room, name) if name in _ROOMS else room
+        globals()[name] = value
+        return value
 
 
 def __dir__():
-    return sorted({*globals(), *_PUBLIC})
+    return sorted({*globals(), *__all__})
 
 
-# Keras finds the classes of a saved model only once they are registered, which importing them
-# does. The command line imports Keras, which takes seconds, when a verb needs it.
-if PurePath(sys.argv[0] if sys.argv else "").stem != "keras-icnn":
-    for _home in (*dict.fromkeys(filter(None, _PUBLIC.values())), "recipes._training", "zoo"):
-        importlib.import_module(f"{__name__}.{_home}")
+def _register(keras):
+    for module in _REGISTERING:
+        importlib.import_module(f"{__name__}.{module}")
+
+
+# At once where Keras is imported already.
+wrapt.register_post_import_hook(_register, "keras")

@@ -1,5 +1,5 @@
-"""Runs every check: style, import order, all tests on TensorFlow, all but the slow ones on JAX, the
-core on PyTorch, the notebooks, the documentation.
+"""Runs every check: style, import order, types, all tests on TensorFlow, all but the slow ones on
+JAX, the core on PyTorch, the notebooks, the documentation.
 
 What runs on TensorFlow only is marked `tensorflow_only`, and skipped elsewhere by that reason.
 
@@ -64,6 +64,13 @@ def main():
         ("style", [BIN / "ruff", "check", "."], {}),
         ("format", [BIN / "ruff", "format", "--check", "."], {}),
         ("import order", [BIN / "lint-imports", "--no-logo"], {}),
+        (
+            # A folder of its own, so that pyright takes the package for an installed one, as users'
+            # projects do.
+            "types",
+            [BIN / "pyright", "--project", "tests/types", "--pythonpath", sys.executable],
+            {"PYTHONPATH": str(ROOT)},
+        ),
         (
             "tests on TensorFlow",
             [*pytest, *parallel, *(["-m", "not slow"] if fast else [])],

@@ -1,5 +1,7 @@
 """`Backup`: training that can be killed at any moment and goes on where it was."""
 
+from __future__ import annotations
+
 import json
 import os
 from pathlib import Path
@@ -56,7 +58,7 @@ class Backup(keras.callbacks.Callback):
     ```
     """
 
-    def __init__(self, path, every=1, delete=True):
+    def __init__(self, path: str | os.PathLike[str], every: int = 1, delete: bool = True) -> None:
         super().__init__()
         if not os.fspath(path).endswith(".npz"):
             raise ValueError(f"`path` must end with .npz. Received: path={os.fspath(path)!r}")

@@ -1,10 +1,17 @@
 """The filter loss's two entropies during `fit`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 
 from keras_icnn.metrics import measured_layer
 from keras_icnn.models._graph_tensors import output_of, produced_by
+
+if TYPE_CHECKING:
+    from keras_icnn.datasets import PartDataset
 
 _NAMES = ("mutual_information", "category_entropy", "spatial_entropy")
 
@@ -30,7 +37,15 @@ class FilterEntropies(keras.callbacks.Callback):
             not interpretable.
     """
 
-    def __init__(self, dataset, layer=None, every=1, *, images=64, prefix="val_"):
+    def __init__(
+        self,
+        dataset: PartDataset,
+        layer: keras.layers.Layer | str | None = None,
+        every: int = 1,
+        *,
+        images: int = 64,
+        prefix: str = "val_",
+    ) -> None:
         super().__init__()
         if every < 1:
             raise ValueError(f"`every` must be at least 1 epoch. Received: every={every}")

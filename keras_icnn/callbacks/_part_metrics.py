@@ -1,8 +1,15 @@
 """The measures during `fit`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import keras
 
 from keras_icnn.metrics import MapReader, evaluate, receptive_field
+
+if TYPE_CHECKING:
+    from keras_icnn.datasets import PartDataset
 
 # Accuracy is left to the model's own metrics, whose names these would overwrite.
 _LOGGED = (
@@ -42,15 +49,15 @@ class PartMetrics(keras.callbacks.Callback):
 
     def __init__(
         self,
-        dataset,
-        layer=None,
-        every=1,
-        prefix="val_",
+        dataset: PartDataset,
+        layer: keras.layers.Layer | str | None = None,
+        every: int = 1,
+        prefix: str = "val_",
         *,
-        radius=None,
-        batch_size=32,
-        **options,
-    ):
+        radius: float | None = None,
+        batch_size: int = 32,
+        **options: Any,
+    ) -> None:
         super().__init__()
         if every < 1:
             raise ValueError(f"`every` must be at least 1 epoch. Received: every={every}")

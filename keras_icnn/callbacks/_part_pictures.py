@@ -1,9 +1,13 @@
 """Pictures of what the filters do, during `fit`."""
 
+from __future__ import annotations
+
 import io
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -12,6 +16,9 @@ from keras_icnn._figure import new_figure
 from keras_icnn._files.whole_file import replacing
 from keras_icnn.visualize import filter_gallery, filter_maps, part_heatmap
 from keras_icnn.visualize._layer_maps import MapsReader
+
+if TYPE_CHECKING:
+    from keras_icnn.datasets import PartDataset
 
 
 class PartPictures(keras.callbacks.Callback):
@@ -49,18 +56,18 @@ class PartPictures(keras.callbacks.Callback):
 
     def __init__(
         self,
-        dataset,
-        out=None,
-        log_dir=None,
-        every=1,
+        dataset: PartDataset,
+        out: str | os.PathLike[str] | None = None,
+        log_dir: str | os.PathLike[str] | None = None,
+        every: int = 1,
         *,
-        layer=None,
-        filters=None,
-        images=64,
-        max_share=0.05,
-        radius=None,
-        batch_size=32,
-    ):
+        layer: keras.layers.Layer | str | None = None,
+        filters: Sequence[int] | int | None = None,
+        images: int = 64,
+        max_share: float | None = 0.05,
+        radius: float | None = None,
+        batch_size: int = 32,
+    ) -> None:
         super().__init__()
         if out is None and log_dir is None:
             raise ValueError(

@@ -1,5 +1,7 @@
 """`StopOnNaN`: ends a training run whose loss is not a number, and says where that came from."""
 
+from __future__ import annotations
+
 import math
 
 import keras
@@ -28,7 +30,7 @@ class StopOnNaN(keras.callbacks.Callback):
     Place it before `Backup` in the list of callbacks.
     """
 
-    def __init__(self, batches=None):
+    def __init__(self, batches: keras.utils.PyDataset | None = None) -> None:
         super().__init__()
         if batches is not None and not isinstance(batches, keras.utils.PyDataset):
             raise ValueError(

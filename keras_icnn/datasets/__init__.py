@@ -4,6 +4,8 @@ Every reader returns `PartSplits` (`.train`, `.validation`, `.test`) of `PartDat
 one by its name, `detect` tells which one a folder is for, `reader_names` lists them.
 """
 
+from typing import TYPE_CHECKING
+
 from keras_icnn.datasets._part_dataset import PartDataset
 from keras_icnn.datasets._part_splits import PartSplits
 from keras_icnn.datasets._readers import Reader, detect, read, reader, reader_names
@@ -15,6 +17,9 @@ from keras_icnn.datasets.creatures import creatures
 from keras_icnn.datasets.cub200 import cub200
 from keras_icnn.datasets.folder import folder
 from keras_icnn.datasets.pascal_part import pascal_part
+
+if TYPE_CHECKING:
+    from keras_icnn.datasets._batches import PartBatches
 
 __all__ = [
     "PartBatches",
@@ -36,11 +41,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
-    # `PartBatches` derives from a Keras class, and Keras imports its backend, which takes
-    # seconds; reading data sets and the command line's `--help` need neither.
-    if name == "PartBatches":
-        from keras_icnn.datasets._batches import PartBatches
+if not TYPE_CHECKING:
 
-        return PartBatches
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name):
+        # `PartBatches` derives from a Keras class, and Keras imports its backend, which takes
+        # seconds; reading data sets and the command line's `--help` need neither.
+        if name == "PartBatches":
+            from keras_icnn.datasets._batches import PartBatches
+
+            return PartBatches
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

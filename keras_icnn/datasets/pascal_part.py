@@ -1,6 +1,10 @@
 """Reader of Pascal-Part (Chen et al. 2014): six animals of PASCAL VOC 2010, parts segmented."""
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -14,6 +18,11 @@ from keras_icnn.datasets._pascal_merging import KNOWN, LANDMARKS, MERGED, PARTS
 from keras_icnn.datasets._readers import register
 from keras_icnn.datasets._unusable_files import ErrorPolicy, progress
 
+if TYPE_CHECKING:
+    import os
+
+    from keras_icnn.datasets import PartSplits
+
 _ANNOTATIONS = "Annotations_Part"
 _IMAGES = ("JPEGImages", "VOCdevkit/VOC2010/JPEGImages", "VOC2010/JPEGImages", ".")
 
@@ -24,14 +33,14 @@ def _is_pascal_part(folder):
 
 @register(recognize=_is_pascal_part, folders=("images", "negatives"))
 def pascal_part(
-    path,
+    path: str | os.PathLike[str],
     *,
-    images=None,
-    image_size=(224, 224),
-    negatives=None,
-    categories=None,
-    on_error="raise",
-):
+    images: str | os.PathLike[str] | None = None,
+    image_size: Sequence[int] = (224, 224),
+    negatives: str | os.PathLike[str] | None = None,
+    categories: Sequence[str] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+) -> PartSplits:
     """Reads the animals of Pascal-Part, cut out one by one, with the paper's parts.
 
     `path` holds `Annotations_Part/*.mat` (or the `.mat` files themselves); needs the extra `mat`.

@@ -1,9 +1,17 @@
 """Running an artefact with the runtime of its format, as one who does not know Keras would."""
 
+from __future__ import annotations
+
 import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import ArrayLike
 
 # Keras's names of the formats, each with the ending of its files.
 FORMATS = {"tf_saved_model": "", "onnx": ".onnx", "litert": ".tflite", "openvino": ".xml"}
@@ -20,7 +28,7 @@ def check_format(format):
         raise ValueError(f"`format` must be one of {sorted(FORMATS)}. Received: format={format!r}")
 
 
-def format_of(path):
+def format_of(path: str | os.PathLike[str]) -> str:
     """The format of an artefact, by its ending, or by what a folder holds.
 
     Raises:
@@ -73,7 +81,7 @@ class Artifact:
         FileNotFoundError, ImportError, ValueError: where it cannot be loaded.
     """
 
-    def __init__(self, path, format=None):
+    def __init__(self, path: str | os.PathLike[str], format: str | None = None) -> None:
         self.path = Path(path)
         found = format_of(path)
         if format is not None:
@@ -91,7 +99,7 @@ class Artifact:
             ) from error
         self._run = run
 
-    def __call__(self, images, endpoint=None):
+    def __call__(self, images: ArrayLike, endpoint: str | None = None) -> dict[str, np.ndarray]:
         """A dict of arrays by output name.
 
         Args:

@@ -1,13 +1,23 @@
 """Comparing an artefact with the network it was made from."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
 
 from keras_icnn.export._artifact import Artifact
 from keras_icnn.export._endpoints import Explain, Serve
+
+if TYPE_CHECKING:
+    import os
+
+    import keras
+    from numpy.typing import ArrayLike
 
 _OPEN_SIDE = 96
 
@@ -64,15 +74,15 @@ class Verification:
 
 
 def verify(
-    model,
-    path,
+    model: keras.Model,
+    path: str | os.PathLike[str],
     *,
-    format=None,
-    images=None,
-    tolerance=1e-4,
-    layer=None,
-    preprocessing=None,
-):
+    format: str | None = None,
+    images: ArrayLike | None = None,
+    tolerance: float = 1e-4,
+    layer: keras.layers.Layer | str | None = None,
+    preprocessing: str | keras.layers.Layer | Callable[..., Any] | None = None,
+) -> Verification:
     """Runs an artefact beside its network and compares everything that it answers.
 
     The images are generated ones: noise, smooth pictures, and black, white and tiled ones, on which

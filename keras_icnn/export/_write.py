@@ -1,14 +1,21 @@
 """Writing a network in an exchange format."""
 
+from __future__ import annotations
+
 import contextlib
 import tempfile
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from keras_icnn.export._artifact import ENDPOINTS, FORMATS, check_format, require
 from keras_icnn.export._endpoints import Explain, Serve
+
+if TYPE_CHECKING:
+    import os
 
 _INPUT = "images"
 # What writing takes besides TensorFlow.
@@ -16,19 +23,19 @@ _WRITERS = {"onnx": "tf2onnx", "openvino": "openvino"}
 
 
 def export_model(
-    model,
-    path,
-    format="tf_saved_model",
-    verbose=None,
-    input_signature=None,
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    format: str = "tf_saved_model",
+    verbose: bool | None = None,
+    input_signature: Sequence[Any] | None = None,
     *,
-    endpoint=None,
-    layer=None,
-    preprocessing=None,
-    top_filters=8,
-    check=None,
-    **kwargs,
-):
+    endpoint: str | None = None,
+    layer: keras.layers.Layer | str | None = None,
+    preprocessing: str | keras.layers.Layer | Callable[..., Any] | None = None,
+    top_filters: int = 8,
+    check: Callable[[Path], Any] | None = None,
+    **kwargs: Any,
+) -> None:
     """Writes a network for use without Keras and without this package.
 
     Nothing is left at `path` when writing fails, and what was there before stays.

@@ -1,5 +1,7 @@
 """The interpretable layers, the rules of their loss, and the labels they learn from."""
 
+import keras  # noqa: F401 (first: see `_REGISTERING` in the package's `__init__`)
+
 from keras_icnn.layers._filter_loss import FilterLoss
 from keras_icnn.layers._interpretable_conv import InterpretableConv
 from keras_icnn.layers._interpretable_filters import InterpretableFilters

@@ -1,18 +1,25 @@
 """Classification accuracy, plain and balanced."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class Accuracy:
     """Streaming form of `accuracy`; memory grows with the number of classes only."""
 
-    def __init__(self, *, from_logits=False, background=0):
+    def __init__(self, *, from_logits: bool = False, background: int = 0) -> None:
         self.from_logits = from_logits
         self.background = background
         self._right = {}
         self._count = {}
 
-    def update(self, predictions, labels):
+    def update(self, predictions: ArrayLike, labels: ArrayLike) -> None:
         """Adds predictions [images, classes] (or [images]) and integer labels [images]."""
         predictions = np.asarray(predictions, dtype="float32")
         predictions = predictions.reshape(len(predictions), -1)
@@ -35,7 +42,7 @@ class Accuracy:
             self._count[label] = self._count.get(label, 0) + int(mine.sum())
             self._right[label] = self._right.get(label, 0) + int((guessed[mine] == label).sum())
 
-    def result(self):
+    def result(self) -> tuple[float, float]:
         """(plain, balanced); NaN before any image."""
         if not self._count:
             return float("nan"), float("nan")
@@ -44,7 +51,9 @@ class Accuracy:
         return plain, float(np.mean(recalls))
 
 
-def accuracy(predictions, labels, *, from_logits=False, background=0):
+def accuracy(
+    predictions: ArrayLike, labels: ArrayLike, *, from_logits: bool = False, background: int = 0
+) -> tuple[float, float]:
     """Share of images classified rightly, and the mean of that share over the classes present.
 
     Args:

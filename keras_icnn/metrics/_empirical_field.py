@@ -1,6 +1,10 @@
 """The empirical receptive field of a filter: what really changes it, measured by occlusion."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +16,12 @@ from keras_icnn.metrics._occlusion_radius import (
 )
 from keras_icnn.models._map_reading import MapReader, peaks_of
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import ArrayLike
+
+    from keras_icnn.models._receptive_field import ReceptiveField
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,7 @@ class EmpiricalFields:
     maps: np.ndarray
     radius: np.ndarray
 
-    def at(self, number, peak):
+    def at(self, number: int, peak: Sequence[float]) -> np.ndarray:
         """The field laid over an image.
 
         Args:
@@ -49,18 +59,18 @@ class EmpiricalFields:
 
 
 def empirical_receptive_fields(
-    model,
-    images,
-    filters,
-    layer=None,
+    model: keras.Model,
+    images: ArrayLike,
+    filters: Sequence[int],
+    layer: keras.layers.Layer | str | None = None,
     *,
-    patch=None,
-    stride=None,
-    top=5,
-    batch_size=32,
-    receptive_field=None,
-    verbose=0,
-    reader=None,
+    patch: int | None = None,
+    stride: int | None = None,
+    top: int = 5,
+    batch_size: int = 32,
+    receptive_field: ReceptiveField | None = None,
+    verbose: int = 0,
+    reader: MapReader | None = None,
 ) -> EmpiricalFields:
     """Measures which pixels a filter's peak depends on, on the images it fires on most.
 

@@ -1,5 +1,10 @@
 """Agreement of parts and landmarks of a network: a pass over training and one over test images."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from keras_icnn.metrics._forward_pass import Forward, input_size_of
@@ -14,19 +19,25 @@ from keras_icnn.metrics._resizing import move_points
 from keras_icnn.models._map_reading import MapReader, peaks_of
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
+if TYPE_CHECKING:
+    import keras
+
+    from keras_icnn.datasets import PartDataset
+    from keras_icnn.models._receptive_field import ReceptiveField
+
 
 def evaluate_part_agreement(
-    model,
-    train,
-    test,
-    layer=None,
+    model: keras.Model,
+    train: PartDataset,
+    test: PartDataset,
+    layer: keras.layers.Layer | str | None = None,
     *,
-    parts=8,
-    batch_size=32,
-    receptive_field=None,
-    preprocess=None,
-    seed=0,
-    verbose=0,
+    parts: int = 8,
+    batch_size: int = 32,
+    receptive_field: ReceptiveField | None = None,
+    preprocess: Callable[[np.ndarray], Any] | None = None,
+    seed: int = 0,
+    verbose: int = 0,
 ) -> PartAgreement:
     """`part_agreement` of K groups of a layer's filters.
 

@@ -1,12 +1,18 @@
 """What `evaluate` gives back: figures, the per-filter table, the trivial detectors."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from keras_icnn import _arguments as check
 from keras_icnn._files.csv_file import write_csv
+
+if TYPE_CHECKING:
+    import os
 
 # Column of the text table: (key in `values`, heading).
 _SHOWN = (
@@ -61,17 +67,17 @@ class EvaluationReport:
     landmarks: list
     notes: list = field(default_factory=list)
 
-    def rows(self):
+    def rows(self) -> list[dict[str, Any]]:
         """The per-filter table as a list of dicts, one a filter."""
         columns = {key: column.tolist() for key, column in self.filters.items()}
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
-    def table(self, *others):
+    def table(self, *others: EvaluationReport) -> list[dict[str, Any]]:
         """One dict a row: this network, `others` (reports), then every trivial detector."""
         rows = [{"detector": report.name, **report.values} for report in (self, *others)]
         return rows + [{"detector": name, **values} for name, values in self.trivial.items()]
 
-    def summary(self, *others):
+    def summary(self, *others: EvaluationReport) -> str:
         """The table as text: this network, further reports, and the trivial detectors below."""
         shown = list(_SHOWN)
         if len(self.categories) > 1:
@@ -101,7 +107,9 @@ class EvaluationReport:
             lines.append("*: each filter in the category that suits it best, not in its target.")
         return lines + list(self.notes)
 
-    def to_csv(self, path, table="filters"):
+    def to_csv(
+        self, path: str | os.PathLike[str], table: Literal["filters", "summary"] = "filters"
+    ) -> None:
         """Writes a table as CSV; the file appears only when it is complete.
 
         Args:
@@ -113,7 +121,7 @@ class EvaluationReport:
         rows = self.rows() if table == "filters" else self.table()
         write_csv(path, [{key: _written(value) for key, value in row.items()} for row in rows])
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Everything as plain Python values that JSON can hold (NaN becomes None)."""
         return {
             "name": self.name,

@@ -6,13 +6,20 @@ labels, its error on test images. It asks what a set of filters knows together, 
 one of them stands for a part: many filters that follow different things can do well.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_icnn.metrics import _array_shapes as shapes
 from keras_icnn.metrics._location_instability import mean_or_nan
 from keras_icnn.metrics._top_images import facing, image_center
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 # Strengths of the ridge to choose from, as shares of the features' mean variance per image.
 _RIDGES = 10.0 ** np.arange(-6, 5)
@@ -36,7 +43,7 @@ class KeypointResult:
     images: np.ndarray
     trivial: dict
 
-    def summary(self, landmark_names=None):
+    def summary(self, landmark_names: Sequence[str] | None = None) -> str:
         """The table as text: the filters, then every trivial detector."""
         n = len(self.per_landmark)
         names = list(landmark_names or (str(k) for k in range(n)))
@@ -92,19 +99,19 @@ def _relative(points, size):
 
 
 def keypoint_regression(
-    train_peaks,
-    train_landmarks,
-    test_peaks,
-    test_landmarks,
+    train_peaks: ArrayLike,
+    train_landmarks: ArrayLike,
+    test_peaks: ArrayLike,
+    test_landmarks: ArrayLike,
     *,
-    image_size,
-    test_image_size=None,
-    train_strengths=None,
-    test_strengths=None,
-    head=None,
-    centers=None,
-    input_size=None,
-    seed=0,
+    image_size: Sequence[int] | np.ndarray,
+    test_image_size: Sequence[int] | np.ndarray | None = None,
+    train_strengths: ArrayLike | None = None,
+    test_strengths: ArrayLike | None = None,
+    head: int | None = None,
+    centers: ArrayLike | None = None,
+    input_size: Sequence[int] | None = None,
+    seed: int = 0,
 ) -> KeypointResult:
     """Error of a ridge regression from all filters' peaks to each landmark.
 

@@ -1,10 +1,17 @@
 """Location instability of filters (paper section 5.2.2)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_icnn.metrics._top_images import TopImages
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -29,14 +36,25 @@ class LocationInstability:
         store: a `TopImages` shared with another measure, which then is updated once for both.
     """
 
-    def __init__(self, image_size=None, top=100, store=None):
+    def __init__(
+        self,
+        image_size: Sequence[int] | None = None,
+        top: int = 100,
+        store: TopImages | None = None,
+    ) -> None:
         self.store = TopImages(image_size, top) if store is None else store
 
-    def update(self, peaks, landmarks, strengths=None, **options):
+    def update(
+        self,
+        peaks: ArrayLike,
+        landmarks: ArrayLike,
+        strengths: ArrayLike | None = None,
+        **options: Any,
+    ) -> None:
         """Adds a batch; the arguments are those of `location_instability`."""
         self.store.update(peaks, landmarks, strengths, **options)
 
-    def result(self):
+    def result(self) -> InstabilityResult:
         """The `InstabilityResult` of all batches so far."""
         deviations = []
         for k in range(self.store.n_landmarks):
@@ -73,7 +91,13 @@ def mean_or_nan(values):
 
 
 def location_instability(
-    peaks, landmarks, strengths=None, *, image_size, top=100, image_ids=None
+    peaks: ArrayLike,
+    landmarks: ArrayLike,
+    strengths: ArrayLike | None = None,
+    *,
+    image_size: Sequence[int] | np.ndarray,
+    top: int = 100,
+    image_ids: ArrayLike | None = None,
 ) -> InstabilityResult:
     """How much the distance between a filter's peak and a landmark varies between images.
 

@@ -6,7 +6,11 @@ part at that place is compared with which landmark it is. Networks there have K 
 groups of filters take their place.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +19,9 @@ from keras_icnn.metrics import _array_shapes as shapes
 from keras_icnn.metrics._diversity import Alive, alive
 from keras_icnn.metrics._keypoint_regression import PeakTable, relative_places
 from keras_icnn.metrics._partitions import adjusted_rand_index, normalized_mutual_information
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 _STARTS = 10
 _ROUNDS = 100
@@ -40,7 +47,7 @@ class PartAgreement:
     trivial: dict
     groups: list
 
-    def summary(self, landmark_names=None):
+    def summary(self, landmark_names: Sequence[str] | None = None) -> str:
         """The table as text: the parts, the trivial detectors, which part is at which landmark."""
         names = list(landmark_names or (str(k) for k in range(self.table.shape[1])))
         parts = len(self.table) - 1
@@ -71,7 +78,15 @@ def _cell(value):
     return f"{value:.4f}" if np.isfinite(value) else "-"
 
 
-def part_agreement(parts_at, landmarks, *, parts, image_size, seed=0, groups=()) -> PartAgreement:
+def part_agreement(
+    parts_at: ArrayLike,
+    landmarks: ArrayLike,
+    *,
+    parts: int,
+    image_size: Sequence[int] | np.ndarray,
+    seed: int = 0,
+    groups: Sequence[Sequence[int]] = (),
+) -> PartAgreement:
     """NMI and ARI between the part at a landmark and which landmark it is.
 
     Beside it stand, over the same landmarks:
@@ -157,7 +172,15 @@ def _cells(points, sizes, parts):
     return row * columns + column
 
 
-def group_filters(peaks, strengths, *, parts, image_size, labels=None, seed=0):
+def group_filters(
+    peaks: ArrayLike,
+    strengths: ArrayLike,
+    *,
+    parts: int,
+    image_size: Sequence[int] | np.ndarray,
+    labels: ArrayLike | None = None,
+    seed: int = 0,
+) -> list[tuple[int, ...]]:
     """Groups filters that peak at the same places into K parts.
 
     K-means over the filters: each is the row of its peaks in all images, as shares of the image's

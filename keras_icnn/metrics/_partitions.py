@@ -1,9 +1,16 @@
 """How far two labellings of the same things agree, whatever their labels are called."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 
-def normalized_mutual_information(first, second):
+def normalized_mutual_information(
+    first: Sequence[Any] | np.ndarray, second: Sequence[Any] | np.ndarray
+) -> float:
     """2 I(U; V) / (H(U) + H(V)) of two labellings (Vinh, Epps and Bailey 2010, NMI_sum).
 
     1 where the two tell the same things apart, 0 where knowing one says nothing of the other. It
@@ -27,7 +34,9 @@ def normalized_mutual_information(first, second):
     return float(max(0.0, 2 * (both - _entropy(p.ravel())) / both))
 
 
-def adjusted_rand_index(first, second):
+def adjusted_rand_index(
+    first: Sequence[Any] | np.ndarray, second: Sequence[Any] | np.ndarray
+) -> float:
     """Share of pairs on which two labellings agree, corrected for chance (Hubert and Arabie 1985).
 
     1 where the two tell the same things apart, 0 on average for labels drawn at random, below 0

@@ -1,1 +1,8 @@
 """Interpretable models: training them, converting networks, reading graphs and maps."""
+
+import keras  # noqa: F401 (first: see `_REGISTERING` in the package's `__init__`)
+
+from keras_icnn.models._conversion import make_interpretable
+from keras_icnn.models._interpretable_model import InterpretableModel
+
+__all__ = ["InterpretableModel", "make_interpretable"]

@@ -1,9 +1,13 @@
 """Recipes: TOML files that say which networks are trained on which data and measured how."""
 
-from keras_icnn.recipes._format import Recipe, RecipeError, read_recipe
-from keras_icnn.recipes._reproduce import reproduce
-from keras_icnn.recipes._run import Job, run_recipe, run_recipes
-from keras_icnn.recipes._summary_tables import compare, summarize
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keras_icnn.recipes._format import Recipe, RecipeError, read_recipe
+    from keras_icnn.recipes._reproduce import reproduce
+    from keras_icnn.recipes._run import Job, run_recipe, run_recipes
+    from keras_icnn.recipes._summary_tables import compare, summarize
 
 __all__ = [
     "Job",
@@ -16,3 +20,26 @@ __all__ = [
     "run_recipes",
     "summarize",
 ]
+
+_MODULES = {
+    "Job": "_run",
+    "Recipe": "_format",
+    "RecipeError": "_format",
+    "compare": "_summary_tables",
+    "read_recipe": "_format",
+    "reproduce": "_reproduce",
+    "run_recipe": "_run",
+    "run_recipes": "_run",
+    "summarize": "_summary_tables",
+}
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        # The names of the paper's tables, which the command line's `--help` shows, need no Keras.
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = value
+        return value

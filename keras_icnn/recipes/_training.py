@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 
+from keras_icnn.recipes._losses import summed_logistic
 from keras_icnn.recipes._optimizers import LayerwiseAdamW, LayerwiseSGD
 
 
@@ -41,13 +42,6 @@ def compile_network(model, recipe, variant, images):
     rate = learning_rates(training, math.ceil(images / batch_size))
     model.compile(_optimizer(training, rate), loss=loss, metrics=[metric])
     return batch_size
-
-
-@keras.saving.register_keras_serializable(package="keras_icnn")
-def summed_logistic(y_true, y_pred):
-    """Logistic loss of logits, added up over the outputs; [images]."""
-    one = keras.losses.binary_crossentropy(y_true, y_pred, from_logits=True)
-    return one * y_pred.shape[-1]
 
 
 def learning_rates(training, steps):

@@ -1,5 +1,10 @@
 """Which category each filter stands for."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_icnn._figure import MAP_COLORS, check_path, new_figure, save
@@ -7,17 +12,25 @@ from keras_icnn.metrics import measured_layer
 from keras_icnn.models._map_reading import interpretable_filters
 from keras_icnn.visualize._layer_maps import MapsReader, check_dataset
 
+if TYPE_CHECKING:
+    import os
+
+    import keras
+    from matplotlib.figure import Figure
+
+    from keras_icnn.datasets import PartDataset
+
 
 def category_filters(
-    model,
-    dataset=None,
-    layer=None,
-    path=None,
+    model: keras.Model,
+    dataset: PartDataset | None = None,
+    layer: keras.layers.Layer | str | None = None,
+    path: str | os.PathLike[str] | None = None,
     *,
-    class_names=None,
-    title=None,
-    batch_size=32,
-):
+    class_names: Sequence[str] | None = None,
+    title: str | None = None,
+    batch_size: int = 32,
+) -> Figure:
     """Shows which filters each category has, and how exclusively they fire on it.
 
     Left, how many filters have each category for their target. Right, a column a filter: the mean

@@ -1,5 +1,9 @@
 """The images that a filter fires on most strongly, with the place marked."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_icnn._figure import check_path, mark, new_figure, save, show
@@ -11,25 +15,34 @@ from keras_icnn.visualize._layer_maps import (
     region_radius,
 )
 
+if TYPE_CHECKING:
+    import os
+
+    import keras
+    from matplotlib.figure import Figure
+
+    from keras_icnn.datasets import PartDataset
+    from keras_icnn.visualize._layer_maps import Peaks
+
 
 def filter_gallery(
-    model,
-    dataset,
-    filter,
-    layer=None,
-    n=12,
-    path=None,
+    model: keras.Model,
+    dataset: PartDataset,
+    filter: int,
+    layer: keras.layers.Layer | str | None = None,
+    n: int = 12,
+    path: str | os.PathLike[str] | None = None,
     *,
-    compare=None,
-    compare_filter=None,
-    compare_layer=None,
-    columns=6,
-    radius=None,
-    title=None,
-    batch_size=32,
-    reader=None,
-    peaks=None,
-):
+    compare: keras.Model | None = None,
+    compare_filter: int | None = None,
+    compare_layer: keras.layers.Layer | str | None = None,
+    columns: int = 6,
+    radius: float | None = None,
+    title: str | None = None,
+    batch_size: int = 32,
+    reader: MapsReader | None = None,
+    peaks: Peaks | None = None,
+) -> Figure:
     """Shows the images on which a filter is strongest, its peak ringed in each.
 
     A filter that stands for a part has its ring on the same part every time. Paper Figs. 5, 7-9.

@@ -1,5 +1,10 @@
 """A filter's map, its mask, the masked map and where it looks in the image (paper Fig. 4)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_icnn._figure import (
@@ -14,23 +19,30 @@ from keras_icnn._figure import (
 )
 from keras_icnn.visualize._layer_maps import MapsReader, checked_filters, region_radius, seen_region
 
+if TYPE_CHECKING:
+    import os
+
+    import keras
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
 _SEEN = "what it looks at"
 _HEADINGS = ("image, ring at the peak", "map before the mask", "mask", "masked map (output)", _SEEN)
 _HEADINGS_UNMASKED = ("image, ring at the peak", "map (output)", _SEEN)
 
 
 def filter_maps(
-    model,
-    image,
-    filters=None,
-    layer=None,
-    path=None,
+    model: keras.Model,
+    image: ArrayLike,
+    filters: Sequence[int] | int | None = None,
+    layer: keras.layers.Layer | str | None = None,
+    path: str | os.PathLike[str] | None = None,
     *,
-    radius=None,
-    title=None,
-    names=None,
-    reader=None,
-):
+    radius: float | None = None,
+    title: str | None = None,
+    names: Sequence[str] | None = None,
+    reader: MapsReader | None = None,
+) -> Figure:
     """Shows what filters make of one image: map before the mask, mask, masked map, receptive field.
 
     One row a filter. Within a row both maps have one scale, given at the side. Last comes the image

@@ -1,5 +1,10 @@
 """Where all filters of a layer fire, over images (paper Fig. 6)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_icnn._figure import (
@@ -20,20 +25,28 @@ from keras_icnn.visualize._layer_maps import (
     region_radius,
 )
 
+if TYPE_CHECKING:
+    import os
+
+    import keras
+    from matplotlib.figure import Figure
+
+    from keras_icnn.datasets import PartDataset
+
 
 def part_heatmap(
-    model,
-    dataset,
-    layer=None,
-    path=None,
+    model: keras.Model,
+    dataset: PartDataset,
+    layer: keras.layers.Layer | str | None = None,
+    path: str | os.PathLike[str] | None = None,
     *,
-    n=6,
-    filters=None,
-    radius=None,
-    title=None,
-    batch_size=32,
-    reader=None,
-):
+    n: int = 6,
+    filters: Sequence[int] | int | None = None,
+    radius: float | None = None,
+    title: str | None = None,
+    batch_size: int = 32,
+    reader: MapsReader | None = None,
+) -> Figure:
     """Shows where the filters of a layer fire, all together, on some images.
 
     Each filter that fires (above a tenth of its highest peak over these images) puts a spot the

@@ -1,5 +1,10 @@
 """What filters really respond to: empirical receptive fields over their strongest images."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_icnn._figure import (
@@ -13,22 +18,30 @@ from keras_icnn._figure import (
 from keras_icnn.metrics import empirical_receptive_fields
 from keras_icnn.visualize._layer_maps import MapsReader, check_counts, checked_filters
 
+if TYPE_CHECKING:
+    import os
+
+    import keras
+    from matplotlib.figure import Figure
+
+    from keras_icnn.datasets import PartDataset
+
 
 def receptive_fields(
-    model,
-    dataset,
-    filters=None,
-    layer=None,
-    n=5,
-    path=None,
+    model: keras.Model,
+    dataset: PartDataset,
+    filters: Sequence[int] | int | None = None,
+    layer: keras.layers.Layer | str | None = None,
+    n: int = 5,
+    path: str | os.PathLike[str] | None = None,
     *,
-    patch=None,
-    stride=None,
-    title=None,
-    batch_size=32,
-    verbose=0,
-    reader=None,
-):
+    patch: int | None = None,
+    stride: int | None = None,
+    title: str | None = None,
+    batch_size: int = 32,
+    verbose: int = 0,
+    reader: MapsReader | None = None,
+) -> Figure:
     """Shows filters' empirical receptive fields, alone and laid over their strongest images.
 
     One row a filter: its field, measured by moving a patch over its `n` strongest images, recentred

@@ -1,6 +1,10 @@
 """The HTML report: a network's filters, measures and decisions on one page."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,27 +21,34 @@ from keras_icnn.visualize import _report_data as data
 from keras_icnn.visualize import _report_page as page
 from keras_icnn.visualize._layer_maps import check_dataset, region_radius
 
+if TYPE_CHECKING:
+    import os
+
+    import keras
+
+    from keras_icnn.datasets import PartDataset
+
 # Pictures that say which filters fire on the same place; more change the groups little.
 _REFERENCE = 200
 
 
 def report(
-    model,
-    dataset,
-    path,
-    compare=None,
+    model: keras.Model,
+    dataset: PartDataset,
+    path: str | os.PathLike[str],
+    compare: keras.Model | None = None,
     *,
-    layer=None,
-    compare_layer=None,
-    n=1000,
-    top=12,
-    thumbnail=160,
-    title=None,
-    radius=None,
-    preprocess=None,
-    batch_size=32,
-    verbose=0,
-):
+    layer: keras.layers.Layer | str | None = None,
+    compare_layer: keras.layers.Layer | str | None = None,
+    n: int = 1000,
+    top: int = 12,
+    thumbnail: int = 160,
+    title: str | None = None,
+    radius: float | None = None,
+    preprocess: Callable[[np.ndarray], Any] | None = None,
+    batch_size: int = 32,
+    verbose: int = 0,
+) -> Path:
     """Writes a page that shows what a network's filters stand for and why it decides as it does.
 
     One HTML file that opens from disk in any browser of the last years and loads nothing: the

@@ -1,5 +1,9 @@
 """The part templates of a layer (paper Fig. 3)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_icnn import FilterLoss, PartTemplates
@@ -7,10 +11,23 @@ from keras_icnn._figure import bare, check_path, new_figure, save
 from keras_icnn.models._map_reading import interpretable_filters
 from keras_icnn.visualize._layer_maps import check_counts
 
+if TYPE_CHECKING:
+    import os
+
+    import keras
+    from matplotlib.figure import Figure
+
 _COLORS = "RdBu_r"
 
 
-def templates(source, layer=None, path=None, *, n=3, title=None):
+def templates(
+    source: keras.Model | keras.layers.Layer | PartTemplates,
+    layer: keras.layers.Layer | str | None = None,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    n: int = 3,
+    title: str | None = None,
+) -> Figure:
     """Shows part templates: positive ones for parts at several places, and the negative one.
 
     Red: where activations fit the template, blue: where they do not. The positive ones are drawn

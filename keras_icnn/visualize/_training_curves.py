@@ -1,11 +1,19 @@
 """How losses, entropies and measures went during training."""
 
+from __future__ import annotations
+
 import csv
 import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_icnn._figure import check_path, new_figure, save
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
 
 _PREFIX = "val_"
 # Panels in order: (heading, names of what is drawn in it, what is better).
@@ -31,7 +39,12 @@ _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 _LEFT_OUT = ("epoch", "learning_rate", "lr")
 
 
-def training_curves(history, path=None, *, title=None):
+def training_curves(
+    history: keras.callbacks.History | Mapping[str, Sequence[float]] | str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    title: str | None = None,
+) -> Figure:
     """Shows a training: losses, the filter loss and its entropies, accuracy, the parts' measures.
 
     A panel a quantity, with an arrow to what is better; training dashed, validation solid. Figures

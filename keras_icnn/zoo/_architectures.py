@@ -1,4 +1,4 @@
-"""The plain networks as tables: what `_builder` builds.
+"""The plain networks as tables of rows, which `_architecture_graph` builds.
 
 A network is rows of features (the last convolution or fire module is its top map) and rows of a
 head. Everything is in the order and, as far as the published weights have them, under the names of
@@ -22,7 +22,7 @@ class Conv:
 
 @dataclass(frozen=True)
 class Norm:
-    """A local response normalisation over `2 * depth_radius + 1` channels."""
+    """A local response normalization over `2 * depth_radius + 1` channels."""
 
     name: str
     depth_radius: int
@@ -84,7 +84,7 @@ def _vgg(*convolutions):
 _FC = (("fc6", 4096), ("fc7", 4096))
 
 ARCHITECTURES = {
-    # Krizhevsky et al. 2012 as Caffe's BVLC model has it: normalisation after ReLU, before pooling.
+    # Krizhevsky et al. 2012 as Caffe's BVLC model has it: normalization after ReLU, before pooling.
     "alexnet": Architecture(
         features=(
             Conv("conv1", 96, 11, strides=4),
@@ -120,7 +120,7 @@ ARCHITECTURES = {
         default_size=224,
         min_size=63,
     ),
-    # Chatfield et al. 2014, CNN-S: one normalisation only, and no padding around conv2.
+    # Chatfield et al. 2014, CNN-S: one normalization only, and no padding around conv2.
     "vgg_s": Architecture(
         features=(
             Conv("conv1", 96, 7, strides=2),
@@ -171,3 +171,33 @@ ARCHITECTURES = {
         min_size=31,
     ),
 }
+
+
+def weighted_rows(architecture):
+    """Names of the layers that hold weights, of the features and of the head."""
+    features = []
+    for row in architecture.features:
+        if isinstance(row, Conv):
+            features.append(row.name)
+        elif isinstance(row, Fire):
+            features += [f"{row.name}_{p}" for p in ("squeeze1x1", "expand1x1", "expand3x3")]
+    if architecture.head == ("conv10",):
+        return features, ["conv10"]
+    return features, [name for name, _ in architecture.head] + ["predictions"]
+
+
+def geometry(architecture):
+    """What MatConvNet's files say of the features' strides, padding and normalization."""
+    rows = []
+    for row in architecture.features:
+        if isinstance(row, Conv):
+            numbers = {"stride": [row.strides] * 2, "pad": [row.padding] * 4}
+            rows.append((row.name, "conv", numbers))
+        elif isinstance(row, Norm):
+            numbers = {"param": [2 * row.depth_radius + 1, row.bias, row.alpha, row.beta]}
+            rows.append((row.name, "lrn", numbers))
+        elif isinstance(row, Pool):
+            # Not its padding: several paddings of a converted Caffe model give the same maps.
+            numbers = {"pool": [row.pool_size] * 2, "stride": [row.strides] * 2}
+            rows.append((row.name, "pool", numbers))
+    return rows

@@ -7,6 +7,7 @@ and the mean image take channels in RGB order. Nothing in a file is executed.
 
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 import h5py
 import numpy as np
@@ -21,8 +22,8 @@ class Layer:
 
     type: str
     name: str
-    numbers: dict = field(default_factory=dict)
-    arrays: list = field(default_factory=list)
+    numbers: dict[str, Any] = field(default_factory=dict)
+    arrays: list[np.ndarray] = field(default_factory=list)
 
 
 @dataclass
@@ -35,16 +36,16 @@ class MatConvNet:
             file has none.
     """
 
-    layers: list
+    layers: list[Layer]
     mean: np.ndarray | None
 
     @property
-    def weighted(self):
+    def weighted(self) -> list[Layer]:
         """The convolutions (fully-connected layers are convolutions, too)."""
         return [layer for layer in self.layers if layer.type == "conv"]
 
 
-def read_matconvnet(path):
+def read_matconvnet(path: str | os.PathLike[str]) -> MatConvNet:
     """Reads a MatConvNet `.mat` model file.
 
     Args:
@@ -208,7 +209,7 @@ def layer_arrays(model, rows, flip_first=False):
 
 
 def check_geometry(model, rows):
-    """Checks strides, padding and normalisation of the file against a network's table.
+    """Checks strides, padding and normalization of the file against a network's table.
 
     Args:
         model: `MatConvNet`.

@@ -3,6 +3,9 @@
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
+
+from keras_icnn.zoo._manifest import MANIFEST
 
 # Channel order, scale, mean and deviation, applied in that order to RGB pixels in [0, 255].
 IMAGENET_MEAN = (123.68, 116.779, 103.939)
@@ -12,6 +15,30 @@ MODES = {
     "tf": ("rgb", 1 / 127.5, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)),
     "torch": ("rgb", 1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
+
+
+def preprocess_input(name: str, images: ArrayLike, mean: ArrayLike | None = None) -> np.ndarray:
+    """Prepares images for a network built with `include_preprocessing=False`.
+
+    Args:
+        name: String, the network's registered name, with or without `_interpretable`.
+        images: RGB array `(..., height, width, 3)`, pixels in [0, 255].
+        mean: Optional array that broadcasts against the images, in place of the network's mean:
+            the mean image of a MatConvNet file, as `read_matconvnet` returns it.
+
+    Returns:
+        Float32 array of the images' shape.
+
+    Raises:
+        ValueError: When the name is unknown, or the images are not RGB.
+    """
+    key = str(name).removesuffix("_interpretable")
+    if key not in MANIFEST:
+        raise ValueError(
+            f"`name` must be a network of the zoo, one of {sorted(MANIFEST)}. "
+            f"Received: name={name!r}"
+        )
+    return preprocess(images, MANIFEST[key].preprocessing, mean)
 
 
 def preprocess(images, mode, mean=None):

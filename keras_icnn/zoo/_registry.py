@@ -1,11 +1,23 @@
 """Names of networks and their builders."""
 
+from __future__ import annotations
+
 import difflib
 import fnmatch
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-_BUILDERS = {}
+if TYPE_CHECKING:
+    import keras
+
+_BUILDERS: dict[str, Callable[..., keras.Model]] = {}
+_Builder = TypeVar("_Builder", bound="Callable[..., keras.Model]")
 
 
+@overload
+def register_model(name: _Builder) -> _Builder: ...
+@overload
+def register_model(name: str | None = None) -> Callable[[_Builder], _Builder]: ...
 def register_model(name=None):
     """Registers a builder, as a decorator.
 
@@ -43,7 +55,7 @@ def register_model(name=None):
     return register
 
 
-def list_models(pattern="*"):
+def list_models(pattern: str = "*") -> list[str]:
     """The names of registered networks.
 
     Args:
@@ -55,7 +67,7 @@ def list_models(pattern="*"):
     return sorted(fnmatch.filter(_BUILDERS, pattern))
 
 
-def get_builder(name):
+def get_builder(name: str) -> Callable[..., keras.Model]:
     """The builder registered under a name.
 
     Raises:
@@ -70,7 +82,7 @@ def get_builder(name):
     return _BUILDERS[name]
 
 
-def create_model(name, **kwargs):
+def create_model(name: str, **kwargs: Any) -> keras.Model:
     """Builds a network by name.
 
     Args:

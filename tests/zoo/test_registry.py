@@ -1,5 +1,6 @@
 """Every registered network: shapes, parameters, a training step, saving, mixed precision."""
 
+import inspect
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 from keras_icnn import InterpretableConv, InterpretableFilters, InterpretableModel, zoo
 from keras_icnn.zoo import _registry
 from keras_icnn.zoo._manifest import MANIFEST
+from keras_icnn.zoo._signatures import InterpretableBuilder, OrdinaryBuilder
 
 # The smallest inputs that leave a map of more than one unit.
 SIZES = {"alexnet": 83, "vgg_m": 79, "vgg_s": 73, "squeezenet": 47, "vgg16": 32, "vgg19": 32}
@@ -46,6 +48,37 @@ def test_every_network_has_both_variants():
         assert builder.__name__ == name
         for section in ("Args:", "Returns:", "Raises:", "Reference:"):
             assert section in builder.__doc__
+
+
+@pytest.mark.parametrize("name", sorted(MANIFEST))
+@pytest.mark.parametrize(
+    ("variant", "protocol"), [("", OrdinaryBuilder), ("_interpretable", InterpretableBuilder)]
+)
+def test_signature_is_what_type_checkers_see(name, variant, protocol):
+    builder = getattr(zoo, f"{name}{variant}")
+    _, *declared = inspect.signature(protocol.__call__).parameters.values()
+    signature = inspect.signature(builder)
+    assert list(signature.parameters.values()) == declared
+    assert signature.return_annotation == inspect.signature(protocol.__call__).return_annotation
+
+
+def test_document_states_the_networks_facts():
+    for builder in (zoo.alexnet, zoo.alexnet_interpretable):
+        for fact in ("AlexNet", "(227, 227, 3)", "60,965,224", "imagenet-caffe-alex"):
+            assert fact in builder.__doc__
+
+
+def test_wrong_argument_is_refused_as_by_any_function():
+    with pytest.raises(TypeError, match=r"^vgg16\(\) .*unexpected keyword argument 'clases'"):
+        zoo.vgg16(clases=3)
+    with pytest.raises(TypeError, match=r"^vgg16\(\) too many positional"):
+        zoo.vgg16(*[None] * 9)
+
+
+def test_model_has_the_builders_name_or_the_given_one():
+    builder, shape = zoo.squeezenet_interpretable, (47, 47, 3)
+    assert builder(input_shape=shape).name == "squeezenet_interpretable"
+    assert builder(input_shape=shape, name="mine").name == "mine"
 
 
 @pytest.mark.parametrize("name", networks(MANIFEST))

@@ -1,4 +1,4 @@
-"""The one builder of the table networks."""
+"""The Keras graph of an `Architecture`, without weights."""
 
 from keras import layers
 
@@ -11,8 +11,8 @@ from keras_icnn.zoo._architectures import Conv, Fire, Norm, Pool
 from keras_icnn.zoo._preprocessing import ImagePreprocessing
 
 
-def build(architecture, options, preprocessing, mean_shape=None):
-    """Builds a network from its table, without weights.
+def build_graph(architecture, options, preprocessing, mean_shape=None):
+    """Builds a network from its rows, without weights.
 
     Args:
         architecture: `Architecture`.
@@ -116,33 +116,3 @@ def _head(architecture, options, x):
         if rate:
             x = layers.Dropout(rate, name=f"{name}_dropout")(x)
     return layers.Dense(options.classes, activation=activation, name="predictions")(x)
-
-
-def weighted_rows(architecture):
-    """Names of the layers that hold weights, of the features and of the head."""
-    features = []
-    for row in architecture.features:
-        if isinstance(row, Conv):
-            features.append(row.name)
-        elif isinstance(row, Fire):
-            features += [f"{row.name}_{p}" for p in ("squeeze1x1", "expand1x1", "expand3x3")]
-    if architecture.head == ("conv10",):
-        return features, ["conv10"]
-    return features, [name for name, _ in architecture.head] + ["predictions"]
-
-
-def geometry(architecture):
-    """What MatConvNet's files say of the features' strides, padding and normalisation."""
-    rows = []
-    for row in architecture.features:
-        if isinstance(row, Conv):
-            numbers = {"stride": [row.strides] * 2, "pad": [row.padding] * 4}
-            rows.append((row.name, "conv", numbers))
-        elif isinstance(row, Norm):
-            numbers = {"param": [2 * row.depth_radius + 1, row.bias, row.alpha, row.beta]}
-            rows.append((row.name, "lrn", numbers))
-        elif isinstance(row, Pool):
-            # Not its padding: several paddings of a converted Caffe model give the same maps.
-            numbers = {"pool": [row.pool_size] * 2, "stride": [row.strides] * 2}
-            rows.append((row.name, "pool", numbers))
-    return rows

@@ -1,63 +1,45 @@
-"""From a builder's arguments to a model with its weights."""
+"""Networks of `_architectures`: the graph, and its weights from wherever they come."""
 
 import keras
 
-from keras_icnn.zoo import _applications, _download, _matconvnet, _table_networks, _weights
-from keras_icnn.zoo._applications import APPLICATIONS
-from keras_icnn.zoo._architectures import ARCHITECTURES
+from keras_icnn.zoo import _download, _matconvnet, _weights
+from keras_icnn.zoo._architecture_graph import build_graph
+from keras_icnn.zoo._architectures import ARCHITECTURES, geometry, weighted_rows
 from keras_icnn.zoo._manifest import MANIFEST
 from keras_icnn.zoo._options import Options
 
 
-def default_size(name):
-    """Height and width of a network's default input."""
-    return _table(name).default_size
-
-
-def create(name, arguments):
-    """Builds a network and gives it its weights.
+def build(network, options):
+    """Builds a network of `ARCHITECTURES`, with its weights.
 
     Args:
-        name: Key of `MANIFEST`.
-        arguments: Dictionary of `Options`' fields.
+        network: Key of `ARCHITECTURES`.
+        options: `Options`.
 
     Returns:
-        `keras.Model`, or `InterpretableModel`.
+        `keras.Model`, or `InterpretableModel` when the options ask for one.
     """
-    table = _table(name)
-    options = Options(**arguments, min_size=table.min_size, default_size=table.default_size)
-    preprocessing = MANIFEST[name].preprocessing
-    if name in APPLICATIONS:
-        return _applications.build(table, options, preprocessing)
-    return _create_from_table(name, table, options, preprocessing)
-
-
-def _table(name):
-    return ARCHITECTURES[name] if name in ARCHITECTURES else APPLICATIONS[name]
-
-
-def _create_from_table(name, architecture, options, preprocessing):
-    matconvnet = _matconvnet_file(name, architecture, options)
+    architecture = ARCHITECTURES[network]
+    preprocessing = MANIFEST[network].preprocessing
+    matconvnet = _matconvnet_file(network, architecture, options)
     mean = None
     if matconvnet is not None and options.include_preprocessing:
         mean = _mean(matconvnet, options, preprocessing)
-    model = _table_networks.build(
-        architecture, options, preprocessing, None if mean is None else mean.shape
-    )
+    model = build_graph(architecture, options, preprocessing, None if mean is None else mean.shape)
     if options.weights is None:
         return model
-    backbone, head = _table_networks.weighted_rows(architecture)
+    backbone, head = weighted_rows(architecture)
     if not options.include_top or options.new_head:
         head = []
     if matconvnet is not None:
         rows = [(row, tuple(model.get_layer(row).kernel.shape)) for row in backbone + head]
         arrays = _matconvnet.layer_arrays(matconvnet, rows, flip_first=preprocessing == "caffe")
     elif options.weights == "imagenet":
-        arrays = _imagenet(name, options)
+        arrays = _imagenet(network, options)
     elif options.weights.endswith(".npz"):
         arrays = _weights.load_npz(options.weights)
     else:
-        source = _weights.load_keras(options.weights, _references(name, options))
+        source = _weights.load_keras(options.weights, _references(network, options))
         arrays = _weights.read_model(source)
     _weights.assign(model, arrays, backbone, head, source=repr(options.weights))
     if mean is not None:
@@ -65,16 +47,16 @@ def _create_from_table(name, architecture, options, preprocessing):
     return model
 
 
-def _matconvnet_file(name, architecture, options):
+def _matconvnet_file(network, architecture, options):
     """The MatConvNet model that the options' weights are in, or `None`."""
-    weights, source = options.weights, MANIFEST[name].source
+    weights, source = options.weights, MANIFEST[network].source
     if weights == "imagenet" and source is not None and source.format == "matconvnet":
         model = _download.fetch(source, _matconvnet.read_matconvnet)
     elif weights is not None and weights.endswith(".mat"):
         model = _matconvnet.read_matconvnet(weights)
     else:
         return None
-    _matconvnet.check_geometry(model, _table_networks.geometry(architecture))
+    _matconvnet.check_geometry(model, geometry(architecture))
     return model
 
 
@@ -88,11 +70,11 @@ def _mean(matconvnet, options, preprocessing):
     return mean[..., ::-1] if preprocessing == "caffe" else mean
 
 
-def _imagenet(name, options):
-    application = {"vgg16": "VGG16", "vgg19": "VGG19"}.get(name)
+def _imagenet(network, options):
+    application = {"vgg16": "VGG16", "vgg19": "VGG19"}.get(network)
     if application is None:
         raise ValueError(
-            f"There are no published ImageNet weights to fetch for {name!r}: pass `weights` the "
+            f"There are no published ImageNet weights to fetch for {network!r}: pass `weights` the "
             "path of a local file (.npz with keys layer/variable). Received: weights='imagenet'"
         )
     top = options.include_top and not options.new_head
@@ -102,15 +84,15 @@ def _imagenet(name, options):
     return _weights.read_model(source)
 
 
-def _references(name, options):
+def _references(network, options):
     """Networks that a Keras weights file may be of, the most specific first."""
-    architecture = ARCHITECTURES[name]
+    architecture = ARCHITECTURES[network]
 
     def ordinary(include_top, classes, input_shape):
-        return lambda: _table_networks.build(
+        return lambda: build_graph(
             architecture,
             Options(
-                name=name,
+                name=network,
                 include_top=include_top,
                 input_shape=input_shape,
                 classes=classes,

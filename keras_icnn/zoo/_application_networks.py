@@ -1,4 +1,4 @@
-"""Networks of keras.applications: built there, made flat and interpretable by `_convert`."""
+"""Networks of keras.applications: built there, then made flat and interpretable."""
 
 from dataclasses import dataclass, field
 
@@ -7,6 +7,7 @@ from keras import layers
 
 from keras_icnn.models import _conversion
 from keras_icnn.zoo import _weights
+from keras_icnn.zoo._manifest import MANIFEST
 from keras_icnn.zoo._preprocessing import ImagePreprocessing
 
 
@@ -40,17 +41,17 @@ APPLICATIONS = {
 }
 
 
-def build(application, options, preprocessing):
+def build(network, options):
     """Builds a network of keras.applications, with its weights.
 
     Args:
-        application: `Application`.
+        network: Key of `APPLICATIONS`.
         options: `Options`.
-        preprocessing: Key of `MODES`, used when the options include preprocessing.
 
     Returns:
         `keras.Model`, or `InterpretableModel` when the options ask for one.
     """
+    application = APPLICATIONS[network]
     backbone = application(
         weights=None,
         include_top=False,
@@ -70,7 +71,7 @@ def build(application, options, preprocessing):
         _load(application, options, model, len(_weights.weighted(backbone)))
     inputs, x = options.input()
     if options.include_preprocessing:
-        x = ImagePreprocessing(preprocessing, name="preprocessing")(x)
+        x = ImagePreprocessing(MANIFEST[network].preprocessing, name="preprocessing")(x)
     if x is not inputs:
         model = keras.Model(inputs, model(x))
     interpretable = None

@@ -1,0 +1,263 @@
+"""Every public name in use, for a type checker. It is never run: pyright reads it (`run_all.py`).
+
+A line is wrong when a name is missing, an argument has another name or type, or a result is not of
+the type that its variable states. `test_public_surface.py` checks that no public name is left out.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from matplotlib.figure import Figure
+
+import keras_icnn as icnn
+from keras_icnn import (
+    bench,
+    callbacks,
+    datasets,
+    explanations,
+    export,
+    layers,
+    metrics,
+    models,
+    recipes,
+    visualize,
+    zoo,
+)
+
+
+def use_root(
+    network: keras.Model, inputs: keras.KerasTensor, x: np.ndarray, y: np.ndarray
+) -> list[Any]:
+    conv: layers.InterpretableConv = icnn.InterpretableConv(
+        8, 3, num_classes=2, background_class=0, filter_loss="paper", mask=True, padding="same"
+    )
+    added: layers.InterpretableFilters = icnn.InterpretableFilters(
+        num_classes=2, filter_loss="official"
+    )
+    loss: layers.FilterLoss = layers.FilterLoss()
+    bank: layers.PartTemplates = icnn.PartTemplates(6, 6, norm="l1")
+    model: models.InterpretableModel = icnn.InterpretableModel(inputs, conv(inputs), name="mine")
+    converted: models.InterpretableModel = icnn.make_interpretable(
+        network, num_classes=6, layers=None, extra_layer=True
+    )
+    same: models.InterpretableModel = models.make_interpretable(network, num_classes=6)
+    with icnn.labels(y) as terms, layers.labels(y):
+        total = terms.total()
+    explanation: explanations.Explanation = icnn.explain(model, x, target=None)
+    rooms = [
+        icnn.bench, icnn.callbacks, icnn.datasets, icnn.explanations, icnn.export, icnn.layers,
+        icnn.metrics, icnn.models, icnn.recipes, icnn.visualize, icnn.zoo,
+    ]  # fmt: skip
+    return [added, loss, bank, converted, same, total, explanation, rooms, bench]
+
+
+def use_networks(images: np.ndarray) -> list[keras.Model]:
+    input_shape = (224, 224, 3)
+    ordinary: list[keras.Model] = [
+        zoo.alexnet(),
+        zoo.convnext_tiny(classes=10),
+        zoo.densenet121(weights="imagenet"),
+        zoo.efficientnet_v2_b0(weights=Path("weights.npz"), new_head=True),
+        zoo.mobilenet_v2(include_top=False, pooling="avg"),
+        zoo.resnet50(input_tensor=keras.Input(input_shape)),
+        zoo.squeezenet(extra_layer=True, new_filters=64, normalization=None),
+        zoo.vgg16(classifier_activation=None, name="mine"),
+        zoo.vgg19(classifier_activation=keras.activations.sigmoid),
+        zoo.vgg_m(dropout=0.2),
+        zoo.vgg_s(include_preprocessing=True),
+    ]
+    interpretable: list[icnn.InterpretableModel] = [
+        zoo.alexnet_interpretable(),
+        zoo.convnext_tiny_interpretable(classes=10),
+        zoo.densenet121_interpretable(weights="imagenet"),
+        zoo.efficientnet_v2_b0_interpretable(input_shape=input_shape),
+        zoo.mobilenet_v2_interpretable(include_top=False, pooling="max"),
+        zoo.resnet50_interpretable(filter_loss=None),
+        zoo.squeezenet_interpretable(filter_loss=icnn.FilterLoss(), mask=False),
+        zoo.vgg16_interpretable(classes=1, background_class=0),
+        zoo.vgg19_interpretable(interpret_top=False),
+        zoo.vgg_m_interpretable(extra_layer=False),
+        zoo.vgg_s_interpretable(filter_loss="official"),
+    ]
+    names: list[str] = zoo.list_models("*_interpretable")
+    prepared: np.ndarray = zoo.preprocess_input("vgg16", images)
+    zoo.preprocess_input("alexnet", prepared, mean=zoo.read_matconvnet("alexnet.mat").mean)
+
+    @zoo.register_model
+    def small(units: int = 1) -> keras.Model:
+        return zoo.create_model(names[0], classes=units)
+
+    @zoo.register_model("other")
+    def another(units: int = 1) -> keras.Model:
+        return small(units=units)
+
+    return [*ordinary, *interpretable, another(units=2)]
+
+
+def use_data_sets(path: Path) -> list[Any]:
+    splits: list[datasets.PartSplits] = [
+        datasets.animal_part(path, negatives="negatives", on_error="skip"),
+        datasets.creatures(n_train=10, image_size=(32, 32), species=["fox"], scale=(0.3, 0.4)),
+        datasets.cub200(path, landmarks=("head", "back"), image_size=None, crop=False),
+        datasets.folder("images", image_size=(64, 64), validation_split=0.1, seed=1),
+        datasets.pascal_part(path, images=path / "JPEGImages", categories=["cat"]),
+    ]
+    train: datasets.PartDataset = datasets.single_category(splits[0].train, flips=False)
+    sample: datasets.Sample = next(iter(train))
+    batches: datasets.PartBatches = train.select(["fox"]).batches(32, shuffle=True, seed=0)
+    left_out: list[datasets.Skipped] = splits[0].skipped
+    return [sample.image, sample.landmarks, batches.follow_epochs(), left_out]
+
+
+def use_metrics(
+    model: keras.Model,
+    data: datasets.PartDataset,
+    maps: np.ndarray,
+    masks: np.ndarray,
+    labels: np.ndarray,
+) -> list[Any]:
+    field: metrics.ReceptiveField = metrics.receptive_field(model, "conv")
+    layer: keras.layers.Layer = metrics.measured_layer(model)
+    peaks, strengths = metrics.peaks_of(maps, field.centers)
+    size, centers, landmarks = (64, 64), field.centers, data.landmarks
+    names = data.landmark_names
+    reader = metrics.MapReader(model, layer, batch_size=8)
+    images: np.ndarray = metrics.occlusion_images(data, input_size=size)
+    radius: float = metrics.occlusion_radius(model, layer, images, receptive_field=field)
+    report: metrics.EvaluationReport = metrics.evaluate(
+        model, data, layer="conv", radius=radius, categories=["fox"], preprocess=np.tanh
+    )
+    again: metrics.EvaluationReport = metrics.evaluate_maps(
+        [maps], labels, landmarks, centers,
+        image_size=size, class_names=data.class_names, landmark_names=names,
+    )  # fmt: skip
+    text: str = report.summary(again)
+    report.to_csv("filters.csv", table="filters")
+    background: int | None = metrics.find_background(data.class_names)
+    keypoints: metrics.KeypointResult = metrics.evaluate_keypoints(model, data, data)
+    regression: metrics.KeypointResult = metrics.keypoint_regression(
+        peaks, landmarks, peaks, landmarks, image_size=size, train_strengths=strengths
+    )
+    agreement: metrics.PartAgreement = metrics.evaluate_part_agreement(model, data, data, parts=4)
+    groups: list[tuple[int, ...]] = metrics.group_filters(
+        peaks, strengths, parts=4, image_size=size
+    )
+    agreed: metrics.PartAgreement = metrics.part_agreement(
+        labels, landmarks, parts=4, image_size=size, groups=groups
+    )
+    fields: metrics.EmpiricalFields = metrics.empirical_receptive_fields(model, images, [0, 1])
+    instability: metrics.InstabilityResult = metrics.location_instability(
+        peaks, landmarks, strengths, image_size=size
+    )
+    tracking: metrics.TrackingResult = metrics.part_tracking(
+        peaks, landmarks, strengths, image_size=size, head=0
+    )
+    interpretability: metrics.InterpretabilityResult = metrics.part_interpretability(
+        maps, masks, centers=centers, radius=radius
+    )
+    store = metrics.TopImages(size, top=10)
+    streams = [
+        metrics.Accuracy(background=0),
+        metrics.Alive(),
+        metrics.LocationInstability(size, store=store),
+        metrics.PartInterpretability(10, data.part_masks, centers, radius, size),
+        metrics.PartTracking(size, store=store),
+        metrics.PeakDiversity(size),
+    ]
+    plain, balanced = metrics.accuracy(maps, labels, from_logits=True)
+    shares: tuple[np.ndarray, np.ndarray] = metrics.alive(strengths)
+    figures: list[float] = [
+        plain,
+        balanced,
+        metrics.part_diversity(["head", None]),
+        metrics.peak_diversity(peaks, strengths, image_size=size),
+        metrics.normalized_mutual_information(["a", "b"], [0, 1]),
+        metrics.adjusted_rand_index(labels, labels),
+        instability.mean,
+        tracking.mean,
+        interpretability.mean,
+        keypoints.error,
+        regression.error,
+        agreement.nmi,
+        agreed.ari,
+    ]
+    trivial: dict[str, dict[str, float]] = metrics.trivial_detectors(
+        landmarks, centers, image_size=size, landmark_names=names, part_masks=data.part_masks
+    )
+    return [reader, text, background, fields.at(0, (1.0, 2.0)), streams, shares, figures, trivial]
+
+
+def use_figures(
+    model: keras.Model, data: datasets.PartDataset, history: keras.callbacks.History
+) -> list[Any]:
+    image = data.image(0)
+    figures: list[Figure] = [
+        visualize.category_filters(model, data),
+        visualize.filter_gallery(model, data, filter=3, compare=model, path="gallery.png"),
+        visualize.filter_maps(model, image, filters=[3, 7], layer="conv"),
+        visualize.part_heatmap(model, data, n=4),
+        visualize.receptive_fields(model, data, filters=1, verbose=1),
+        visualize.templates(icnn.PartTemplates(6, 6), n=3),
+        visualize.training_curves(history),
+        visualize.training_curves({"loss": [1.0, 0.5]}, title="Loss"),
+    ]
+    page: Path = visualize.report(model, data, "report.html", compare=model, n=100)
+    explainer = explanations.Explainer(model)
+    explained: explanations.Explanation = explanations.explain(model, image)
+    return [figures, page, explainer(image), explained.table()]
+
+
+def use_callbacks(data: datasets.PartDataset) -> list[keras.callbacks.Callback]:
+    return [
+        callbacks.Backup("run/backup.npz", every=2),
+        callbacks.FilterEntropies(data, layer="conv", images=32),
+        callbacks.PartMetrics(data, prefix="test_", radius=8.0, verbose=1),
+        callbacks.PartPictures(data, out=Path("pictures"), filters=[1]),
+        callbacks.StopOnNaN(data.batches(8)),
+    ]
+
+
+def use_exports(model: keras.Model, images: np.ndarray) -> list[Any]:
+    export.export_model(model, "network.onnx", format="onnx", endpoint="explain", top_filters=4)
+    artifact = export.Artifact(Path("network.onnx"))
+    outputs: dict[str, np.ndarray] = artifact(images, endpoint="explain")
+    kind: str = export.format_of("network.onnx")
+    try:
+        verification: export.Verification = export.verify(model, "network.onnx", tolerance=1e-3)
+    except export.ExportError as error:
+        return [error]
+    return [outputs, kind, verification.deviations, sorted(export.FORMATS)]
+
+
+def use_recipes(folder: Path) -> list[Any]:
+    try:
+        recipe: recipes.Recipe = recipes.read_recipe("recipe.toml")
+    except recipes.RecipeError as error:
+        return [error]
+    rows = recipes.run_recipe(recipe, folder, "runs", seeds=[0], verbose=False)
+    done = recipes.run_recipes([recipes.Job(recipe)], folder, "runs", train=False)
+    text = [recipes.summarize(rows), recipes.compare(rows)]
+    return [done, text, recipes.reproduce("table1", folder, "runs", networks=["vgg16"])]
+
+
+def mistakes_that_are_found(model: keras.Model, data: datasets.PartDataset) -> None:
+    """Each line is an error that pyright must find; one that it does not find is reported."""
+    icnn.nothing()  # pyright: ignore[reportAttributeAccessIssue]
+    callbacks.nothing()  # pyright: ignore[reportAttributeAccessIssue]
+    datasets.nothing()  # pyright: ignore[reportAttributeAccessIssue]
+    explanations.nothing()  # pyright: ignore[reportAttributeAccessIssue]
+    export.nothing()  # pyright: ignore[reportAttributeAccessIssue]
+    layers.nothing()  # pyright: ignore[reportAttributeAccessIssue]
+    metrics.nothing()  # pyright: ignore[reportAttributeAccessIssue]
+    models.nothing()  # pyright: ignore[reportAttributeAccessIssue]
+    recipes.nothing()  # pyright: ignore[reportAttributeAccessIssue]
+    visualize.nothing()  # pyright: ignore[reportAttributeAccessIssue]
+    zoo.nothing()  # pyright: ignore[reportAttributeAccessIssue]
+    zoo.vgg16(mask=True)  # pyright: ignore[reportCallIssue]
+    zoo.vgg16_interpretable(classes="3")  # pyright: ignore[reportArgumentType]
+    zoo.vgg16_interpretable(pooling="sum")  # pyright: ignore[reportArgumentType]
+    metrics.evaluate(model)  # pyright: ignore[reportCallIssue]
+    visualize.filter_gallery(model, data, filter="3")  # pyright: ignore[reportArgumentType]
+    callbacks.Backup(every=2)  # pyright: ignore[reportCallIssue]
