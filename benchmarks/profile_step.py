@@ -16,7 +16,8 @@ import tempfile
 
 import keras
 
-from keras_icnn.bench._run import _cases as cases
+from keras_icnn.bench import MODES, LayerSetting
+from keras_icnn.bench import _cases as cases
 
 _MIB = 2**20
 
@@ -53,7 +54,7 @@ def jax_times(step):
 
 
 def print_times(measure, rules, rounds, top):
-    steps = {name: cases.layer_steps(name, cases.LayerSetting(), mode())[0] for name in rules}
+    steps = {name: cases.layer_steps(name, LayerSetting(), mode())[0] for name in rules}
     least = {name: {} for name in steps}
     for _ in range(rounds + 1):  # the first compiles
         for name, step in steps.items():
@@ -106,7 +107,7 @@ def memory_events(run):
 
 def print_memory(rule):
     def run():
-        step = cases.layer_steps(rule, cases.LayerSetting(), mode())[0]
+        step = cases.layer_steps(rule, LayerSetting(), mode())[0]
         for _ in range(4):
             step()
 
@@ -126,7 +127,7 @@ def print_memory(rule):
 
 
 def mode():
-    return cases.MODES[keras.backend.backend()][0]
+    return MODES[keras.backend.backend()][0]
 
 
 def main():

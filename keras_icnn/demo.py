@@ -17,6 +17,7 @@ one half tell the two networks apart more reliably.
 """
 
 import dataclasses
+import textwrap
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,7 @@ import numpy as np
 from keras import layers
 
 from keras_icnn import InterpretableConv, InterpretableModel, metrics
-from keras_icnn._files.csv_file import write_csv
+from keras_icnn._demo_files import write_images, write_models, write_page, write_tables
 from keras_icnn.datasets import creatures
 
 LAYER = "interpretable_conv"
@@ -129,17 +130,15 @@ def run_demo(out, *, seed=0, quick=False, setting=None, verbose=True):
     models = train(setting, data.train, seed, verbose)
     reports = measure(models, data.test, seed)
     paths = [*write_tables(out, reports), *write_models(out, models)]
-    paths += draw(out, models, reports, data.test, setting)
+    paths += write_images(out, models, reports, data.test, setting.pictures)
     page = write_page(out, models, reports, data.test)
     paths += page
     seconds = time.monotonic() - started
     say("\n" + reports["interpretable"].summary(reports["ordinary"]) + "\n")
-    say(_wrapped(reading(reports)))
+    say(textwrap.fill(reading(reports), 96))
     if quick:
         say("\nA quick run: the networks have learned next to nothing, the figures mean nothing.")
-    say("\nWritten:")
-    for path in paths:
-        say(f"  {path}")
+    say("\n".join(["\nWritten:", *(f"  {path}" for path in paths)]))
     say(
         f"\nOpen {page[0]} in a browser: what every filter looks at, in both networks."
         if page
@@ -385,136 +384,3 @@ def _parts(reports):
     else:
         text += "."
     return text
-
-
-def _wrapped(text, width=96):
-    import textwrap
-
-    return textwrap.fill(text, width)
-
-
-# --- files --------------------------------------------------------------------------------------
-
-
-def write_tables(out, reports):
-    """CSV files: both networks with the trivial detectors, and each network filter by filter."""
-    summary = out / "summary.csv"
-    write_csv(summary, reports["interpretable"].table(reports["ordinary"]))
-    paths = [summary]
-    for name, report in reports.items():
-        paths.append(out / f"filters_{name}.csv")
-        report.to_csv(paths[-1])
-    return paths
-
-
-def write_models(out, models):
-    """Both networks as `.keras` files."""
-    paths = []
-    for name, model in models.items():
-        paths.append(out / f"{name}.keras")
-        model.save(paths[-1])
-    return paths
-
-
-_RANKS = {"best": 0.0, "median": 0.5, "weak": 0.9}
-
-
-def chosen_filters(report):
-    """Filters to draw: the one with the highest R2, the median, and one better than a tenth only.
-
-    The same rule for both networks, so that neither shows its best side only.
-
-    Returns:
-        dict of rank to the filter's number.
-    """
-    r2 = np.nan_to_num(report.filters["r2"], nan=-np.inf)
-    order = np.argsort(-r2, kind="stable")
-    return {rank: int(order[round(place * (len(order) - 1))]) for rank, place in _RANKS.items()}
-
-
-def draw(out, models, reports, data, setting):
-    """The pictures, of both networks by the same rules.
-
-    Returns:
-        List of paths.
-    """
-    from keras_icnn import visualize
-    from keras_icnn.visualize._layer_maps import MapsReader
-
-    positives = data.subset(np.flatnonzero(data.labels > 0))
-    shown = positives.take(6)
-    paths = []
-    for name, report in reports.items():
-        model, layer = models[name], report.layer
-        # One for all pictures, so that the forward pass is compiled once.
-        reader = MapsReader(model, layer)
-        radius = report.values["radius"]
-        radius = radius if np.isfinite(radius) else None
-        filters = chosen_filters(report)
-        r2, landmark = report.filters["r2"], report.filters["r2_landmark"]
-        # Below 0 a fixed place does better than the filter: it follows nothing.
-        part = [name if value > 0 else "no part" for name, value in zip(landmark, r2, strict=True)]
-        words = [f"filter {f}\nfollows {part[f]}\nR2 {r2[f]:.2f}" for f in filters.values()]
-        for number in range(min(setting.pictures, len(shown))):
-            paths.append(out / f"maps_{name}_{number + 1}.png")
-            visualize.filter_maps(
-                model,
-                shown.image(number),
-                list(filters.values()),
-                layer,
-                paths[-1],
-                radius=radius,
-                reader=reader,
-                names=words,
-                title=f"{name.capitalize()} network: its best, median and a weak filter by R2",
-            )
-        for rank in ("best", "median"):
-            f = filters[rank]
-            paths.append(out / f"gallery_{name}_{rank}.png")
-            visualize.filter_gallery(
-                model,
-                positives,
-                f,
-                layer,
-                12,
-                paths[-1],
-                radius=radius,
-                reader=reader,
-                title=f"{name.capitalize()} network, {rank} filter ({f}): follows {part[f]} "
-                f"with R2 {r2[f]:.2f}",
-            )
-        paths.append(out / f"heatmap_{name}.png")
-        visualize.part_heatmap(
-            model,
-            shown,
-            layer,
-            paths[-1],
-            radius=radius,
-            reader=reader,
-            title=f"{name.capitalize()} network: where its {len(report.filters['filter'])} "
-            "filters fire",
-        )
-    return paths
-
-
-def write_page(out, models, reports, data):
-    """The HTML report of both networks.
-
-    Returns:
-        List of its path; empty where Jinja2 is not installed.
-    """
-    from keras_icnn import visualize
-
-    radius = reports["ordinary"].values["radius"]
-    try:
-        page = visualize.report(
-            models["interpretable"],
-            data,
-            out / "report.html",
-            models["ordinary"],
-            compare_layer=_ORDINARY_LAYER,
-            radius=radius if np.isfinite(radius) else None,
-        )
-    except ImportError:
-        return []
-    return [page]

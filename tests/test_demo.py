@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_icnn import cli, demo
+from keras_icnn._demo_files import chosen_filters
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_reading_follows_the_figures(quick):
 
 def test_both_networks_are_drawn_by_one_rule(quick):
     r2 = quick.reports["ordinary"].filters["r2"]
-    chosen = demo.chosen_filters(quick.reports["ordinary"])
+    chosen = chosen_filters(quick.reports["ordinary"])
     assert list(chosen) == ["best", "median", "weak"]
     filters = list(chosen.values())
     assert filters[0] == np.nanargmax(r2)

@@ -5,99 +5,19 @@ returns once all its results are there. Both sides compute the gradients of all 
 input, and both return them, so that no compiler can leave them out.
 """
 
-import dataclasses
-import importlib
-
 import keras
 import numpy as np
 from keras import ops
 
-from keras_icnn.layers import InterpretableConv
-from keras_icnn.layers._filter_loss import FilterLoss
-from keras_icnn.layers._label_scope import labels
-
-PLAIN = "plain"
-RULES = {
-    "default": "default",
-    "paper": "paper",
-    "official": "official",
-    "full_sum": FilterLoss(gradient="full_sum"),
-    "mask": None,
-}
-# "graph" is `tf.function`, "jit" XLA.
-MODES = {"tensorflow": ("graph", "jit"), "jax": ("jit",), "torch": ("eager",)}
+from keras_icnn.bench._settings import PLAIN, check_mode, check_rule, find_peer
+from keras_icnn.layers import FilterLoss, InterpretableConv, labels
 
 
-@dataclasses.dataclass(frozen=True)
-class LayerSetting:
-    """The size of a layer's benchmark, and how it is computed; the same for a rule and its twin."""
-
-    size: int = 14
-    filters: int = 512
-    channels: int | None = None
-    kernel_size: int = 3
-    classes: int = 6
-    batch: int = 32
-    normalization: str | None = "batch"
-    precision: str = "float32"
-
-    @property
-    def input_shape(self):
-        return (self.size, self.size, self.channels or self.filters)
-
-
-@dataclasses.dataclass(frozen=True)
-class NetworkSetting:
-    """The size of a network's benchmark."""
-
-    network: str = "vgg16"
-    image_size: int = 224
-    classes: int = 6
-    batch: int = 8
-    filters: int | None = None
-    precision: str = "float32"
-
-
-def check_rule(rule):
-    """Returns `rule`; raises unless it names a rule, the plain twin, or a peer."""
-    if ":" in rule:
-        find_peer(rule)
-    elif rule != PLAIN and rule not in RULES:
-        raise ValueError(
-            f"Argument `rules` must be among {tuple(RULES)}, or a peer 'module:function'. "
-            f"Received: rules entry {rule!r}"
-        )
-    return rule
-
-
-def find_peer(name):
-    """The function of a peer, another implementation that the user has installed.
-
-    Args:
-        name: `"module:function"`. The function gets the setting, the batch, the gradient from above
-            and the labels (NumPy arrays, see `layer_data`), and returns `(train, infer)`, two
-            functions without arguments, as `layer_steps` does.
-    """
-    module, _, function = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"A peer must be 'module:function' of a module that can be imported (its folder on "
-            f"PYTHONPATH). Received: {name!r}, with the error: {error}"
-        ) from error
-    return found
-
-
-def check_mode(mode):
-    """Returns `mode`; raises unless the backend computes that way."""
-    allowed = MODES[keras.backend.backend()]
-    if mode not in allowed:
-        raise ValueError(
-            f"Argument `modes` must be among {allowed} on the {keras.backend.backend()} backend. "
-            f"Received: modes entry {mode!r}. Set KERAS_BACKEND for another backend."
-        )
-    return mode
+def filter_loss(rule):
+    """The argument `filter_loss` of a rule."""
+    if check_rule(rule) == "full_sum":
+        return FilterLoss(gradient="full_sum")
+    return None if rule == "mask" else rule
 
 
 def layer_model(rule, setting):
@@ -109,7 +29,7 @@ def layer_model(rule, setting):
         if setting.normalization == "batch":
             layers.append(
                 keras.layers.BatchNormalization(
-                    epsilon=1e-5, momentum=0.95, dtype=setting.precision
+                    axis=-1, epsilon=1e-5, momentum=0.95, dtype=setting.precision
                 )
             )
         layers.append(keras.layers.ReLU(dtype=setting.precision))
@@ -119,7 +39,7 @@ def layer_model(rule, setting):
                 setting.filters,
                 setting.kernel_size,
                 num_classes=setting.classes,
-                filter_loss=RULES[check_rule(rule)],
+                filter_loss=filter_loss(rule),
                 normalization=setting.normalization,
                 **conv,
             )
@@ -240,8 +160,9 @@ def network_model(rule, setting):
     try:
         if rule == PLAIN:
             return zoo.create_model(setting.network, **options)
-        loss = RULES[check_rule(rule)]
-        return zoo.create_model(f"{setting.network}_interpretable", filter_loss=loss, **options)
+        return zoo.create_model(
+            f"{setting.network}_interpretable", filter_loss=filter_loss(rule), **options
+        )
     finally:
         keras.config.set_dtype_policy(policy)
 

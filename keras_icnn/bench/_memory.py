@@ -1,4 +1,4 @@
-"""Peak memory of one step, each in a process of its own: `python -m keras_icnn.bench._memory JSON`.
+"""Peak memory of one step, each in a process of its own.
 
 The peak is how far the resident memory of warm steps rises above what it was before the weights
 and the batch were made. A tiny case of the same kind has run by then, so that imports and most of
@@ -16,8 +16,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from keras_icnn.bench._settings import LayerSetting, NetworkSetting
+
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
+_PROCESS = "import sys; from keras_icnn.bench import _memory; _memory.print_peak(sys.argv[1])"
 
 
 def supported():
@@ -63,7 +66,7 @@ def measure(kind, rule, setting, mode, phase="train"):
 
     Args:
         kind: `"layer"` or `"network"`.
-        rule, setting, mode: as in `_bench_cases`.
+        rule, setting, mode: as `_cases` takes them.
         phase: `"train"` or `"inference"`.
     """
     if not supported():
@@ -84,7 +87,7 @@ def measure(kind, rule, setting, mode, phase="train"):
         "MALLOC_MMAP_THRESHOLD_": str(128 * 1024),
     }
     result = subprocess.run(
-        [sys.executable, "-m", "keras_icnn.bench._memory", json.dumps(task)],
+        [sys.executable, "-c", _PROCESS, json.dumps(task)],
         env=environment,
         capture_output=True,
         text=True,
@@ -98,19 +101,17 @@ def measure(kind, rule, setting, mode, phase="train"):
     return json.loads(result.stdout.splitlines()[-1])["peak"]
 
 
-def _main(task):
+def print_peak(task):
+    """What the process of `measure` does, with a task as JSON."""
     from keras_icnn.bench import _cases as cases
 
+    task = json.loads(task)
     index = int(task["phase"] != "train")
     rule, mode = task["rule"], task["mode"]
-    tiny = cases.LayerSetting(size=7, filters=8, batch=2)
+    tiny = LayerSetting(size=7, filters=8, batch=2)
     peak_of(lambda: cases.layer_steps(rule, tiny, mode)[index])
     if task["kind"] == "layer":
-        setting, steps = cases.LayerSetting(**task["setting"]), cases.layer_steps
+        setting, steps = LayerSetting(**task["setting"]), cases.layer_steps
     else:
-        setting, steps = cases.NetworkSetting(**task["setting"]), cases.network_steps
+        setting, steps = NetworkSetting(**task["setting"]), cases.network_steps
     print(json.dumps({"peak": peak_of(lambda: steps(rule, setting, mode)[index])}))
-
-
-if __name__ == "__main__":
-    _main(json.loads(sys.argv[1]))

@@ -1,5 +1,6 @@
 """The command line: `keras-icnn VERB`."""
 
-from keras_icnn.cli._verbs import DONE, FAILED, INTERRUPTED, WRONG_USE, main
+from keras_icnn.cli._main import main
+from keras_icnn.cli._outcome import DONE, FAILED, INTERRUPTED, WRONG_USE
 
 __all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG_USE", "main"]

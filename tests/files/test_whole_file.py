@@ -57,7 +57,6 @@ def test_a_full_disk_says_that_nothing_was_lost(tmp_path, full):
 
 WRITE = """
 import sys
-sys.argv[0] = "keras-icnn"  # which does not import Keras
 from keras_icnn._files.csv_file import write_csv
 rows = [{"n": i, "text": "x" * 200} for i in range(20_000)]
 while True:

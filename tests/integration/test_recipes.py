@@ -457,7 +457,7 @@ def test_learning_rates_of_a_geometric_schedule():
 
 
 def test_the_logistic_loss_of_several_outputs_added_up():
-    from keras_icnn.recipes._training import summed_logistic
+    from keras_icnn.recipes._losses import summed_logistic
 
     y, z = np.array([[1.0, 0, 0]], "float32"), np.array([[2.0, -1, 0.5]], "float32")
     expected = np.log1p(np.exp(-2)) + np.log1p(np.exp(-1)) + np.log1p(np.exp(0.5))

@@ -57,7 +57,7 @@ def test_an_interrupted_run_stops_cleanly_and_goes_on(tmp_path):
     # Shells have what they start in the background ignore Ctrl-C; so would its children.
     main = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from keras_icnn.cli._verbs import main; sys.exit(main(sys.argv[1:]))"
+        "from keras_icnn.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", main, "train", "kills.toml", "--out", "out"]
     first = subprocess.Popen(

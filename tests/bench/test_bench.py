@@ -1,28 +1,21 @@
 """The benchmark: it times what it says, and its relations hold by wide margins."""
 
-import argparse
 import csv
 
 import keras
 import numpy as np
 import pytest
 
+from keras_icnn import bench, cli
 from keras_icnn.bench import _cases as cases
 from keras_icnn.bench import _memory
-from keras_icnn.bench import _run as bench
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
 )
-SMALL = cases.LayerSetting(size=7, filters=16, batch=8)
-MODE = cases.MODES[keras.backend.backend()][0]
-
-
-def arguments(*options):
-    parser = argparse.ArgumentParser()
-    bench.add_arguments(parser)
-    return parser.parse_args(options)
+SMALL = bench.LayerSetting(size=7, filters=16, batch=8)
+MODE = bench.MODES[keras.backend.backend()][0]
 
 
 def arrays(tree):
@@ -43,7 +36,14 @@ def test_functions_are_timed_in_turns():
     assert (summary["seconds"], summary["plain_seconds"]) == (4, 1)
 
 
-@pytest.mark.parametrize("rule", cases.RULES)
+def test_the_plain_twin_is_plain_keras():
+    layers = cases.layer_model("plain", SMALL).layers
+    assert [type(layer).__name__ for layer in layers] == ["Conv2D", "BatchNormalization", "ReLU"]
+    own = layers[1].get_config()
+    assert (own["axis"], own["epsilon"], own["momentum"]) == (-1, 1e-5, 0.95)
+
+
+@pytest.mark.parametrize("rule", bench.RULES)
 def test_both_sides_compute_the_same_gradients(rule):
     train, infer = cases.layer_steps(rule, SMALL, MODE)
     plain_train, plain_infer = cases.layer_steps(cases.PLAIN, SMALL, MODE)
@@ -83,12 +83,12 @@ def test_state_moves_in_the_timed_step(monkeypatch):
 
 def test_quick_mode(tmp_path, capsys):
     pytest.importorskip("matplotlib")
-    assert bench.run(arguments("--quick", "--plot", "--out", str(tmp_path))) == 0
+    assert cli.main(["bench", "--quick", "--plot", "--out", str(tmp_path)]) == cli.DONE
     name = f"layer_{keras.backend.backend()}"
     with (tmp_path / f"{name}.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {(row["rule"], row["phase"]) for row in rows} == {
-        (rule, phase) for rule in cases.RULES for phase in bench.PHASES
+        (rule, phase) for rule in bench.RULES for phase in bench.PHASES
     }
     for row in rows:
         assert all(row[name] for name in ("backend_version", "keras_icnn", "machine", "batch"))
@@ -127,9 +127,9 @@ def test_relations_of_the_quick_mode(monkeypatch, capsys):
 
     quartiles = {"ratio_q1": 30.0, "ratio_q3": 30.0}
     monkeypatch.setattr(bench, "benchmark_layer", slow)
-    assert bench.run(arguments("--quick")) == 1
+    assert cli.main(["bench", "--quick"]) == cli.FAILED
     assert "Too far from its twin: rule default" in capsys.readouterr().out
-    assert bench.run(arguments()) == 0
+    assert cli.main(["bench"]) == cli.DONE
 
 
 PEER = """
@@ -148,14 +148,14 @@ def test_peers_are_timed_beside_the_rules(tmp_path, monkeypatch, capsys):
     options = ["--quick", "--rules", "mask", "--peers", "some_peer:make", "--phases", "inference"]
     # How fast this one is does not matter.
     monkeypatch.setattr(bench, "unmet", lambda rows: [])
-    assert bench.run(arguments(*options)) == 0
+    assert cli.main(["bench", *options]) == cli.DONE
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["rule", "mask", "some_peer:make"]
 
 
 @pytest.mark.slow
 def test_a_layer_costs_little_at_a_common_size():
-    setting = cases.LayerSetting(filters=128)
+    setting = bench.LayerSetting(filters=128)
     (row,) = bench.benchmark_layer(
         setting, rules=("default",), modes=(MODE,), phases=("train",), memory=False
     )
@@ -165,7 +165,7 @@ def test_a_layer_costs_little_at_a_common_size():
 @pytest.mark.slow
 @pytest.mark.skipif(not _memory.supported(), reason="needs Linux with glibc")
 def test_peak_memory():
-    setting = cases.LayerSetting(filters=64)
+    setting = bench.LayerSetting(filters=64)
     one = np.prod((setting.batch, *setting.input_shape)) * 4
     (row,) = bench.benchmark_layer(
         setting, rules=("default",), modes=(MODE,), phases=("train",), repeats=1
@@ -187,7 +187,7 @@ def test_rise_of_memory_is_seen():
 
 
 def test_networks():
-    setting = cases.NetworkSetting("squeezenet", image_size=64, batch=2, filters=8)
+    setting = bench.NetworkSetting("squeezenet", image_size=64, batch=2, filters=8)
     (row,) = bench.benchmark_network(
         setting, modes=(MODE,), phases=("train",), repeats=1, memory=False
     )
@@ -195,17 +195,25 @@ def test_networks():
     assert 0 < row["ratio"] < 20
 
 
-def test_a_grid_of_settings():
-    settings = bench._settings(
-        arguments("--quick", "--size", "7", "9", "--filters", "4", "8", "--normalization", "none")
-    )
-    assert [(s.size, s.filters) for s in settings] == [(7, 4), (7, 8), (9, 4), (9, 8)]
-    assert all(s.normalization is None and s.batch == 8 for s in settings)
-    (network,) = bench._settings(arguments("--network", "vgg16", "--batch", "4"))
+def test_a_grid_of_settings(monkeypatch):
+    timed = []
+
+    def benchmark(setting, report, **options):
+        timed.append(setting)
+
+    monkeypatch.setattr(bench, "benchmark_layer", benchmark)
+    monkeypatch.setattr(bench, "benchmark_network", benchmark)
+    sizes = ["--size", "7", "9", "--filters", "4", "8"]
+    assert cli.main(["bench", "--quick", *sizes, "--normalization", "none"]) == cli.DONE
+    assert [(s.size, s.filters) for s in timed] == [(7, 4), (7, 8), (9, 4), (9, 8)]
+    assert all(s.normalization is None and s.batch == 8 for s in timed)
+    timed.clear()
+    assert cli.main(["bench", "--network", "vgg16", "--batch", "4"]) == cli.DONE
+    (network,) = timed
     assert (network.network, network.batch, network.image_size) == ("vgg16", 4, 224)
 
 
-def test_mistakes_are_named():
+def test_mistakes_are_named(capsys):
     with pytest.raises(ValueError, match=r"`rules`.*Received: rules entry 'best'"):
         bench.benchmark_layer(SMALL, rules=("best",))
     with pytest.raises(ValueError, match=r"A peer must be 'module:function'.*'no_such_peer:f'"):
@@ -218,5 +226,5 @@ def test_mistakes_are_named():
         bench.benchmark_layer(SMALL, phases=("sleep",))
     with pytest.raises(ValueError, match=r"`repeats`.*Received: repeats=0"):
         bench.benchmark_layer(SMALL, repeats=0)
-    with pytest.raises(ValueError, match="--kernel-size"):
-        bench.run(arguments("--network", "vgg16", "--kernel-size", "3"))
+    assert cli.main(["bench", "--network", "vgg16", "--kernel-size", "3"]) == cli.FAILED
+    assert "--kernel-size" in capsys.readouterr().err

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+import keras_icnn
 from keras_icnn import cli
+from keras_icnn.cli._main import VERBS
 
 RECIPE = """
 title = "tiny"
@@ -43,24 +45,48 @@ def only_line(text):
     return lines[0]
 
 
-@pytest.mark.parametrize(
-    "argv", [["--help"], ["train", "--help"], ["bench", "-h"], ["evaluate", "-h"]]
-)
-def test_help_imports_no_backend(argv):
-    code = f"""
+# Help comes from `make_parser` alone, so one process answers for all verbs.
+HELP = """
 import json, sys
-sys.argv = ["keras-icnn"]
+import keras_icnn
 from keras_icnn import cli
-try:
-    cli.main({argv!r})
-except SystemExit as exit:
-    heavy = ("keras", "tensorflow", "jax", "torch", "matplotlib")
-    print(json.dumps([exit.code, [name for name in heavy if name in sys.modules]]))
+from keras_icnn.cli._main import VERBS
+codes = {}
+for name in [None, *sys.argv[1:]]:
+    try:
+        cli.main([name, "--help"] if name else ["--help"])
+    except SystemExit as exit:
+        codes[name] = exit.code
+heavy = ("keras", "tensorflow", "jax", "torch", "matplotlib")
+print(json.dumps([sorted(set(codes.values())), [m for m in heavy if m in sys.modules]]))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+
+
+def verbs():
+    return [verb.__name__.rpartition(".")[2] for verb in VERBS]
+
+
+def run(*command):
+    return subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, check=True, timeout=300
     )
-    assert json.loads(done.stdout.splitlines()[-1]) == [0, []]
+
+
+def test_help_imports_no_backend():
+    done = run("-c", HELP, *verbs())
+    assert json.loads(done.stdout.splitlines()[-1]) == [[0], []]
+    for verb in VERBS:
+        assert verb.SUMMARY[1:] in " ".join(done.stdout.split())
+
+
+def test_the_package_runs_as_the_command():
+    asked = run("-m", "keras_icnn", "--version")
+    assert asked.stdout == f"keras-icnn {keras_icnn.__version__}\n"
+    wrong = subprocess.run(
+        [sys.executable, "-m", "keras_icnn", "dance"], capture_output=True, text=True, timeout=300
+    )
+    assert wrong.returncode == cli.WRONG_USE
+    assert wrong.stderr.startswith("usage: keras-icnn ")
 
 
 @pytest.mark.parametrize(
@@ -122,13 +148,13 @@ def raising(error):
     ],
 )
 def test_errors_are_told_in_one_line(error, code, told, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "_demo", raising(error))
+    monkeypatch.setattr(cli.demo, "run", raising(error))
     assert cli.main(["demo"]) == code
     assert told in only_line(capsys.readouterr().err)
 
 
 def test_interrupted(recipe, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "_train", raising(KeyboardInterrupt()))
+    monkeypatch.setattr(cli.train, "run", raising(KeyboardInterrupt()))
     assert cli.main(["train", str(recipe), "--out", "here"]) == cli.INTERRUPTED
     line = only_line(capsys.readouterr().err)
     assert "resume" in line and "'here'" in line

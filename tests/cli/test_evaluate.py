@@ -9,7 +9,7 @@ import pytest
 
 from keras_icnn import cli
 
-sys.path.insert(0, str(Path(__file__).parent / "integration"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 import small_data_sets
 
 

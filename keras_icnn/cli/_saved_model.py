@@ -1,0 +1,38 @@
+"""The saved model that a verb is about, and how its images are prepared."""
+
+import errno
+import functools
+import os
+
+
+def load_model(path):
+    """A saved model, the package's own classes in it included.
+
+    Raises:
+        FileNotFoundError: where there is none.
+        ValueError: when it cannot be read.
+    """
+    import keras
+
+    from keras_icnn._files.limits import check_file
+
+    if not os.path.exists(path):
+        raise FileNotFoundError(errno.ENOENT, "there is no such model", path)
+    try:
+        check_file(path)
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # A damaged file fails in as many ways as it can be damaged.
+        raise ValueError(
+            f"'{path}' cannot be read as a model: it must be a .keras file of networks made of "
+            "layers of Keras and of this package, and complete. Received: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def preprocessing_of(network):
+    """The preprocessing of a network of the zoo as a function of images; None without a name."""
+    if not network:
+        return None
+    from keras_icnn import zoo
+
+    return functools.partial(zoo.preprocess_input, network)

@@ -1,0 +1,89 @@
+"""`keras-icnn evaluate`."""
+
+import sys
+from pathlib import Path
+
+from keras_icnn.cli._model_data import ModelData
+from keras_icnn.cli._options import add_measured_data, add_model, number
+from keras_icnn.cli._saved_model import load_model, preprocessing_of
+
+SUMMARY = "measure the filters and the accuracy of a saved model"
+
+
+def add_arguments(parser):
+    add_model(parser)
+    add_measured_data(parser, split="images to measure on", layer="the layer to measure")
+    parser.add_argument("--batch-size", type=number, default=32, metavar="N", help="images at once")
+    parser.add_argument(
+        "--negatives", metavar="DIR", help="background images, for readers that take a folder"
+    )
+    parser.add_argument(
+        "--truth", metavar="DIR", help="part annotations of Animal-Part as published"
+    )
+    parser.add_argument(
+        "--keypoints", action="store_true", help="add keypoint regression, fitted on train"
+    )
+    parser.add_argument(
+        "--parts",
+        type=number,
+        metavar="K",
+        help="add how well K groups of filters, grouped on train, tell the landmarks apart",
+    )
+    parser.add_argument("--out", metavar="DIR", help="folder for filters.csv and summary.csv")
+
+
+def run(args):
+    from keras_icnn import metrics
+
+    model = load_model(args.model)
+    data = ModelData(
+        model,
+        args.data,
+        reader=args.reader,
+        categories=args.category,
+        negatives=args.negatives,
+        truth=args.truth,
+    )
+    measured = data.split(args.split)
+    _require_landmarks(measured, args.keypoints, args.parts)
+    # Read before anything is measured, so that what is wrong with it is told at once.
+    train = data.split("train") if args.keypoints or args.parts else None
+    options = {
+        "batch_size": args.batch_size,
+        "preprocess": preprocessing_of(args.preprocess),
+        "verbose": int(sys.stderr.isatty()),
+    }
+    name = Path(args.model).stem
+    if args.split == "all":
+        name += " (all images, training ones included)"
+    report = metrics.evaluate(model, measured, args.layer, radius=args.radius, name=name, **options)
+    texts = [report.summary()]
+    if args.keypoints:
+        found = metrics.evaluate_keypoints(model, train, measured, args.layer, **options)
+        texts.append(f"Keypoint regression\n{found.summary(report.landmarks)}")
+    if args.parts:
+        found = metrics.evaluate_part_agreement(
+            model, train, measured, args.layer, parts=args.parts, **options
+        )
+        texts.append(f"Parts at landmarks\n{found.summary(report.landmarks)}")
+    if args.out:
+        texts.append(_written(report, Path(args.out)))
+    print("\n\n".join(texts))
+
+
+def _require_landmarks(dataset, keypoints, parts):
+    if keypoints and not dataset.landmark_names:
+        raise ValueError("Keypoint regression needs a data set with landmarks; this one has none.")
+    if parts and len(dataset.landmark_names) < 3:
+        raise ValueError(
+            "NMI and ARI of parts need a data set with at least 3 landmarks; this one has "
+            f"{len(dataset.landmark_names)}."
+        )
+
+
+def _written(report, out):
+    """Writes the tables; returns the lines that name them."""
+    out.mkdir(parents=True, exist_ok=True)
+    report.to_csv(out / "filters.csv")
+    report.to_csv(out / "summary.csv", table="summary")
+    return f"Filter by filter:   {out / 'filters.csv'}\nThis table:         {out / 'summary.csv'}"

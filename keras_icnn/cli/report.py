@@ -1,0 +1,46 @@
+"""`keras-icnn report`."""
+
+import sys
+
+from keras_icnn.cli._model_data import ModelData
+from keras_icnn.cli._options import add_measured_data, add_model, number
+from keras_icnn.cli._saved_model import load_model, preprocessing_of
+
+SUMMARY = "write a page that shows what a network's filters mean"
+
+
+def add_arguments(parser):
+    add_model(parser)
+    add_measured_data(
+        parser, split="images to use", layer="layer; else the topmost interpretable one"
+    )
+    parser.add_argument("-o", "--out", default="report.html", metavar="FILE", help="page to write")
+    parser.add_argument(
+        "--compare", metavar="MODEL", help="a second network, such as the ordinary twin"
+    )
+    parser.add_argument("--compare-layer", metavar="NAME", help="layer of the second network")
+    parser.add_argument(
+        "--pictures", type=number, default=1000, metavar="N", help="images on the page at most"
+    )
+    parser.add_argument("--title", metavar="TEXT", help="of the page")
+
+
+def run(args):
+    from keras_icnn import visualize
+
+    model = load_model(args.model)
+    data = ModelData(model, args.data, reader=args.reader, categories=args.category)
+    path = visualize.report(
+        model,
+        data.split(args.split),
+        args.out,
+        load_model(args.compare) if args.compare else None,
+        layer=args.layer,
+        compare_layer=args.compare_layer,
+        n=args.pictures,
+        title=args.title,
+        radius=args.radius,
+        preprocess=preprocessing_of(args.preprocess),
+        verbose=int(sys.stderr.isatty()),
+    )
+    print(f"Page: {path} ({path.stat().st_size / 1e6:.1f} MB). Open it in a browser.")
