@@ -419,7 +419,7 @@ def _model_line(name, manifest):
 
 def _train(args):
     _import_keras()
-    from keras_icnn.recipes._run import compare, read_recipe, run_recipe, summarize
+    from keras_icnn.recipes import compare, read_recipe, run_recipe, summarize
 
     recipe = read_recipe(args.recipe)
     args.out = args.out or os.path.join("runs", recipe.name)

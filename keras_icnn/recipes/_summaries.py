@@ -2,9 +2,7 @@
 
 import numpy as np
 
-NETWORK, TRIVIAL, SUPERVISED = "network", "trivial detector", "supervised detector"
-# A kind of its own for figures on images that were trained on, so that nothing mixes the two.
-_ALL_IMAGES = ", all images"
+from keras_icnn.recipes._store import NETWORK, SUPERVISED, TRIVIAL
 
 # Figures in the printed table: (column, heading, digits).
 _COLUMNS = (
@@ -118,13 +116,6 @@ def compare(rows):
             cells.append(f"{text:>10}")
         lines.append(f"{name:<{width}}{runs:>6}" + "".join(cells))
     return "\n".join(lines)
-
-
-def on_all_images(kind, value=None):
-    """Whether a `kind` is of figures on all images; with `value`, the kind that is, or is not."""
-    if value is None:
-        return kind.endswith(_ALL_IMAGES)
-    return kind.removesuffix(_ALL_IMAGES) + (_ALL_IMAGES if value else "")
 
 
 def number(text, digits):
