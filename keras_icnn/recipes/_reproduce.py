@@ -76,28 +76,16 @@ def reproduce(
     paper = read_table(table)
     own = [read_recipe(path) for path in recipes]
     plans = _plans(paper, own, networks, data_sets, seeds)
-    if not networks:
-        networks = list(
-            dict.fromkeys(v.base_network for plan in plans.values() for v in plan.recipe.variants)
-        )
-        if not own:
-            networks = paper.networks
+    networks = networks or _networks_of(plans, paper, own)
     _require(networks, plans, paper, own, data_sets)
-    jobs = [_job(plan, paper, networks, categories, rules) for plan in plans.values()]
-    used = [(plan, job) for plan, job in zip(plans.values(), jobs, strict=True) if job.variants]
-    done = run_recipes(
-        [job for _, job in used],
-        data,
-        out,
-        all_images=all_images,
-        train=train,
-        verbose=verbose,
-    )
+    planned = [(p, _job(p, paper, networks, categories, rules)) for p in plans.values()]
+    used = [(plan, job) for plan, job in planned if job.variants]
+    jobs = [job for _, job in used]
+    done = run_recipes(jobs, data, out, all_images=all_images, train=train, verbose=verbose)
     lines = _lines(paper, networks, used, done)
-    titles = _titles([*networks, *(n for n in paper.networks if n not in networks)])
-    text = "\n".join(
-        [table_text(paper, lines, titles, _notes(used, all_images)), *_more(used, done)]
-    )
+    titles = _titles(dict.fromkeys([*networks, *paper.networks]))
+    table_of_paper = table_text(paper, lines, titles, _notes(used, all_images))
+    text = "\n".join([table_of_paper, *_more(used, done)])
     shared = {
         "measured_on": "all images" if all_images else "held-out",
         "seeds": "+".join(map(str, _seeds(used))),
@@ -136,6 +124,15 @@ def _plans(paper, own, networks, data_sets, seeds):
                 recipe = dataclasses.replace(recipe, seeds=tuple(seeds))
             plans.setdefault(_content(recipe), _Plan(recipe, [])).columns.append(k)
     return plans
+
+
+def _networks_of(plans, paper, own):
+    """The paper's networks, or those of the recipes that were given in place of the shipped."""
+    if not own:
+        return paper.networks
+    return list(
+        dict.fromkeys(v.base_network for plan in plans.values() for v in plan.recipe.variants)
+    )
 
 
 def _content(recipe):
