@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from small_recipe import RECIPE
 
-from keras_icnn import recipes
+from keras_icnn import FilterLoss, recipes
 from keras_icnn.recipes import _format
 
 
@@ -98,7 +98,8 @@ def test_a_recipe_that_is_not_there(tmp_path):
 def test_one_set_of_variants_for_each_network(recipe_file):
     text = RECIPE.replace('weights = "weights.npz"\n', "").replace('"squeezenet', '"{network}')
     text = text.replace('"ordinary"', '"{network}"').replace('"interpretable"', '"{network}_new"')
-    text += '[networks.squeezenet]\nweights = ["a.npz", "imagenet"]\n[networks.vgg16]\ntraining.batch_size = 4'
+    text += '[networks.squeezenet]\nweights = ["a.npz", "imagenet"]\n'
+    text += "[networks.vgg16]\ntraining.batch_size = 4"
     recipe_file.write_text(text)
     recipe = recipes.read_recipe(recipe_file)
     variants = recipe.variants
@@ -135,3 +136,11 @@ def test_every_key_is_described(section):
         if "choices" in field.metadata:
             chosen = default if isinstance(default, tuple) else (default,)
             assert set(chosen) <= set(field.metadata["choices"]), field.name
+
+
+def test_a_rule_s_templates_change_where_a_variant_says_so(recipe_file):
+    recipe_file.write_text(RECIPE.replace("strength = 0.2", "templates = { beta = 2.0 }"))
+    rule = recipes.read_recipe(recipe_file).variants[1].rule
+    default = FilterLoss.parse("default")
+    changed = {**default.templates.get_config(), "beta": 2.0}
+    assert rule == dataclasses.replace(default, templates=changed)

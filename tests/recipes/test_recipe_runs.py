@@ -1,4 +1,4 @@
-"""Recipes run: what they write, that they can be stopped and taken up again, and what is missing."""
+"""Recipes run: what they write, how they are stopped and taken up, and what stops them."""
 
 import csv
 import shutil

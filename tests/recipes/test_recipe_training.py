@@ -88,8 +88,8 @@ def test_a_variant_has_a_schedule_of_its_own(recipe_file):
     from keras_icnn.recipes import read_recipe
     from keras_icnn.recipes._training import compile_network
 
-    own = 'name = "ordinary"\ntraining = { optimizer = "sgd", learning_rate = 1, epochs = 3, batch_size = 8 }'
-    text = RECIPE.replace('name = "ordinary"', own)
+    own = 'optimizer = "sgd", learning_rate = 1, epochs = 3, batch_size = 8'
+    text = RECIPE.replace('name = "ordinary"', f'name = "ordinary"\ntraining = {{ {own} }}')
     recipe_file.write_text(text)
     recipe = read_recipe(recipe_file)
     ordinary, interpretable = map(recipe.training_of, recipe.variants)
