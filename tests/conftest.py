@@ -3,11 +3,16 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Read by JAX when it is imported, by nothing else.
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+
+# What tests of several folders import.
+sys.path.insert(0, str(Path(__file__).parent / "helpers"))
 
 import keras
 import pytest

@@ -65,9 +65,8 @@ def read_splits(path, size, reader=None, negatives=None, truth=None):
         `PartSplits`.
     """
     from keras_icnn import datasets
-    from keras_icnn.datasets._detect import reader_name
 
-    reader = reader or reader_name(path)
+    reader = reader or datasets.detect(path)
     if truth is not None and reader != "animal_part":
         raise ValueError(f"`truth` belongs to Animal-Part as published, not to '{reader}'.")
     if negatives is not None and reader == "folder":
@@ -83,7 +82,7 @@ def read_splits(path, size, reader=None, negatives=None, truth=None):
         options["negatives"] = negatives
     if truth is not None:
         options["truth"] = truth
-    return getattr(datasets, reader)(path, **options)
+    return datasets.read(reader, path, **options)
 
 
 def _select(dataset, categories, outputs):

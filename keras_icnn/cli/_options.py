@@ -2,7 +2,9 @@
 
 import argparse
 
-READERS = ("animal_part", "cub200", "pascal_part", "folder")
+from keras_icnn.datasets import reader_names
+
+READERS = reader_names(needs_path=True)
 SPLITS = ("test", "validation", "train", "all")
 
 RESUME_ADVICE = (

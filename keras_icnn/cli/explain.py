@@ -38,7 +38,7 @@ def add_arguments(parser):
 
 def run(args):
     from keras_icnn._figure import check_path
-    from keras_icnn.datasets._files import read_image
+    from keras_icnn.datasets._image_files import read_image
     from keras_icnn.explanations import Explainer
 
     check_path(args.out)

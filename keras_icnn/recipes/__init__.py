@@ -4,10 +4,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from keras_icnn.recipes._format import Recipe, RecipeError, read_recipe
+    from keras_icnn.recipes._format import Recipe, RecipeError
+    from keras_icnn.recipes._read_recipe import read_recipe
     from keras_icnn.recipes._reproduce import reproduce
     from keras_icnn.recipes._run import Job, run_recipe, run_recipes
-    from keras_icnn.recipes._summary_tables import compare, summarize
+    from keras_icnn.recipes._summaries import compare, summarize
 
 __all__ = [
     "Job",
@@ -25,12 +26,12 @@ _MODULES = {
     "Job": "_run",
     "Recipe": "_format",
     "RecipeError": "_format",
-    "compare": "_summary_tables",
-    "read_recipe": "_format",
+    "compare": "_summaries",
+    "read_recipe": "_read_recipe",
     "reproduce": "_reproduce",
     "run_recipe": "_run",
     "run_recipes": "_run",
-    "summarize": "_summary_tables",
+    "summarize": "_summaries",
 }
 
 

@@ -1,11 +1,58 @@
 """Outputs of frozen layers, computed once and kept on disk."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 
+from keras_icnn import __version__
 from keras_icnn._files.whole_file import file_name, replacing
+
+
+class Features:
+    """Features of the images of a recipe below its cut, for all networks that share the cut.
+
+    Args:
+        folder: where the cached files go.
+        data: `[data]` of the recipe.
+        verbose: whether to show progress.
+    """
+
+    def __init__(self, folder, data, *, verbose=True):
+        self._folder = folder
+        self._data = f"{data.reader} {data.path} {data.arguments}"
+        self._verbose = verbose
+
+    def of(self, frozen, dataset):
+        """Outputs of the frozen layers, in the order of the images: float32.
+
+        They are computed class by class, so that all tasks on the same images share them.
+
+        Args:
+            frozen: Keras model of the layers below the cut.
+            dataset: `PartDataset`.
+        """
+        key = f"{_network_digest(frozen)} {__version__} {self._data}"
+        cache = FeatureCache(self._folder, frozen, key, verbose=self._verbose)
+        features = None
+        for label, name in enumerate(dataset.class_names):
+            rows = np.flatnonzero(dataset.labels == label)
+            if not len(rows):
+                continue
+            part = cache.get(dataset.subset(rows), name)
+            if features is None:
+                features = np.empty((len(dataset), *part.shape[1:]), "float32")
+            features[rows] = part
+        return features
+
+
+def _network_digest(model):
+    """sha256 of all that a network's outputs depend on: its layers and their weights."""
+    digest = hashlib.sha256(json.dumps(model.get_config(), default=str).encode())
+    for value in model.get_weights():
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()
 
 
 class FeatureCache:

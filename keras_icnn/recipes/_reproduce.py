@@ -9,11 +9,14 @@ from keras_icnn import __version__
 from keras_icnn._files.csv_file import write_csv
 from keras_icnn._files.whole_file import replacing
 from keras_icnn.layers._filter_loss import FilterLoss
-from keras_icnn.recipes._format import RecipeError, read_recipe
-from keras_icnn.recipes._paper_table_text import Cell, Line, table_rows, table_text
+from keras_icnn.recipes._beside_paper import Cell, Line, table_rows, table_text
+from keras_icnn.recipes._digests import run_digest
+from keras_icnn.recipes._format import RecipeError
 from keras_icnn.recipes._paper_tables import RULES, read_table, recipes_folder
+from keras_icnn.recipes._read_recipe import read_recipe
 from keras_icnn.recipes._run import Job, run_recipes
-from keras_icnn.recipes._summary_tables import compare, on_all_images, summarize
+from keras_icnn.recipes._store import on_all_images
+from keras_icnn.recipes._summaries import compare, summarize
 
 __all__ = ["reproduce"]
 
@@ -73,28 +76,16 @@ def reproduce(
     paper = read_table(table)
     own = [read_recipe(path) for path in recipes]
     plans = _plans(paper, own, networks, data_sets, seeds)
-    if not networks:
-        networks = list(
-            dict.fromkeys(v.base_network for plan in plans.values() for v in plan.recipe.variants)
-        )
-        if not own:
-            networks = paper.networks
+    networks = networks or _networks_of(plans, paper, own)
     _require(networks, plans, paper, own, data_sets)
-    jobs = [_job(plan, paper, networks, categories, rules) for plan in plans.values()]
-    used = [(plan, job) for plan, job in zip(plans.values(), jobs, strict=True) if job.variants]
-    done = run_recipes(
-        [job for _, job in used],
-        data,
-        out,
-        all_images=all_images,
-        train=train,
-        verbose=verbose,
-    )
+    planned = [(p, _job(p, paper, networks, categories, rules)) for p in plans.values()]
+    used = [(plan, job) for plan, job in planned if job.variants]
+    jobs = [job for _, job in used]
+    done = run_recipes(jobs, data, out, all_images=all_images, train=train, verbose=verbose)
     lines = _lines(paper, networks, used, done)
-    titles = _titles([*networks, *(n for n in paper.networks if n not in networks)])
-    text = "\n".join(
-        [table_text(paper, lines, titles, _notes(used, all_images)), *_more(used, done)]
-    )
+    titles = _titles(dict.fromkeys([*networks, *paper.networks]))
+    table_of_paper = table_text(paper, lines, titles, _notes(used, all_images))
+    text = "\n".join([table_of_paper, *_more(used, done)])
     shared = {
         "measured_on": "all images" if all_images else "held-out",
         "seeds": "+".join(map(str, _seeds(used))),
@@ -115,7 +106,7 @@ class _Plan(NamedTuple):
 
 
 def _plans(paper, own, networks, data_sets, seeds):
-    """The recipes of the table's columns by their sha256."""
+    """The recipes of the table's columns by their content: one that is given twice counts once."""
     plans = {}
     shipped = {}
     for k, column in enumerate(paper.columns):
@@ -131,8 +122,23 @@ def _plans(paper, own, networks, data_sets, seeds):
                 continue
             if seeds:
                 recipe = dataclasses.replace(recipe, seeds=tuple(seeds))
-            plans.setdefault(recipe.sha256, _Plan(recipe, [])).columns.append(k)
+            plans.setdefault(_content(recipe), _Plan(recipe, [])).columns.append(k)
     return plans
+
+
+def _networks_of(plans, paper, own):
+    """The paper's networks, or those of the recipes that were given in place of the shipped."""
+    if not own:
+        return paper.networks
+    return list(
+        dict.fromkeys(v.base_network for plan in plans.values() for v in plan.recipe.variants)
+    )
+
+
+def _content(recipe):
+    """What two recipes that ask for the same runs have in common."""
+    runs = tuple((variant.name, run_digest(recipe, variant)) for variant in recipe.variants)
+    return recipe.seeds, recipe.data.categories, runs
 
 
 def _protocol(recipe):
@@ -172,7 +178,7 @@ def _job(plan, paper, networks, categories, rules):
 
 def _rule_of(variant):
     """The rule that a variant stands for: "paper", "official", or None for all others."""
-    return next((r for r in RULES if variant.filter_loss == FilterLoss.parse(r)), None)
+    return next((r for r in RULES if variant.rule == FilterLoss.parse(r)), None)
 
 
 def _category(paper, name):

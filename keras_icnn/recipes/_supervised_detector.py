@@ -44,32 +44,41 @@ def train_detector(
             "`landmarks` of a supervised detector must be known on at least 2 images. Received: "
             f"{len(landmarks)} images, {int(np.isnan(landmarks).any(axis=-1).sum())} without it"
         )
-    height, width, channels = features.shape[1:]
-    units = np.asarray(centers, "float64").reshape(-1, 2)
-    distance = ((units[None] - landmarks[:, None]) ** 2).sum(axis=-1)
-    # Relative to the nearest unit: far landmarks must not leave a row of zeros.
-    distance -= distance.min(axis=1, keepdims=True)
-    wanted = np.exp(-distance / (2 * sigma**2))
-    wanted /= wanted.sum(axis=1, keepdims=True)
-
-    inputs = keras.Input((height, width, channels))
-    x = keras.layers.Rescaling(scale)(inputs)
-    x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
-    x = keras.layers.Dropout(dropout)(x)
-    x = keras.layers.Conv2D(1, 3, padding="same")(x)
-    x = keras.layers.Reshape((height * width,))(x)
-    outputs = keras.layers.Softmax()(x)
-    model = keras.Model(inputs, outputs)
+    model = _network(features.shape[1:], scale, filters, dropout)
     model.compile(
         keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay),
         keras.losses.CategoricalCrossentropy(),
     )
     model.fit(
         np.asarray(features, "float32"),
-        wanted.astype("float32"),
+        _wanted(landmarks, centers, sigma).astype("float32"),
         batch_size=batch_size,
         epochs=epochs,
         verbose=0,
     )
-    maps = keras.layers.Reshape((height, width, 1))(model.output)
+    maps = keras.layers.Reshape((*features.shape[1:3], 1))(model.output)
     return keras.Model(model.input, maps, name="supervised_detector")
+
+
+def _network(shape, scale, filters, dropout):
+    """Two 3x3 convolutions and a softmax over units."""
+    import keras
+
+    height, width, _ = shape
+    inputs = keras.Input(shape)
+    x = keras.layers.Rescaling(scale)(inputs)
+    x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
+    x = keras.layers.Dropout(dropout)(x)
+    x = keras.layers.Conv2D(1, 3, padding="same")(x)
+    x = keras.layers.Reshape((height * width,))(x)
+    return keras.Model(inputs, keras.layers.Softmax()(x))
+
+
+def _wanted(landmarks, centers, sigma):
+    """A Gaussian around each landmark, over units: float `[images, h * w]`, rows that sum to 1."""
+    units = np.asarray(centers, "float64").reshape(-1, 2)
+    distance = ((units[None] - landmarks[:, None]) ** 2).sum(axis=-1)
+    # Relative to the nearest unit: far landmarks must not leave a row of zeros.
+    distance -= distance.min(axis=1, keepdims=True)
+    wanted = np.exp(-distance / (2 * sigma**2))
+    return wanted / wanted.sum(axis=1, keepdims=True)

@@ -1,16 +1,118 @@
-"""What `[training]` of a recipe means in Keras: training set, schedule, optimizer, loss."""
+"""Training: what `[training]` of a recipe means in Keras, on images or on cached features."""
 
 import math
 
 import keras
 import numpy as np
 
+from keras_icnn.recipes._format import mistakes_of
 from keras_icnn.recipes._losses import summed_logistic
 from keras_icnn.recipes._optimizers import LayerwiseAdamW, LayerwiseSGD
+from keras_icnn.recipes._supervised_detector import train_detector
+
+
+def train_network(built, recipe, variant, dataset, *, features, seed, backup, verbose):
+    """Trains the network of a variant.
+
+    Args:
+        built: `Built`.
+        recipe: `Recipe`.
+        variant: one of its `Variant`s.
+        dataset: `PartDataset` to train on.
+        features: `Features`, for a network with frozen layers.
+        seed: of the order of images.
+        backup: file that training is taken up from, and that is left when it ends; networks on
+            cached features have none.
+        verbose: whether to show progress.
+
+    Returns:
+        Dict of lists, a figure an epoch.
+
+    Raises:
+        RecipeError: for a training set that cannot be made.
+    """
+    training = recipe.training_of(variant)
+    single = recipe.data.task == "single-category"
+    with mistakes_of("[training]"):
+        dataset = training_set(dataset, recipe, variant)
+    compile_network(built.trained, recipe, variant, len(dataset))
+    if built.frozen is not None:
+        inputs = features.of(built.frozen, dataset)
+        targets = dataset.labels.astype("float32")
+        if not single:
+            targets = np.eye(len(dataset.class_names), dtype="float32")[dataset.labels]
+        return _fit_features(built.trained, inputs, targets, training)
+    batches = dataset.batches(
+        training.batch_size,
+        shuffle=True,
+        seed=seed,
+        flip=training.flip,
+        labels="int" if single else "onehot",
+    )
+    return _fit_images(built.trained, batches, training, backup, verbose)
+
+
+def _fit_features(model, inputs, targets, training):
+    from keras_icnn.callbacks import StopOnNaN
+
+    history = model.fit(
+        inputs,
+        targets,
+        batch_size=training.batch_size,
+        epochs=training.epochs,
+        verbose=0,
+        callbacks=[StopOnNaN()],
+    )
+    return history.history
+
+
+def _fit_images(model, batches, training, backup, verbose):
+    from keras_icnn.callbacks import Backup, StopOnNaN
+
+    history = model.fit(
+        batches,
+        epochs=training.epochs,
+        shuffle=False,
+        verbose=1 if verbose else 0,
+        callbacks=[
+            batches.follow_epochs(),
+            StopOnNaN(batches),
+            # Kept until the network is measured, too.
+            Backup(backup, delete=False),
+        ],
+    )
+    return history.history
+
+
+def train_supervised(built, field, which, variant, dataset, *, features):
+    """Trains a detector of a landmark on the frozen features, where it is annotated.
+
+    Args:
+        built: `Built`, with a frozen part.
+        field: `ReceptiveField` of the features.
+        which: place of the landmark among those of the data set.
+        variant: `Variant`.
+        dataset: `PartDataset` to train on.
+        features: `Features`.
+
+    Returns:
+        A Keras model, features to maps.
+
+    Raises:
+        ValueError: if the landmark is annotated on fewer than two images.
+    """
+    landmarks = dataset.landmarks[:, which]
+    known = np.flatnonzero(np.isfinite(landmarks).all(axis=-1))
+    return train_detector(
+        features.of(built.frozen, dataset)[known],
+        landmarks[known],
+        field.centers,
+        scale=variant.feature_scale,
+    )
 
 
 def training_set(train, recipe, variant):
-    """The pictures of an epoch: `train`, with mirror images and repetitions as the recipe says."""
+    """The images of an epoch: `train`, with mirror images and repetitions as the recipe says."""
     training = recipe.training_of(variant)
     if training.positive_share:
         from keras_icnn.datasets import single_category
@@ -27,9 +129,8 @@ def training_set(train, recipe, variant):
 
 
 def compile_network(model, recipe, variant, images):
-    """Compiles a network for epochs of so many images; returns the batch size."""
+    """Compiles a network for epochs of so many images."""
     training = recipe.training_of(variant)
-    batch_size = training.batch_size
     single = recipe.data.task == "single-category"
     if single or training.loss == "logistic":
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
@@ -39,9 +140,8 @@ def compile_network(model, recipe, variant, images):
     else:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)
         metric = keras.metrics.CategoricalAccuracy(name="accuracy")
-    rate = learning_rates(training, math.ceil(images / batch_size))
+    rate = learning_rates(training, math.ceil(images / training.batch_size))
     model.compile(_optimizer(training, rate), loss=loss, metrics=[metric])
-    return batch_size
 
 
 def learning_rates(training, steps):

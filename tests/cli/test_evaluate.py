@@ -1,16 +1,12 @@
 """`keras-icnn evaluate`: a saved model on data sets in their own formats."""
 
 import csv
-import sys
-from pathlib import Path
 
 import keras
 import pytest
+import small_data_sets
 
 from keras_icnn import cli
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
-import small_data_sets
 
 
 def _network(path, size, outputs, activation="softmax"):

@@ -9,9 +9,10 @@ import pytest
 import small_data_sets
 
 from keras_icnn import cli, recipes
+from keras_icnn.recipes import _paper_tables, reproduce
+from keras_icnn.recipes._digests import run_digest
 from keras_icnn.recipes._paper_tables import read_table
-from keras_icnn.recipes._reproduce import reproduce
-from keras_icnn.recipes._run import _paper_tables
+from keras_icnn.recipes._store import locked
 
 RECIPE = """
 seeds = [0]
@@ -21,7 +22,7 @@ train_on = ["train", "validation"]
 measure_on = "test"
 [networks.squeezenet]
 weights = ["weights/none.npz", "weights/squeezenet.npz", "imagenet"]
-batch_size = 8
+training = {{ batch_size = 8 }}
 [network]
 head = "pooled"
 [training]
@@ -155,7 +156,7 @@ def by_hand(out, recipe, data, figures):
     rows = [
         {
             "recipe": recipe.name,
-            "recipe_sha256": recipe.sha256,
+            "recipe_sha256": run_digest(recipe, recipe.variant(variant)),
             "kind": "network",
             "variant": variant,
             "category": category,
@@ -299,7 +300,7 @@ def test_what_cannot_be_run_is_told(tmp_path, capsys, more, message):
 def test_a_folder_in_use_is_refused(pascal, tmp_path, capsys):
     path = write(tmp_path / "pascal.toml", PASCAL)
     argv = ["reproduce", "table1", "--data", str(pascal), "--out", str(tmp_path)]
-    with recipes._locked(tmp_path):
+    with locked(tmp_path):
         assert cli.main([*argv, "--recipe", str(path)]) == cli.WRONG_USE
     assert "Another run is writing" in capsys.readouterr().err
 

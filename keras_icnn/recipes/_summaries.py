@@ -2,9 +2,7 @@
 
 import numpy as np
 
-NETWORK, TRIVIAL, SUPERVISED = "network", "trivial detector", "supervised detector"
-# A kind of its own for figures on images that were trained on, so that nothing mixes the two.
-_ALL_IMAGES = ", all images"
+from keras_icnn.recipes._store import NETWORK, SUPERVISED, TRIVIAL
 
 # Figures in the printed table: (column, heading, digits).
 _COLUMNS = (
@@ -20,6 +18,16 @@ _COLUMNS = (
     ("diversity", "div.", 3),
     ("part_diversity", "n parts", 2),
 )
+# Figures beside the reference's: headings and formats.
+_BESIDE = {
+    "accuracy": "+.1f",
+    "balanced": "+.1f",
+    "instab.": ".2f",
+    "div.": ".2f",
+    "parts": "+.2f",
+    "R2": "+.2f",
+    "R2 str.": "+.2f",
+}
 _WITHOUT_LOOKING = ("whole image", "centred disc")
 
 
@@ -74,57 +82,43 @@ def compare(rows):
     if not networks:
         return ""
     reference = networks[0]["variant"]
-    found = {}
-    for row in rows:
-        found[_key(row, row["kind"], row["variant"], row.get("beside") or "")] = row
-    detectors = [row for row in rows if row["kind"] == SUPERVISED]
-    supervised = detectors[0]["variant"] if detectors else ""
+    found = {_key(row, row["kind"], row["variant"], row.get("beside") or ""): row for row in rows}
+    supervised = next((row["variant"] for row in rows if row["kind"] == SUPERVISED), "")
     names = [n for n in dict.fromkeys(row["variant"] for row in networks) if n != reference]
-    headings = ("accuracy", "balanced", "instab.", "div.", "parts", "R2", "R2 str.")
     width = max((len(n) for n in names), default=8)
     lines = [
         f"Beside '{reference}': accuracy in points, ratios of instability and diversity; parts "
         "beside the best detector that",
         f"looks at nothing; R2 beside "
         f"{repr(supervised) if supervised else 'a supervised detector (not run)'}.",
-        " " * width + "  runs" + "".join(f"{heading:>10}" for heading in headings),
+        " " * width + "  runs" + "".join(f"{heading:>10}" for heading in _BESIDE),
     ]
     for name in names:
         mine = [row for row in networks if row["variant"] == name]
-        table = {heading: [] for heading in headings}
-        runs = 0
-        for row in mine:
-            twin = found.get(_key(row, NETWORK, reference))
-            if twin is None:
-                continue
-            runs += 1
-            table["accuracy"].append(100 * _less(row, twin, "accuracy"))
-            table["balanced"].append(100 * _less(row, twin, "balanced_accuracy"))
-            table["instab."].append(_over(row, twin, "instability"))
-            table["div."].append(_over(row, twin, "diversity"))
-            blind = [found.get(_key(row, TRIVIAL, n, name)) for n in _WITHOUT_LOOKING]
-            best = [_value(b, "part_interpretability") for b in blind if b is not None]
-            own = _value(row, "part_interpretability")
-            table["parts"].append(own - max(best) if best else np.nan)
-            taught = found.get(_key(row, SUPERVISED, supervised))
-            if taught is not None:
-                table["R2"].append(_less(row, taught, "r2"))
-                table["R2 str."].append(_less(row, taught, "r2_strongest"))
-        digits = {"accuracy": "+.1f", "balanced": "+.1f", "instab.": ".2f", "div.": ".2f"}
+        pairs = [(row, found.get(_key(row, NETWORK, reference))) for row in mine]
+        runs = [_beside(row, twin, found, supervised) for row, twin in pairs if twin is not None]
         cells = []
-        for heading in headings:
-            values = [v for v in table[heading] if np.isfinite(v)]
-            text = format(np.mean(values), digits.get(heading, "+.2f")) if values else "-"
-            cells.append(f"{text:>10}")
-        lines.append(f"{name:<{width}}{runs:>6}" + "".join(cells))
+        for heading, form in _BESIDE.items():
+            values = [run[heading] for run in runs if np.isfinite(run[heading])]
+            cells.append(f"{format(np.mean(values), form) if values else '-':>10}")
+        lines.append(f"{name:<{width}}{len(runs):>6}" + "".join(cells))
     return "\n".join(lines)
 
 
-def on_all_images(kind, value=None):
-    """Whether a `kind` is of figures on all images; with `value`, the kind that is, or is not."""
-    if value is None:
-        return kind.endswith(_ALL_IMAGES)
-    return kind.removesuffix(_ALL_IMAGES) + (_ALL_IMAGES if value else "")
+def _beside(row, twin, found, supervised):
+    """How one run stands to its ordinary twin and to the detectors on the same images."""
+    blind = [found.get(_key(row, TRIVIAL, n, row["variant"])) for n in _WITHOUT_LOOKING]
+    best = [_value(b, "part_interpretability") for b in blind if b is not None]
+    taught = found.get(_key(row, SUPERVISED, supervised), {})
+    return {
+        "accuracy": 100 * _less(row, twin, "accuracy"),
+        "balanced": 100 * _less(row, twin, "balanced_accuracy"),
+        "instab.": _over(row, twin, "instability"),
+        "div.": _over(row, twin, "diversity"),
+        "parts": _value(row, "part_interpretability") - max(best) if best else np.nan,
+        "R2": _less(row, taught, "r2"),
+        "R2 str.": _less(row, taught, "r2_strongest"),
+    }
 
 
 def number(text, digits):

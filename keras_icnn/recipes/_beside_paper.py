@@ -176,59 +176,66 @@ def table_rows(table, lines, shared):
     """
     rows = []
     for line in lines:
-        values, average = table.paper(line.network, line.interpretable)
-        for k, column in enumerate(table.columns):
-            for place, figure in enumerate(column.figures):
-                cell = line.cells[figure][k]
-                rows.append(
-                    {
-                        "table": table.name,
-                        "column": column.name,
-                        "network": line.network,
-                        "variant": line.variant,
-                        "figure": figure,
-                        "value": _written(cell.value * table.scale),
-                        "runs": cell.runs,
-                        "runs_wanted": cell.wanted,
-                        "paper": _written(values[k]) if place == 0 else "",
-                        **shared,
-                    }
-                )
-        if table.average:
-            own = _mean(_values(table, line, 0))
-            rows.append(
-                {
-                    "table": table.name,
-                    "column": "all",
-                    "network": line.network,
-                    "variant": line.variant,
-                    "figure": table.columns[0].figures[0],
-                    "value": _written(own),
-                    "runs": sum(c.runs for c in line.cells[table.columns[0].figures[0]]),
-                    "runs_wanted": sum(c.wanted for c in line.cells[table.columns[0].figures[0]]),
-                    "paper": "" if average is None else _written(average),
-                    **shared,
-                }
-            )
+        rows += [{**cell, **shared} for cell in _cells(table, line)]
     run = {(line.network, line.interpretable) for line in lines}
     for network, interpretable in table.printed:
         if (network, interpretable) not in run:
-            values, average = table.paper(network, interpretable)
-            names = [column.name for column in table.columns]
-            if table.average:
-                names, values = [*names, "all"], [*values, average]
-            rows += [
-                {
-                    "table": table.name,
-                    "column": name,
-                    "network": network,
-                    "variant": "interpretable" if interpretable else "ordinary",
-                    "paper": _written(value),
-                }
-                for name, value in zip(names, values, strict=True)
-                if math.isfinite(value)
-            ]
+            rows += _printed_only(table, network, interpretable)
     return rows
+
+
+def _cells(table, line):
+    """What each cell of a line says: those of its columns and figures, then its average."""
+
+    def place_of(column):
+        return {
+            "table": table.name,
+            "column": column,
+            "network": line.network,
+            "variant": line.variant,
+        }
+
+    values, average = table.paper(line.network, line.interpretable)
+    for k, column in enumerate(table.columns):
+        for place, figure in enumerate(column.figures):
+            cell = line.cells[figure][k]
+            yield {
+                **place_of(column.name),
+                "figure": figure,
+                "value": _written(cell.value * table.scale),
+                "runs": cell.runs,
+                "runs_wanted": cell.wanted,
+                "paper": _written(values[k]) if place == 0 else "",
+            }
+    if table.average:
+        first = table.columns[0].figures[0]
+        yield {
+            **place_of("all"),
+            "figure": first,
+            "value": _written(_mean(_values(table, line, 0))),
+            "runs": sum(cell.runs for cell in line.cells[first]),
+            "runs_wanted": sum(cell.wanted for cell in line.cells[first]),
+            "paper": "" if average is None else _written(average),
+        }
+
+
+def _printed_only(table, network, interpretable):
+    """The paper's line of a network that was not run."""
+    values, average = table.paper(network, interpretable)
+    names = [column.name for column in table.columns]
+    if table.average:
+        names, values = [*names, "all"], [*values, average]
+    return [
+        {
+            "table": table.name,
+            "column": name,
+            "network": network,
+            "variant": "interpretable" if interpretable else "ordinary",
+            "paper": _written(value),
+        }
+        for name, value in zip(names, values, strict=True)
+        if math.isfinite(value)
+    ]
 
 
 def _written(value):
