@@ -12,7 +12,8 @@ from keras import ops
 
 from keras_icnn.layers import _replicas, _targets
 from keras_icnn.layers._likelihood import Likelihood, log_mean_exp, traces
-from keras_icnn.layers._pushes import size_of
+from keras_icnn.layers._peaks import peak_height
+from keras_icnn.layers._pushes import over_units, size_of
 from keras_icnn.layers._rules import GRADIENTS, Batch
 
 # In `log_z`: to be set by the next batch that computes it.
@@ -180,8 +181,8 @@ def mask_beta(beta, task):
 def _class_statistics(state, maps, member, task):
     """Class means, counts and scales; also the batch's size and the share of each class in it."""
     momentum = task.rule.momentum
-    peak = ops.max(maps, axis=(1, 2))
-    evidence = ops.sum(maps, axis=(1, 2)) if task.rule.target == "sum" else peak
+    peak = peak_height(maps)
+    evidence = over_units(maps) if task.rule.target == "sum" else peak
     batch_size, counts, activation, peaks = _replicas.all_sum(
         [
             ops.cast(ops.shape(maps)[0], "float32"),

@@ -42,6 +42,12 @@ def _argmax(values):
     return ops.argmax(values, axis=1)
 
 
+def peak_height(x):
+    """The highest activation of each map: `[B, h, w, F]` to `[B, F]`."""
+    # In two steps, the first of which `peak_position` has taken, too: compilers take it once.
+    return ops.max(ops.max(x, axis=2), axis=1)
+
+
 def center_of_mass(x):
     """Rounded center of mass of each map (authors' code); the middle of an empty map.
 

@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from keras_icnn.datasets import reader_names
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -64,7 +66,7 @@ class Data:
     reader: str = key(
         "animal_part",
         "format of the data set",
-        choices=("animal_part", "cub200", "pascal_part", "folder", "creatures"),
+        choices=reader_names(),
     )
     path: str = key("", "folder of the data set, below the data folder")
     negatives: str = key("", "folder of background images, for data sets without their own")
