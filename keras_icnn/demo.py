@@ -439,7 +439,7 @@ def draw(out, models, reports, data, setting):
         List of paths.
     """
     from keras_icnn import visualize
-    from keras_icnn.visualize._layer_maps import MapsReader
+    from keras_icnn.metrics import MapReader
 
     positives = data.subset(np.flatnonzero(data.labels > 0))
     shown = positives.take(6)
@@ -447,7 +447,7 @@ def draw(out, models, reports, data, setting):
     for name, report in reports.items():
         model, layer = models[name], report.layer
         # One for all pictures, so that the forward pass is compiled once.
-        reader = MapsReader(model, layer)
+        reader = MapReader(model, layer)
         radius = report.values["radius"]
         radius = radius if np.isfinite(radius) else None
         filters = chosen_filters(report)

@@ -20,7 +20,7 @@ from keras_icnn.explanations._filter_groups import (
     names_of,
 )
 from keras_icnn.metrics import peaks_of, receptive_field
-from keras_icnn.models._logit_path import SplitModel
+from keras_icnn.models._split_model import SplitModel
 
 
 def explain(

@@ -147,10 +147,6 @@ class InterpretableFilters(keras.layers.Layer):
         """Whether maps are masked. Fixed: compiled functions would not see a change."""
         return self._mask
 
-    @mask.setter
-    def mask(self, value):
-        self._mask = bool(value)
-
     def rectified(self, inputs):
         """The maps before the mask, as in inference: normalised (if at all) and rectified.
 
@@ -749,10 +745,6 @@ class InterpretableConv(GroupedConv2D):
     @property
     def mask(self):
         return self.interpretable.mask
-
-    @mask.setter
-    def mask(self, value):
-        self.interpretable.mask = bool(value)
 
     def rectified(self, inputs):
         """See `InterpretableFilters.rectified`; `inputs` are those of the convolution."""

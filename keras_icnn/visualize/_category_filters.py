@@ -3,9 +3,9 @@
 import numpy as np
 
 from keras_icnn._figure import MAP_COLORS, check_path, new_figure, save
-from keras_icnn.metrics import measured_layer
+from keras_icnn.metrics import MapReader, measured_layer
 from keras_icnn.models._map_reading import interpretable_filters
-from keras_icnn.visualize._layer_maps import MapsReader, check_dataset
+from keras_icnn.visualize._checks import check_dataset
 
 
 def category_filters(
@@ -46,7 +46,7 @@ def category_filters(
     check_path(path)
     if dataset is not None:
         check_dataset(dataset)
-        reader = MapsReader(model, layer, batch_size)
+        reader = MapReader(model, layer, batch_size)
         measured, means, known = reader.layer, *_measured(reader, dataset, batch_size)
         class_names = dataset.class_names if class_names is None else class_names
     else:
@@ -115,7 +115,7 @@ def _measured(reader, dataset, batch_size):
     for number in range(len(batches)):
         images, labels = batches[number]
         labels = np.asarray(labels).astype(int)
-        total = reader(images).after.sum(axis=(1, 2), dtype="float64")
+        total = reader.maps(images).after.sum(axis=(1, 2), dtype="float64")
         sums = np.zeros((classes, total.shape[1])) if sums is None else sums
         np.add.at(sums, labels, total)
         np.add.at(count, labels, 1)

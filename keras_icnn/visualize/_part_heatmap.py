@@ -12,13 +12,9 @@ from keras_icnn._figure import (
     save,
     show,
 )
-from keras_icnn.visualize._layer_maps import (
-    MapsReader,
-    check_counts,
-    check_dataset,
-    checked_filters,
-    region_radius,
-)
+from keras_icnn.metrics import MapReader
+from keras_icnn.visualize._checks import check_counts, check_dataset, checked_filters
+from keras_icnn.visualize._regions import region_radius
 
 
 def part_heatmap(
@@ -50,7 +46,7 @@ def part_heatmap(
         radius: of a filter's region in pixels; None: a quarter of the theoretical receptive field.
         title: of the figure; None says which layer it is.
         batch_size: images per forward pass.
-        reader: internal, a forward pass that exists already (`MapsReader`).
+        reader: internal, a forward pass that exists already (`MapReader`).
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -67,8 +63,8 @@ def part_heatmap(
     check_dataset(dataset)
     places = np.unique(np.linspace(0, len(dataset) - 1, min(n, len(dataset))).round().astype(int))
     images = np.stack([dataset.image(int(i)) for i in places])
-    reader = reader or MapsReader(model, layer, min(batch_size, len(images)))
-    maps = reader(images)
+    reader = reader or MapReader(model, layer, min(batch_size, len(images)))
+    maps = reader.maps(images)
     every = range(maps.after.shape[-1])
     chosen = checked_filters(every if filters is None else filters, len(every))
     values = spots(maps.after[..., chosen], reader.field, region_radius(radius, reader.field))

@@ -15,7 +15,8 @@ from keras_icnn.metrics import (
 )
 from keras_icnn.visualize import _report_data as data
 from keras_icnn.visualize import _report_page as page
-from keras_icnn.visualize._layer_maps import check_dataset, region_radius
+from keras_icnn.visualize._checks import check_dataset
+from keras_icnn.visualize._regions import region_radius
 
 # Pictures that say which filters fire on the same place; more change the groups little.
 _REFERENCE = 200
