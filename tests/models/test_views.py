@@ -112,7 +112,7 @@ def test_the_logits_of_a_quantized_layer():
     model = keras.Model(inputs, layers.Dense(3, activation="softmax")(inputs))
     x = images(4, (8,))
     before = predict(model, x)
-    model.quantize("int8")
+    model.layers[-1].quantize("int8")
     logits, _ = logits_of(model)
     given = predict(keras.Model(inputs, logits), x).astype("float64")
     squashed = np.exp(given) / np.exp(given).sum(axis=1, keepdims=True)
