@@ -63,11 +63,11 @@ def write_images(out, models, reports, data, count):
 
 def _network_images(out, model, name, report, positives, count):
     from keras_icnn import visualize
-    from keras_icnn.visualize._layer_maps import MapsReader
+    from keras_icnn.metrics import MapReader
 
     layer = report.layer
     # One reader for all images, so that the forward pass is compiled once.
-    options = {"radius": _radius(report), "reader": MapsReader(model, layer)}
+    options = {"radius": _radius(report), "reader": MapReader(model, layer)}
     shown = positives.take(6)
     title = f"{name.capitalize()} network"
     filters = chosen_filters(report)

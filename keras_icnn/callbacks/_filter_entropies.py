@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_icnn.metrics import measured_layer
-from keras_icnn.models._graph_tensors import output_of, produced_by
+from keras_icnn.models._tensors import output_of, produced_by
 
 if TYPE_CHECKING:
     from keras_icnn.datasets import PartDataset

@@ -14,8 +14,9 @@ import numpy as np
 
 from keras_icnn._figure import new_figure
 from keras_icnn._files.whole_file import replacing
+from keras_icnn.metrics import MapReader
 from keras_icnn.visualize import filter_gallery, filter_maps, part_heatmap
-from keras_icnn.visualize._layer_maps import MapsReader
+from keras_icnn.visualize._peaks import measured_peaks
 
 if TYPE_CHECKING:
     from keras_icnn.datasets import PartDataset
@@ -120,7 +121,7 @@ class PartPictures(keras.callbacks.Callback):
             # Not in `on_train_begin`, which does not say where a resumed run goes on.
             self._done = epoch
             # Compiled first, so that the time which the next pictures will take is known.
-            self._read()(self.dataset.image(0)[None], before=True)
+            self._read().maps(self.dataset.image(0)[None], before=True)
             self._write(epoch)
         self._began = time.perf_counter()
 
@@ -162,11 +163,11 @@ class PartPictures(keras.callbacks.Callback):
     def _read(self):
         if self._reader is None:
             # Kept over the epochs, so that the forward passes are compiled once.
-            self._reader = MapsReader(self.model, self.layer, self.batch_size)
+            self._reader = MapReader(self.model, self.layer, self.batch_size)
         return self._reader
 
     def _figures(self, epoch):
-        peaks = self._read().peaks(self.dataset, self.batch_size)
+        peaks = measured_peaks(self._read(), self.dataset, self.batch_size)
         if self.filters is None:
             self.filters = [int(f) for f in peaks.most_active()[:2]]
         when = "before training" if epoch == 0 else f"after epoch {epoch}"

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from keras_icnn._figure import as_picture
+from keras_icnn.explanations._classes import Classes
 from keras_icnn.explanations._explanation import Explanation, Part
 from keras_icnn.explanations._filter_effects import (
     METHODS,
@@ -20,7 +21,7 @@ from keras_icnn.explanations._filter_groups import (
     names_of,
 )
 from keras_icnn.metrics import peaks_of, receptive_field
-from keras_icnn.models._logit_path import SplitModel
+from keras_icnn.models._split_model import SplitModel
 
 
 def explain(
@@ -109,6 +110,7 @@ class Explainer:
             `explain`.
 
     Attributes:
+        classes: `Classes` of the network.
         groups: `FilterGroups` from `reference` and `parts`; None: filters are grouped image by
             image.
     """
@@ -139,7 +141,7 @@ class Explainer:
             self._field = receptive_field(model, self.layer, input_size=size)
         categories = getattr(self.layer, "target_categories", None)
         self.categories = None if categories is None else np.asarray(categories())
-        self.class_names = self._names(class_names, reference)
+        self.classes = Classes(self.split.classes, class_names, reference)
         self.groups = self._groups(reference, parts)
 
     def __call__(self, image, target=None, against=None):
@@ -154,7 +156,7 @@ class Explainer:
         peaks, strengths = peaks_of(np.maximum(tensors[0], 0), self._field.centers)
         groups = self._groups_here(peaks, strengths)
         logits = self.split.logits(tensors)[0]
-        target, against, weights = self._asked(logits, target, against)
+        target, against, weights = self.classes.asked(logits, target, against)
         effects = filter_effects(self.split, tensors, weights, groups.groups, self.method)
         return self._explanation(image, peaks[0], strengths[0], groups, effects, target, against)
 
@@ -193,7 +195,8 @@ class Explainer:
         logits = self.split.logits(tensors)
         without = self.split.logits([np.zeros_like(tensors[0]), *tensors[1:]])
         asked = [
-            self._asked(row, target, None) for row, target in zip(logits, targets, strict=True)
+            self.classes.asked(row, target, None)
+            for row, target in zip(logits, targets, strict=True)
         ]
         weights = np.stack([w for _, _, w in asked])
         single = gradient_effects(self.split, tensors, weights)
@@ -213,20 +216,6 @@ class Explainer:
         return result
 
     # --- what the arguments mean --------------------------------------------------------------
-
-    def _names(self, class_names, reference):
-        needed = 2 if self.split.classes == 1 else self.split.classes
-        given = class_names
-        if given is None:
-            given = getattr(reference, "class_names", None)
-            return list(given) if given is not None and len(given) == needed else None
-        if isinstance(given, str) or len(given) != needed:
-            also = ", the background's first" if self.split.classes == 1 else ""
-            raise ValueError(
-                f"`class_names` must be the names of the model's {needed} classes{also}. Received: "
-                f"{given!r}"
-            )
-        return [str(name) for name in given]
 
     def _groups(self, reference, parts):
         filters = self.split.filters
@@ -264,49 +253,6 @@ class Explainer:
         groups = like_filters(peaks, strengths, self._field.image_size)
         return named_groups(groups, self._known, self.categories, "image")
 
-    def _asked(self, logits, target, against):
-        """(target, against, weights of the logits)."""
-        single = len(logits) == 1
-        predicted = int(logits[0] >= 0) if single else int(logits.argmax())
-        target = predicted if target is None else self._class("target", target)
-        if against is not None:
-            against = self._class("against", against)
-            if against == target:
-                raise ValueError(
-                    "`against` must be another class than `target`. Received: "
-                    f"target={target}, against={against}"
-                )
-        weights = np.zeros(len(logits))
-        if single:
-            # Class 1 against class 0 is what the one logit says.
-            weights[0] = 1.0 if target == 1 else -1.0
-        else:
-            weights[target] = 1.0
-            if against is not None:
-                weights[against] = -1.0
-        return target, against, weights
-
-    def _class(self, argument, value):
-        count = 2 if self.split.classes == 1 else self.split.classes
-        if isinstance(value, str):
-            if self.class_names is None or value not in self.class_names:
-                known = "none are known: pass `class_names`" if self.class_names is None else ""
-                raise ValueError(
-                    f"`{argument}` must be a class: a number from 0 to {count - 1}, or one of the "
-                    f"names ({known or ', '.join(self.class_names)}). Received: {value!r}"
-                )
-            return self.class_names.index(value)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | np.integer)
-            or not 0 <= value < count
-        ):
-            raise ValueError(
-                f"`{argument}` must be a class: a number from 0 to {count - 1}, or a name. "
-                f"Received: {value!r}"
-            )
-        return int(value)
-
     # --- the network --------------------------------------------------------------------------
 
     def _below(self, images):
@@ -326,8 +272,36 @@ class Explainer:
 
     def _explanation(self, image, peaks, strengths, groups, effects, target, against):
         probabilities = _probabilities(effects.logits, self.split.activation)
-        single = len(effects.logits) == 1
-        predicted = int(effects.logits[0] >= 0) if single else int(effects.logits.argmax())
+        predicted = self.classes.predicted(effects.logits)
+        parts = self._parts(peaks, strengths, groups, effects)
+        return Explanation(
+            image=as_picture(image),
+            model=self.model.name,
+            layer=self.layer.name,
+            method=self.method,
+            target=target,
+            target_name=self.classes.name(target),
+            against=against,
+            against_name="" if against is None else self.classes.name(against),
+            prediction=predicted,
+            prediction_name=self.classes.name(predicted),
+            logits=effects.logits,
+            probabilities=probabilities,
+            logit=effects.score,
+            baseline=effects.baseline,
+            effects=effects.single,
+            filter_remainder=effects.score - effects.baseline - float(effects.single.sum()),
+            parts=parts,
+            remainder=effects.score - effects.baseline - sum(part.effect for part in parts),
+            strengths=strengths,
+            peaks=peaks.astype("float32"),
+            field_radius=max(self._field.size) / 4,
+            categories=self.categories,
+            grouped_by=groups.grouped_by,
+        )
+
+    def _parts(self, peaks, strengths, groups, effects):
+        """The `Part`s that fire or count here, the strongest effect first."""
         total = float(np.abs(effects.joint).sum()) or 1.0
         parts = []
         for group, name, effect in zip(groups.groups, groups.names, effects.joint, strict=True):
@@ -348,45 +322,12 @@ class Explainer:
                     strength=float(strengths[strongest]),
                 )
             )
-        parts.sort(key=lambda part: -abs(part.effect))
-        return Explanation(
-            image=as_picture(image),
-            model=self.model.name,
-            layer=self.layer.name,
-            method=self.method,
-            target=target,
-            target_name=self._class_name(target),
-            against=against,
-            against_name="" if against is None else self._class_name(against),
-            prediction=predicted,
-            prediction_name=self._class_name(predicted),
-            logits=effects.logits,
-            probabilities=probabilities,
-            logit=effects.score,
-            baseline=effects.baseline,
-            effects=effects.single,
-            filter_remainder=effects.score - effects.baseline - float(effects.single.sum()),
-            parts=tuple(parts),
-            remainder=effects.score - effects.baseline - sum(part.effect for part in parts),
-            strengths=strengths,
-            peaks=peaks.astype("float32"),
-            field_radius=max(self._field.size) / 4,
-            categories=self.categories,
-            grouped_by=groups.grouped_by,
-        )
-
-    def _class_name(self, number):
-        return f"class {number}" if self.class_names is None else str(self.class_names[number])
+        return tuple(sorted(parts, key=lambda part: -abs(part.effect)))
 
     def _category(self, group):
         if self.categories is None:
             return ""
-        found = {int(c) for c in self.categories[list(group)]}
-        names = self.class_names
-        if len(found) > 1 or min(found) < 0:
-            return ""
-        number = found.pop()
-        return self._class_name(number) if names is None or number < len(names) else ""
+        return self.classes.common_name(self.categories[list(group)])
 
 
 def _probabilities(logits, activation):

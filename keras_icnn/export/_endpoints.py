@@ -4,8 +4,6 @@ Only operations that SavedModel, ONNX, LiteRT and OpenVINO all can express: no g
 pooling has no counterpart), no gathering by batch, no `argmax` (see `_peaks.peak_position`).
 """
 
-import contextlib
-
 import keras
 import numpy as np
 from keras import ops
@@ -13,9 +11,8 @@ from keras import ops
 from keras_icnn.export._head import Head
 from keras_icnn.layers import _peaks
 from keras_icnn.metrics import measured_layer, receptive_field
-from keras_icnn.models._graph_tensors import output_of
-from keras_icnn.models._logit_path import logits_of
-from keras_icnn.models._map_reading import interpretable_filters, mask_off
+from keras_icnn.models._split_model import logits_of
+from keras_icnn.models._tensors import output_of
 from keras_icnn.zoo._manifest import MANIFEST
 from keras_icnn.zoo._preprocessing import ImagePreprocessing
 
@@ -45,14 +42,17 @@ class Serve(keras.Model):
 
     def __init__(self, model, preprocessing=None, name="serve"):
         super().__init__(name=name)
-        self.model = model
+        # A shell around the same layers: writing a SavedModel takes the compiled functions off
+        # the models in it for a moment, and another thread may be predicting.
+        self.model = keras.Model(model.input, model.output, name=model.name)
         self.preprocessing = preprocessing_layer(preprocessing)
         self.built = True
 
     def call(self, images, training=False):
-        return {"predictions": self.model(self._prepared(images), training=False)}
+        return {"predictions": self.model(self.prepared(images), training=False)}
 
-    def _prepared(self, images):
+    def prepared(self, images):
+        """The images as the model takes them."""
         x = ops.cast(images, self.model.inputs[0].dtype)
         return x if self.preprocessing is None else self.preprocessing(x)
 
@@ -112,16 +112,19 @@ class Explain(Serve):
         self._categories = categories.astype("int32")
         logits, _ = logits_of(model)
         self._head = Head(model, self.layer, logits)
-        self._body = keras.Model(
-            model.inputs[0], [maps, self._head.entry, logits, model.outputs[0]]
-        )
+        # What the model makes of the maps, as `answer` takes it.
+        self.above = [self._head.entry, logits, model.outputs[0]]
+        self._body = keras.Model(model.inputs[0], [maps, *self.above])
 
     def call(self, images, training=False):
         return self.explained(images)[0]
 
     def explained(self, images):
         """The dict of `call`, the maps `[batch, h, w, F]`, all effects `[batch, F]`, the logits."""
-        maps, entry, logits, predictions = self._body(self._prepared(images), training=False)
+        return self.answer(*self._body(self.prepared(images), training=False))
+
+    def answer(self, maps, entry, logits, predictions):
+        """As `explained`, from the values of the maps and of the tensors `above` them."""
         maps, logits = ops.cast(maps, "float32"), ops.cast(logits, "float32")
         row, column = _peaks.peak_position(maps)
         x = float(self._first[0]) + float(self._step[0]) * column
@@ -155,23 +158,3 @@ class Explain(Serve):
         if not inside.all() or np.abs(place - np.rint(place)).max(initial=0.0) > 1e-3:
             return None
         return row * width + column
-
-    def mask_off(self):
-        """As `metrics._maps.mask_off`, of the layer."""
-        return mask_off(self.layer)
-
-    @contextlib.contextmanager
-    def peaks_at(self, units):
-        """The layer with its masks around given units `[batch, F]`, while the block runs."""
-        inner = interpretable_filters(self.layer)
-        # A mask around the centre of mass does not depend on the strongest unit.
-        if inner is None or not inner.mask or inner._rule.peak != "argmax":
-            yield
-            return
-        row, column = (ops.cast(given, "float32") for given in np.divmod(units, self._size[1]))
-        # Shadows the method of the class, in this object alone.
-        inner.__dict__["_peak"] = lambda maps: (row, column)
-        try:
-            yield
-        finally:
-            del inner.__dict__["_peak"]

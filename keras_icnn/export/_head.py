@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers as klayers
 from keras import ops
 
-from keras_icnn.models._graph_tensors import output_of, produced_by
+from keras_icnn.models._tensors import output_of, produced_by
 
 # Layers that treat each filter's map by itself, and leave a map of zeros a map of zeros.
 _BY_FILTER = (

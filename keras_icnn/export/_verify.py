@@ -11,7 +11,8 @@ import numpy as np
 from keras import ops
 
 from keras_icnn.export._artifact import Artifact
-from keras_icnn.export._endpoints import Explain, Serve
+from keras_icnn.export._endpoints import Serve
+from keras_icnn.export._reference import Reference
 
 if TYPE_CHECKING:
     import os
@@ -124,7 +125,7 @@ def verify(
             compare.floats("predictions", expected, found)
         else:
             k = found["top_filters"].shape[-1] if "top_filters" in found else 1
-            reference = Explain(model, layer, preprocessing, k)
+            reference = Reference(model, layer, preprocessing, k)
             _compare_explanations(reference, images, found, compare)
         for index in range(len(images) if artifact.input_shape[0] is None else 0):
             alone = artifact(images[index : index + 1], endpoint)
@@ -197,8 +198,9 @@ class _Comparison:
 
 def _compare_explanations(reference, images, found, compare):
     result = compare.result
-    expected, maps, effects, logits = _explained(reference, images)
-    raw = _unmasked(reference, images, maps)
+    expected, _, effects, logits = reference.answers(images)
+    raw = reference.unmasked(images)
+    raw = raw.reshape(len(raw), -1, raw.shape[-1])
     batch, filters = expected["strengths"].shape
     strongest = raw.max(axis=1)
     result.maps += batch * filters
@@ -207,10 +209,10 @@ def _compare_explanations(reference, images, found, compare):
     result.tied_maps += int((tied & (strongest > 0)).sum())
 
     peaks = compare.output("peaks", found, (batch, filters, 2))
-    unit = reference.units_of(peaks)
+    unit = reference.explain.units_of(peaks)
     if unit is None:
         compare.fail("`peaks` holds positions that are not centres of units")
-    other = unit != reference.units_of(expected["peaks"])
+    other = unit != reference.explain.units_of(expected["peaks"])
     there = np.take_along_axis(raw, unit[:, None], axis=1)[:, 0]
     apart = strongest - there
     wrong = other & ~((apart <= result.tolerance * strongest) & (strongest > 0))
@@ -223,8 +225,7 @@ def _compare_explanations(reference, images, found, compare):
         )
     if other.any():
         result.near_ties += int(other.sum())
-        with reference.peaks_at(unit):
-            expected, _, effects, logits = _explained(reference, images)
+        expected, _, effects, logits = reference.answers_at(images, unit)
 
     compare.floats("predictions", expected["predictions"], found)
     compare.floats("strengths", expected["strengths"], found)
@@ -241,21 +242,6 @@ def _compare_explanations(reference, images, found, compare):
     # Of effects of the same size any may come first.
     sizes = {"top_effects": np.abs(found["top_effects"])}
     compare.floats("top_effects", np.abs(expected["top_effects"]), sizes, scale)
-
-
-def _explained(reference, images):
-    answer, maps, effects, logits = reference.explained(images)
-    answer = {name: _numpy(value) for name, value in answer.items()}
-    maps = _numpy(maps)
-    return answer, maps.reshape(len(maps), -1, maps.shape[-1]), _numpy(effects), _numpy(logits)
-
-
-def _unmasked(reference, images, maps):
-    """Maps before the mask `[batch, units, filters]`: behind it a second peak is lower."""
-    with reference.mask_off() as masked:
-        if not masked:
-            return maps
-        return _explained(reference, images)[1]
 
 
 def _probes(model, artifact, images):

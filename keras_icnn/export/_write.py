@@ -97,7 +97,7 @@ def export_model(
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         written = Path(folder) / path.name
         if format == "tf_saved_model":
-            _write_saved_model(model, written, parts, signature, kwargs)
+            _write_saved_model(written, parts, signature, kwargs)
         else:
             (part,) = parts.values()
             _write_file(part, written, format, signature, kwargs)
@@ -146,9 +146,10 @@ def _check_target(path, format):
             )
 
 
-def _write_saved_model(model, path, parts, signature, kwargs):
+def _write_saved_model(path, parts, signature, kwargs):
     archive = keras.export.ExportArchive()
-    archive.track(model)
+    # All parts hold the same variables.
+    archive.track(next(iter(parts.values())).model)
     if "serve" in parts:
         serve = parts["serve"]
         archive.add_endpoint(

@@ -4,5 +4,6 @@ import keras  # noqa: F401 (first: see `_REGISTERING` in the package's `__init__
 
 from keras_icnn.models._conversion import make_interpretable
 from keras_icnn.models._interpretable_model import InterpretableModel
+from keras_icnn.models._views import without_masks
 
-__all__ = ["InterpretableModel", "make_interpretable"]
+__all__ = ["InterpretableModel", "make_interpretable", "without_masks"]

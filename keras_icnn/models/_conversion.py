@@ -6,33 +6,16 @@ one flat graph: nested models are inlined.
 
 import keras
 from keras import layers as klayers
-from keras import ops
 
 from keras_icnn.layers import InterpretableConv, InterpretableFilters
 from keras_icnn.layers._grouped_conv import GroupedConv2D
-from keras_icnn.models._graph_reading import Graph, classifier_below, top_map
+from keras_icnn.models._flat_copy import flatten, fresh, functional
 from keras_icnn.models._interpretable_model import InterpretableModel
+from keras_icnn.models._operations import classifier_below, top_map
+from keras_icnn.models._signed_filters import SignedInterpretableFilters
 
 NEW_LAYER = "interpretable_conv"
 PLAIN_LAYER = "extra_conv"
-
-
-@keras.saving.register_keras_serializable(package="keras_icnn")
-class SignedInterpretableFilters(InterpretableFilters):
-    """`InterpretableFilters` for a map with negative values: an addition, GELU, swish.
-
-    With the mask on, the map is rectified and masked as everywhere; what is negative is lost, which
-    changes the network it is inserted in. With the mask off, the map passes unchanged, in training
-    and inference, so that the network is the original one.
-
-    Arguments, shapes, errors and reference: those of `InterpretableFilters`.
-    """
-
-    def call(self, inputs, training=None):
-        outputs = super().call(inputs, training=training)
-        if self.mask:
-            return outputs
-        return outputs - ops.relu(-inputs)
 
 
 def make_interpretable(
@@ -208,19 +191,8 @@ def transform(
     Returns:
         `keras.Model`, or `InterpretableModel` when `interpretable` is given.
     """
-    flat, graph, originals = _flatten(_functional(model))
-    for op in graph.ops:
-        if getattr(op, "data_format", None) == "channels_first":
-            raise ValueError(
-                f"`model` must be channels last. Build it after `keras.config."
-                f"set_image_data_format('channels_last')`. Received: layer {op.name!r} with "
-                "data_format='channels_first'"
-            )
-        if isinstance(op, (InterpretableFilters, InterpretableConv)):
-            raise ValueError(
-                f"`model` is already interpretable: its layer {op.name!r} is. Pass the ordinary "
-                f"network. Received: model={model.name!r}"
-            )
+    flat, graph, originals = flatten(functional(model))
+    _check_ordinary(graph, model.name)
     maps, base = _choose(graph, layers, extra_layer or interpretable is not None)
     if interpretable is None:
         maps = []
@@ -230,14 +202,14 @@ def transform(
     def clone(op):
         config = op.get_config()
         if not isinstance(op, keras.Layer):
-            return _clone(op, config)
+            return fresh(op, config)
         if op.name in maps and _is_rectified_conv(op):
             config["activation"] = None
             new = InterpretableConv.from_config({**config, **interpretable})
         elif head is not None and op is head.classifier and head.units is not None:
-            return _clone(op, head.changed(config))
+            return fresh(op, head.changed(config))
         else:
-            new = _clone(op, config)
+            new = fresh(op, config)
         copies.append((op, new))
         return new
 
@@ -268,93 +240,20 @@ def transform(
     return result
 
 
-def _clone(op, config):
-    """A fresh operation of the same kind."""
-    if isinstance(op, klayers.Lambda):
-        # Its function is the caller's own, alive in this process: not code from a file.
-        return type(op).from_config(config, safe_mode=False)
-    return type(op).from_config(config)
-
-
-def _functional(model):
-    """A functional view of a functional or Sequential model."""
-    if isinstance(model, keras.Sequential):
-        if not model.built or not model.inputs:
+def _check_ordinary(graph, name):
+    """Checks that a network is channels last and not interpretable yet."""
+    for op in graph.ops:
+        if getattr(op, "data_format", None) == "channels_first":
             raise ValueError(
-                "`model` is a Sequential model that is not built: begin it with "
-                "`keras.Input(shape)` or call `model.build(input_shape)`. "
-                f"Received: model={model.name!r}"
+                f"`model` must be channels last. Build it after `keras.config."
+                f"set_image_data_format('channels_last')`. Received: layer {op.name!r} with "
+                "data_format='channels_first'"
             )
-        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    if not isinstance(model, keras.Function):
-        raise ValueError(
-            "`model` must be a functional or Sequential Keras model: a subclassed model has no "
-            "graph to rebuild. Express it with `keras.Model(inputs, outputs)`, or use "
-            "`InterpretableConv` and `InterpretableFilters` in its code. Received: "
-            f"{type(model).__name__}"
-        )
-    return model
-
-
-def _is_model(op):
-    return isinstance(op, (keras.Sequential, keras.Function))
-
-
-def _flatten(model):
-    """Inlines nested models.
-
-    Returns:
-        The flat model, its `Graph`, and a dictionary from its layers' names to the layers whose
-        weights they take (empty when the flat model is the model itself).
-    """
-    if not any(_is_model(op) for op in model.operations):
-        try:
-            return model, Graph(model), {}
-        except ValueError:
-            pass  # Layers that another model calls, too: a copy has them called once.
-    used = {op.name for op in model.operations if not _is_model(op)}
-    originals, clones = {}, {}
-
-    def cloner(prefix):
-        def clone(op):
-            if _is_model(op):
-                return op
-            if id(op) not in clones:
-                config = op.get_config()
-                if prefix is not None:
-                    if config["name"] in used:
-                        config["name"] = f"{prefix}_{config['name']}"
-                    used.add(config["name"])
-                clones[id(op)] = _clone(op, config)
-                originals[config["name"]] = op
-            return clones[id(op)]
-
-        return clone
-
-    def inline(op, *args, **kwargs):
-        if not _is_model(op):
-            return op(*args, **kwargs)
-        inner = keras.models.clone_model(
-            _functional(op), clone_function=cloner(op.name), call_function=inline
-        )
-        # `call`, not `__call__`: its layers become nodes of this graph, instead of the model.
-        return inner.call(*args, **kwargs)
-
-    nested = keras.models.clone_model(model, clone_function=cloner(None), call_function=inline)
-
-    def tidy(op, *args, **kwargs):
-        # Calling an inner model adds conversions of its inputs, which are tensors already.
-        if type(op).__name__ == "ConvertToTensor" and op.name not in originals:
-            return args[0]
-        return op(*args, **kwargs)
-
-    # Inlined layers were called twice; in a clean copy they are called once.
-    flat = keras.models.clone_model(
-        keras.Model(nested.input, nested.output, name=model.name),
-        clone_function=lambda op: _clone(op, op.get_config()),
-        call_function=tidy,
-    )
-    return flat, Graph(flat), originals
+        if isinstance(op, (InterpretableFilters, InterpretableConv)):
+            raise ValueError(
+                f"`model` is already interpretable: its layer {op.name!r} is. Pass the ordinary "
+                f"network. Received: model={name!r}"
+            )
 
 
 def _choose(graph, layers, needed):

@@ -1,5 +1,8 @@
 """`InterpretableModel`: a functional Keras model that shows its layers the labels."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -61,12 +64,42 @@ class InterpretableModel(keras.Model):
             )
         return y
 
-    def fit(self, x=None, y=None, *args, **kwargs):
-        """As `keras.Model.fit`.
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: list[keras.callbacks.Callback] | keras.callbacks.CallbackList | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+    ) -> keras.callbacks.History:
+        """Trains the model: `keras.Model.fit`, whose arguments it has.
 
         Integer labels outside the classes of an interpretable layer are an error here when they
         are arrays or come from a `keras.utils.PyDataset`; other sources (`tf.data`, generators)
         are checked in the step where that costs nothing: see `keras_icnn.labels`.
+
+        Args:
+            x, y: images and labels, or a data set of both as `x`.
+            batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
+                class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps,
+                validation_batch_size, validation_freq: as in `keras.Model.fit`.
+
+        Returns:
+            `keras.callbacks.History`.
+
+        Raises:
+            ValueError: for labels that are missing or outside the classes.
         """
         counts = _class_counts(self)
         # What goes to other processes would have to take the model along.
@@ -76,7 +109,24 @@ class InterpretableModel(keras.Model):
             x = _CheckedBatches(x, self.filter_labels, counts)
         elif y is not None:
             _check(self.filter_labels(y), counts)
-        return super().fit(x, y, *args, **kwargs)
+        return super().fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+        )
 
     def train_step(self, *args):
         # Backends differ in what comes before the data.

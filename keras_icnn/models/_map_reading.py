@@ -1,30 +1,17 @@
-"""Which layer is measured, and the forward pass that gives its maps and the predictions."""
+"""Which layer is measured, and the reader of its maps and of the predictions."""
 
-import contextlib
+from dataclasses import dataclass
 
 import numpy as np
 
-from keras_icnn.models._graph_tensors import output_of, produced_by
+from keras_icnn.models._receptive_field import ReceptiveField, receptive_field
+from keras_icnn.models._tensors import output_of, produced_by
 
 
 def interpretable_filters(layer):
     """The `InterpretableFilters` within a layer, or None."""
     inner = getattr(layer, "interpretable", layer)
     return inner if hasattr(inner, "target_categories") else None
-
-
-@contextlib.contextmanager
-def mask_off(layer):
-    """The layer without its mask, while the block runs; gives whether it has one."""
-    inner = interpretable_filters(layer)
-    masked = inner is not None and inner.mask
-    if masked:
-        inner.mask = False
-    try:
-        yield masked
-    finally:
-        if masked:
-            inner.mask = True
 
 
 def measured_layer(model, layer=None):
@@ -80,14 +67,52 @@ def output_activation(model):
     return next((kind for kind in ("sigmoid", "softmax") if kind in name), "linear")
 
 
+@dataclass(frozen=True)
+class Maps:
+    """Maps of some images.
+
+    Attributes:
+        layer: the layer.
+        before: float32 `[images, h, w, filters]`, rectified maps before the mask.
+        after: the same behind the mask; equal to `before` for an ordinary layer.
+        masked: whether the layer has a mask at all.
+        field: `ReceptiveField` of the layer.
+    """
+
+    layer: object
+    before: np.ndarray
+    after: np.ndarray
+    masked: bool
+    field: ReceptiveField
+
+    def masks(self):
+        """The layer's masks: 1 at each map's peak, falling to 0; float32, shaped as `before`."""
+        from keras import ops
+
+        return ops.convert_to_numpy(self.layer.masks(self.before))
+
+    def peak(self, image, filter):
+        """(x, y) pixel that the strongest unit of a map is centred on."""
+        unit = int(self.after[image, :, :, filter].argmax())
+        return self.field.centers.reshape(-1, 2)[unit]
+
+
 class MapReader:
-    """Gives (maps, predictions) of a model for a batch, in one forward pass of fixed size.
+    """Reads maps and predictions of a model, in forward passes of one size.
+
+    The model is not touched: another thread may use it meanwhile.
 
     Args:
         model: a functional or sequential Keras model.
         layer: as in `measured_layer`.
         batch_size: every forward pass has this many images (the last is filled up), so that the
             function is compiled once.
+
+    Attributes:
+        model, batch_size: as given.
+        layer: the layer that is measured.
+        masked: whether it masks its maps.
+        field: its `ReceptiveField` in images of the size that `maps` was last asked for.
     """
 
     def __init__(self, model, layer=None, batch_size=32):
@@ -110,31 +135,89 @@ class MapReader:
                 f"image_data_format={keras.config.image_data_format()!r}; call "
                 "keras.config.set_image_data_format('channels_last') before building the model."
             )
-        prediction = model.outputs[0]
-        self.predicts = len(prediction.shape) == 2
-        outputs = [output, prediction] if self.predicts else [output]
         if len(model.inputs) != 1:
             raise ValueError(
                 "`model` must have one input, the images. Received: inputs "
                 f"{[tensor.name for tensor in model.inputs]}"
             )
+        prediction = model.outputs[0]
+        self.predicts = len(prediction.shape) == 2
+        self.masked = hasattr(self.layer, "target_categories") and self.layer.mask
+        self.field = None
         # Not the list: torch warns when the structure is not the one that is fed.
-        self._reader = keras.Model(model.inputs[0], outputs)
+        self._after = keras.Model(
+            model.inputs[0], [output, prediction] if self.predicts else [output]
+        )
+        self._before = None
 
     def __call__(self, images):
-        """Maps float32 [images, h, w, filters]; predictions [images, classes] or None."""
-        images = np.asarray(images)
+        """The layer's output and the predictions, from one forward pass.
+
+        Args:
+            images: `[images, height, width, channels]` as the model takes them.
+
+        Returns:
+            (maps float32 `[images, h, w, filters]`, predictions float32 `[images, classes]` or
+            None).
+        """
+        given = self._read(self._after, images)
+        return given[0], given[1] if self.predicts else None
+
+    def maps(self, images, before=False):
+        """The `Maps` of images `[images, height, width, 3]`, 0 to 255.
+
+        Args:
+            images: as the model takes them.
+            before: whether `Maps.before` is wanted, which takes a second forward pass where the
+                layer has a mask; otherwise it is `Maps.after`.
+
+        Returns:
+            `Maps`.
+        """
+        images = np.asarray(images, "float32")
+        self._locate(images.shape[1:3])
+        after = np.maximum(self(images)[0], 0)
+        unmasked = after
+        if before and self.masked:
+            unmasked = np.maximum(self._read(self._unmasked(), images)[0], 0)
+        return Maps(self.layer, unmasked, after, self.masked, self.field)
+
+    def _unmasked(self):
+        """The model from the images to the maps before the mask."""
+        if self._before is None:
+            import keras
+
+            from keras_icnn.models._views import WithoutMask
+
+            (given,) = produced_by(self._after.outputs[0])[1]
+            maps = WithoutMask(self.layer)(given)
+            self._before = keras.Model(self.model.inputs[0], [maps])
+        return self._before
+
+    def _read(self, network, images):
+        """The outputs of a network, a list of float32 arrays."""
+        images, size = np.asarray(images), self.batch_size
         n = len(images)
-        if n > self.batch_size:
-            parts = [self(images[i : i + self.batch_size]) for i in range(0, n, self.batch_size)]
-            maps = np.concatenate([part[0] for part in parts])
-            return maps, np.concatenate([p[1] for p in parts]) if self.predicts else None
-        if n < self.batch_size:
-            images = np.concatenate([images, np.repeat(images[-1:], self.batch_size - n, axis=0)])
-        given = self._reader.predict_on_batch(images)
+        if n > size:
+            parts = [self._read(network, images[i : i + size]) for i in range(0, n, size)]
+            return [np.concatenate(column) for column in zip(*parts, strict=True)]
+        if n < size:
+            images = np.concatenate([images, np.repeat(images[-1:], size - n, axis=0)])
+        given = network.predict_on_batch(images)
         given = list(given) if isinstance(given, list | tuple) else [given]
-        maps = np.asarray(given[0])[:n].astype("float32", copy=False)
-        return maps, np.asarray(given[1])[:n].astype("float32") if self.predicts else None
+        return [np.asarray(one)[:n].astype("float32", copy=False) for one in given]
+
+    def _locate(self, size):
+        """Checks the images' size, and finds where the layer's units look in them."""
+        own = tuple(self.model.inputs[0].shape[1:3])
+        if any(n is not None and n != m for n, m in zip(own, size, strict=True)):
+            raise ValueError(
+                f"Images must have the model's input size, {own} (height, width). "
+                f"Received: {tuple(size)}. Resize them, or read the data set with that "
+                "`image_size`."
+            )
+        if self.field is None or self.field.image_size != tuple(size):
+            self.field = receptive_field(self.model, self.layer, input_size=size)
 
 
 def peaks_of(maps, centers):

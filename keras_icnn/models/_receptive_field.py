@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_icnn.models._graph_tensors import output_of, produced_by
+from keras_icnn.models._tensors import output_of, produced_by
 
 
 @dataclass(frozen=True)

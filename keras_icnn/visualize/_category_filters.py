@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_icnn._figure import MAP_COLORS, check_path, new_figure, save
-from keras_icnn.metrics import measured_layer
+from keras_icnn.metrics import MapReader, measured_layer
 from keras_icnn.models._map_reading import interpretable_filters
-from keras_icnn.visualize._layer_maps import MapsReader, check_dataset
+from keras_icnn.visualize._checks import check_dataset
 
 if TYPE_CHECKING:
     import os
@@ -59,7 +59,7 @@ def category_filters(
     check_path(path)
     if dataset is not None:
         check_dataset(dataset)
-        reader = MapsReader(model, layer, batch_size)
+        reader = MapReader(model, layer, batch_size)
         measured, means, known = reader.layer, *_measured(reader, dataset, batch_size)
         class_names = dataset.class_names if class_names is None else class_names
     else:
@@ -70,36 +70,16 @@ def category_filters(
         raise ValueError(
             f"`class_names` must name the {len(means)} classes. Received: {len(names)} names"
         )
-    filters = interpretable_filters(measured)
-    target = means.argmax(axis=0)
-    if filters is not None:
-        own = np.asarray(filters.target_categories())
-        target = np.where(own >= 0, own, target)
     shown = np.flatnonzero(known)
     share = means / np.where(means.max(axis=0) > 0, means.max(axis=0), 1.0)
+    target = _targets(measured, means)
     others = share.sum(axis=0) - share[target, np.arange(len(target))]
     order = np.lexsort((others, target))
-    counts = [int((target == c).sum()) for c in shown]
     figure, axes = new_figure(
         10, max(2.6, 0.32 * len(shown) + 1.5), 1, 2, width_ratios=(1, 3), sharey=True
     )
     bars, table = axes[0]
-    places = np.arange(len(shown))
-    bars.barh(places, counts, color="#0072b2", height=0.7)
-    for place, count in zip(places, counts, strict=True):
-        bars.annotate(
-            str(count),
-            (count, place),
-            xytext=(3, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-        )
-    bars.margins(x=0.25)
-    bars.set_yticks(places, [names[c] for c in shown])
-    bars.set_xlabel("filters with this target")
-    for side in ("top", "right"):
-        bars.spines[side].set_visible(False)
+    _draw_counts(bars, [int((target == c).sum()) for c in shown], [names[c] for c in shown])
     drawn = table.imshow(
         share[shown][:, order],
         vmin=0,
@@ -120,6 +100,36 @@ def category_filters(
     return save(figure, path)
 
 
+def _targets(layer, means):
+    """Each filter's category: its own target where it has one, else where it is most active."""
+    target = means.argmax(axis=0)
+    filters = interpretable_filters(layer)
+    if filters is None:
+        return target
+    own = np.asarray(filters.target_categories())
+    return np.where(own >= 0, own, target)
+
+
+def _draw_counts(bars, counts, names):
+    """How many filters have each category for their target."""
+    places = np.arange(len(counts))
+    bars.barh(places, counts, color="#0072b2", height=0.7)
+    for place, count in zip(places, counts, strict=True):
+        bars.annotate(
+            str(count),
+            (count, place),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+        )
+    bars.margins(x=0.25)
+    bars.set_yticks(places, names)
+    bars.set_xlabel("filters with this target")
+    for side in ("top", "right"):
+        bars.spines[side].set_visible(False)
+
+
 def _measured(reader, dataset, batch_size):
     """Mean sum of each filter's map over each class's images `[classes, filters]`; which are."""
     classes = len(dataset.class_names)
@@ -128,7 +138,7 @@ def _measured(reader, dataset, batch_size):
     for number in range(len(batches)):
         images, labels = batches[number]
         labels = np.asarray(labels).astype(int)
-        total = reader(images).after.sum(axis=(1, 2), dtype="float64")
+        total = reader.maps(images).after.sum(axis=(1, 2), dtype="float64")
         sums = np.zeros((classes, total.shape[1])) if sums is None else sums
         np.add.at(sums, labels, total)
         np.add.at(count, labels, 1)

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_icnn._figure import check_path, mark, new_figure, save, show
-from keras_icnn.visualize._layer_maps import (
-    MapsReader,
-    category_name,
-    check_counts,
-    checked_filters,
-    region_radius,
-)
+from keras_icnn.metrics import MapReader
+from keras_icnn.models._map_reading import interpretable_filters
+from keras_icnn.visualize._checks import check_counts, checked_filters
+from keras_icnn.visualize._peaks import measured_peaks
+from keras_icnn.visualize._regions import region_radius
 
 if TYPE_CHECKING:
     import os
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from keras_icnn.datasets import PartDataset
-    from keras_icnn.visualize._layer_maps import Peaks
+    from keras_icnn.visualize._peaks import Peaks
 
 
 def filter_gallery(
@@ -40,7 +38,7 @@ def filter_gallery(
     radius: float | None = None,
     title: str | None = None,
     batch_size: int = 32,
-    reader: MapsReader | None = None,
+    reader: MapReader | None = None,
     peaks: Peaks | None = None,
 ) -> Figure:
     """Shows the images on which a filter is strongest, its peak ringed in each.
@@ -63,7 +61,7 @@ def filter_gallery(
         radius: of the ring in pixels; None: a quarter of the theoretical receptive field.
         title: of the figure; None says which filter it is, and of which category.
         batch_size: images per forward pass.
-        reader: internal, a forward pass that exists already (`MapsReader`).
+        reader: internal, a forward pass that exists already (`MapReader`).
         peaks: internal, its `Peaks` over `dataset`, where known already.
 
     Returns:
@@ -82,8 +80,8 @@ def filter_gallery(
         )
     shown = [_Chosen(model, dataset, filter, layer, n, batch_size, reader, peaks)]
     if compare is not None:
-        other = MapsReader(compare, compare_layer, batch_size)
-        theirs = other.peaks(dataset, batch_size)
+        other = MapReader(compare, compare_layer, batch_size)
+        theirs = measured_peaks(other, dataset, batch_size)
         if compare_filter is None:
             compare_filter = most_alike(shown[0].strengths, theirs.strengths)
         shown.append(
@@ -114,8 +112,8 @@ class _Chosen:
 
     def __init__(self, model, dataset, filter, layer, n, batch_size, reader, peaks):
         self.model = model
-        self.reader = reader or MapsReader(model, layer, batch_size)
-        peaks = peaks or self.reader.peaks(dataset, batch_size)
+        self.reader = reader or MapReader(model, layer, batch_size)
+        peaks = peaks or measured_peaks(self.reader, dataset, batch_size)
         (self.filter,) = checked_filters(filter, peaks.strengths.shape[1], ())
         self.strengths = peaks.strengths[:, self.filter]
         self.places = peaks.places[:, self.filter]
@@ -160,6 +158,15 @@ def _title(shown, dataset):
     name = f"Filter {block.filter} of {block.model.name}"
     if not block.order:
         return f"{name} fires on none of these {len(dataset)} images"
-    category = category_name(block.reader.layer, block.filter, dataset.class_names)
+    category = _category_name(block.reader.layer, block.filter, dataset.class_names)
     target = f", category '{category}'" if category else ""
     return f"{name}{target}: its {len(block.order)} strongest images of {len(dataset)}"
+
+
+def _category_name(layer, filter, class_names):
+    """Name of the filter's target category, or "" where there is none or no name."""
+    inner = interpretable_filters(layer)
+    if inner is None or class_names is None:
+        return ""
+    target = int(inner.target_categories()[filter])
+    return str(class_names[target]) if 0 <= target < len(class_names) else ""

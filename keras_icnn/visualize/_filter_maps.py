@@ -17,7 +17,9 @@ from keras_icnn._figure import (
     save,
     show,
 )
-from keras_icnn.visualize._layer_maps import MapsReader, checked_filters, region_radius, seen_region
+from keras_icnn.metrics import MapReader
+from keras_icnn.visualize._checks import checked_filters
+from keras_icnn.visualize._regions import region_radius, seen_region
 
 if TYPE_CHECKING:
     import os
@@ -41,7 +43,7 @@ def filter_maps(
     radius: float | None = None,
     title: str | None = None,
     names: Sequence[str] | None = None,
-    reader: MapsReader | None = None,
+    reader: MapReader | None = None,
 ) -> Figure:
     """Shows what filters make of one image: map before the mask, mask, masked map, receptive field.
 
@@ -59,7 +61,7 @@ def filter_maps(
             theoretical one. `keras_icnn.metrics.occlusion_radius` measures it.
         title: of the figure; None says which layer it is.
         names: labels of the rows, as many as `filters`; None: "filter 7".
-        reader: internal, a forward pass that exists already (`MapsReader`).
+        reader: internal, a forward pass that exists already (`MapReader`).
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -78,7 +80,7 @@ def filter_maps(
             "`image` must be one picture of shape [height, width, 3]. Received: shape "
             f"{image.shape}. Pass `images[0]` of a batch."
         )
-    maps = (reader or MapsReader(model, layer, 1))(image[None], before=True)
+    maps = (reader or MapReader(model, layer, 1)).maps(image[None], before=True)
     strongest = np.argsort(-maps.after.max(axis=(0, 1, 2)), kind="stable")
     chosen = checked_filters(filters, maps.after.shape[-1], strongest)
     if names is not None and len(names) != len(chosen):

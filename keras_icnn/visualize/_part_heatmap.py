@@ -17,13 +17,9 @@ from keras_icnn._figure import (
     save,
     show,
 )
-from keras_icnn.visualize._layer_maps import (
-    MapsReader,
-    check_counts,
-    check_dataset,
-    checked_filters,
-    region_radius,
-)
+from keras_icnn.metrics import MapReader
+from keras_icnn.visualize._checks import check_counts, check_dataset, checked_filters
+from keras_icnn.visualize._regions import region_radius
 
 if TYPE_CHECKING:
     import os
@@ -45,7 +41,7 @@ def part_heatmap(
     radius: float | None = None,
     title: str | None = None,
     batch_size: int = 32,
-    reader: MapsReader | None = None,
+    reader: MapReader | None = None,
 ) -> Figure:
     """Shows where the filters of a layer fire, all together, on some images.
 
@@ -63,7 +59,7 @@ def part_heatmap(
         radius: of a filter's region in pixels; None: a quarter of the theoretical receptive field.
         title: of the figure; None says which layer it is.
         batch_size: images per forward pass.
-        reader: internal, a forward pass that exists already (`MapsReader`).
+        reader: internal, a forward pass that exists already (`MapReader`).
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -80,8 +76,8 @@ def part_heatmap(
     check_dataset(dataset)
     places = np.unique(np.linspace(0, len(dataset) - 1, min(n, len(dataset))).round().astype(int))
     images = np.stack([dataset.image(int(i)) for i in places])
-    reader = reader or MapsReader(model, layer, min(batch_size, len(images)))
-    maps = reader(images)
+    reader = reader or MapReader(model, layer, min(batch_size, len(images)))
+    maps = reader.maps(images)
     every = range(maps.after.shape[-1])
     chosen = checked_filters(every if filters is None else filters, len(every))
     values = spots(maps.after[..., chosen], reader.field, region_radius(radius, reader.field))

@@ -15,8 +15,9 @@ from keras_icnn._figure import (
     new_figure,
     save,
 )
-from keras_icnn.metrics import empirical_receptive_fields
-from keras_icnn.visualize._layer_maps import MapsReader, check_counts, checked_filters
+from keras_icnn.metrics import MapReader, empirical_receptive_fields
+from keras_icnn.visualize._checks import check_counts, checked_filters
+from keras_icnn.visualize._peaks import measured_peaks
 
 if TYPE_CHECKING:
     import os
@@ -40,7 +41,7 @@ def receptive_fields(
     title: str | None = None,
     batch_size: int = 32,
     verbose: int = 0,
-    reader: MapsReader | None = None,
+    reader: MapReader | None = None,
 ) -> Figure:
     """Shows filters' empirical receptive fields, alone and laid over their strongest images.
 
@@ -63,7 +64,7 @@ def receptive_fields(
         title: of the figure; None says which layer it is.
         batch_size: images per forward pass.
         verbose: 1 shows a progress bar.
-        reader: internal, a forward pass that exists already (`MapsReader`).
+        reader: internal, a forward pass that exists already (`MapReader`).
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -78,8 +79,8 @@ def receptive_fields(
     check_counts(n=n)
     check_path(path)
     new_figure(1, 1, 1, 1)  # a missing matplotlib is told before the measuring
-    reader = reader or MapsReader(model, layer, batch_size)
-    peaks = reader.peaks(dataset, batch_size)
+    reader = reader or MapReader(model, layer, batch_size)
+    peaks = measured_peaks(reader, dataset, batch_size)
     chosen = checked_filters(filters, peaks.strengths.shape[1], peaks.most_active())
     used = sorted({i for f in chosen for i in peaks.strongest(f, n)})
     fields = None
@@ -93,7 +94,7 @@ def receptive_fields(
             top=n,
             receptive_field=reader.field,
             verbose=verbose,
-            reader=reader.output,
+            reader=reader,
         )
     figure, axes = new_figure(1.7 * (n + 1) + 0.4, 1.85 * len(chosen) + 0.8, len(chosen), n + 1)
     for number, (row, f) in enumerate(zip(axes, chosen, strict=True)):

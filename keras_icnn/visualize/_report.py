@@ -19,7 +19,8 @@ from keras_icnn.metrics import (
 )
 from keras_icnn.visualize import _report_data as data
 from keras_icnn.visualize import _report_page as page
-from keras_icnn.visualize._layer_maps import check_dataset, region_radius
+from keras_icnn.visualize._checks import check_dataset
+from keras_icnn.visualize._regions import region_radius
 
 if TYPE_CHECKING:
     import os
@@ -98,15 +99,7 @@ def report(
     size = dataset.image_size
     fields = [receptive_field(r.model, r.layer, input_size=size) for r in readers]
     if radius is None and dataset.part_names:
-        images = occlusion_images(dataset)
-        radius = occlusion_radius(
-            readers[-1].model,
-            readers[-1].layer,
-            images if preprocess is None else np.asarray(preprocess(images)),
-            receptive_field=fields[-1],
-            verbose=verbose,
-            reader=readers[-1],
-        )
+        radius = _measured_radius(readers[-1], fields[-1], dataset, preprocess, verbose)
     reports, packed = [], []
     for reader, field, name in zip(readers, fields, names, strict=True):
         recorder = data.Recorder(reader, rows, top)
@@ -122,41 +115,16 @@ def report(
             verbose=verbose,
             reader=recorder,
         )
-        explainer = Explainer(
-            reader.model,
-            method="gradient",
-            layer=reader.layer,
-            reference=shown.subset(_spread(shown.labels, _REFERENCE)),
-            parts=measured if dataset.landmark_names else None,
-            class_names=dataset.class_names,
-            preprocess=preprocess,
-            batch_size=batch_size,
-        )
         reports.append(measured)
         packed.append(
             {
                 "name": name,
-                "layer": reader.layer.name,
-                "interpretable": hasattr(reader.layer, "target_categories"),
                 "radius": region_radius(radius, field) / max(size),
                 **recorder.packed(field),
-                "columns": data.filter_columns(measured),
-                "groups": _groups(explainer, recorder.units.shape[1]),
-                "decisions": data.explanations(
-                    explainer, shown, size, batch_size, _progress(verbose, f"explain {name}")
-                ),
+                **_explained(reader, measured, dataset, shown, preprocess, verbose),
             }
         )
-    content = {
-        "size": {"width": size[1], "height": size[0]},
-        "classes": [str(name) for name in dataset.class_names],
-        "background": find_background(dataset.class_names),
-        "landmarks": list(dataset.landmark_names),
-        "labels": shown.labels.tolist(),
-        "files": [_short_name(name) for name in shown.files],
-        "pictures": page.thumbnails(shown, thumbnail),
-        "networks": packed,
-    }
+    content = {**_images(dataset, shown, thumbnail), "networks": packed}
     return page.write(environment, path, content, reports, title or " beside ".join(names), dataset)
 
 
@@ -184,6 +152,57 @@ def _check(model, dataset, compare, n, top, thumbnail):
             "`compare` must answer the same question as `model`: outputs of the same shape, "
             f"{outputs[0]}. Received: {outputs[1]}"
         )
+
+
+def _measured_radius(reader, field, dataset, preprocess, verbose):
+    """Radius in pixels of the round receptive fields, by occlusion."""
+    images = occlusion_images(dataset)
+    return occlusion_radius(
+        reader.model,
+        reader.layer,
+        images if preprocess is None else np.asarray(preprocess(images)),
+        receptive_field=field,
+        verbose=verbose,
+        reader=reader,
+    )
+
+
+def _explained(reader, measured, dataset, shown, preprocess, verbose):
+    """What the page says of a layer, its filters and the decisions on the images it shows."""
+    explainer = Explainer(
+        reader.model,
+        method="gradient",
+        layer=reader.layer,
+        reference=shown.subset(_spread(shown.labels, _REFERENCE)),
+        parts=measured if dataset.landmark_names else None,
+        class_names=dataset.class_names,
+        preprocess=preprocess,
+        batch_size=reader.batch_size,
+    )
+    progress = _progress(verbose, f"explain {measured.name}")
+    return {
+        "layer": reader.layer.name,
+        "interpretable": hasattr(reader.layer, "target_categories"),
+        "columns": data.filter_columns(measured),
+        "groups": _groups(explainer, explainer.split.filters),
+        "decisions": data.explanations(
+            explainer, shown, dataset.image_size, reader.batch_size, progress
+        ),
+    }
+
+
+def _images(dataset, shown, thumbnail):
+    """What the page says of the data set and the images it shows."""
+    height, width = dataset.image_size
+    return {
+        "size": {"width": width, "height": height},
+        "classes": [str(name) for name in dataset.class_names],
+        "background": find_background(dataset.class_names),
+        "landmarks": list(dataset.landmark_names),
+        "labels": shown.labels.tolist(),
+        "files": [_short_name(name) for name in shown.files],
+        "pictures": page.thumbnails(shown, thumbnail),
+    }
 
 
 def _spread(labels, n):

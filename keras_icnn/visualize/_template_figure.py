@@ -9,7 +9,7 @@ import numpy as np
 from keras_icnn import FilterLoss, PartTemplates
 from keras_icnn._figure import bare, check_path, new_figure, save
 from keras_icnn.models._map_reading import interpretable_filters
-from keras_icnn.visualize._layer_maps import check_counts
+from keras_icnn.visualize._checks import check_counts
 
 if TYPE_CHECKING:
     import os

@@ -6,7 +6,7 @@ from keras_icnn.layers import InterpretableConv, InterpretableFilters
 from keras_icnn.layers._grouped_conv import GroupedConv2D
 from keras_icnn.layers._local_response_normalization import LocalResponseNormalization
 from keras_icnn.models import _conversion
-from keras_icnn.models._graph_reading import check_size
+from keras_icnn.models._operations import check_size
 from keras_icnn.zoo._architectures import Conv, Fire, Norm, Pool
 from keras_icnn.zoo._preprocessing import ImagePreprocessing
 

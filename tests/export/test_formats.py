@@ -13,6 +13,7 @@ import keras_icnn as icnn
 from keras_icnn import cli
 from keras_icnn.export import Artifact, ExportError, _verify, _write, verify
 from keras_icnn.export._endpoints import Explain
+from keras_icnn.export._reference import Reference
 
 PATHS = {
     "tf_saved_model": "saved",
@@ -227,18 +228,16 @@ def test_every_kind_of_difference_is_found(change, told, trained, monkeypatch):
 
 def test_a_near_tie_may_fall_either_way_and_its_consequences_are_compared(trained, monkeypatch):
     """On pictures of one colour many units are equally strong, and rounding decides."""
-    reference = Explain(trained)
+    reference = Reference(trained)
 
     class OtherTie(Wrong):
         def __call__(self, images, endpoint=None):
-            with reference.mask_off():
-                raw = np.asarray(reference.explained(images)[1])
+            raw = reference.unmasked(images)
             raw = raw.reshape(len(raw), -1, raw.shape[-1])
             # The last of the equally strong units instead of the first.
             units = raw.shape[1] - 1 - raw[:, ::-1].argmax(axis=1)
             units = np.where(raw.max(axis=1) > 0, units, 0)
-            with reference.peaks_at(units):
-                answer = {k: np.array(v) for k, v in reference(images).items()}
+            answer = reference.answers_at(images, units)[0]
             field = np.stack([units % 12, units // 12], axis=-1) * 2 + 1
             return self.change({**answer, "peaks": field.astype("float32")})
 
@@ -247,7 +246,7 @@ def test_a_near_tie_may_fall_either_way_and_its_consequences_are_compared(traine
     assert result.near_ties > 5 and "near ties" in result.summary()
     assert result.largest < 1e-5
     # What it says follows from the other unit, and a network that says otherwise is found.
-    was = {k: np.asarray(v) for k, v in reference(_verify._probes(trained, Wrong, None)).items()}
+    was = reference.answers(_verify._probes(trained, Wrong, None))[0]
     told = lambda a: {**a, "predictions": was["predictions"][: len(a["predictions"])]}  # noqa: E731
     monkeypatch.setattr(_verify, "Artifact", lambda p, f: OtherTie(trained, told))
     with pytest.raises(ExportError, match="`predictions`"):

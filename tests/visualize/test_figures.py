@@ -11,11 +11,11 @@ from keras import layers
 import keras_icnn as icnn
 from keras_icnn._figure import lit
 from keras_icnn.datasets import creatures
-from keras_icnn.metrics import ReceptiveField
+from keras_icnn.metrics import MapReader, ReceptiveField
 from keras_icnn.visualize import category_filters, filter_gallery, filter_maps, part_heatmap
 from keras_icnn.visualize._filter_gallery import most_alike
-from keras_icnn.visualize._layer_maps import MapsReader, seen_region
 from keras_icnn.visualize._part_heatmap import spots
+from keras_icnn.visualize._regions import seen_region
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings(
@@ -50,7 +50,7 @@ def panels(figure):
 
 def test_map_before_and_behind_the_mask(data):
     model = network()
-    maps = MapsReader(model, None, 4)(np.stack([data.image(i) for i in range(3)]), before=True)
+    maps = MapReader(model, None, 4).maps(np.stack([data.image(i) for i in range(3)]), before=True)
     # By hand: the layer's convolution, rectified.
     layer = model.get_layer("parts")
     below = keras.Model(model.inputs[0], model.layers[2].output)
@@ -64,20 +64,11 @@ def test_map_before_and_behind_the_mask(data):
     assert layer.mask is True
 
 
-def test_the_mask_is_back_after_an_error(data, monkeypatch):
-    model = network()
-    reader = MapsReader(model, None, 2)
-    monkeypatch.setattr(reader._before, "_reader", None)
-    with pytest.raises(AttributeError):
-        reader(np.zeros((2, 32, 32, 3)), before=True)
-    assert model.get_layer("parts").mask is True
-
-
 def test_filter_maps(data, tmp_path):
     model = network()
     image = data.image(0)
     path = tmp_path / "maps.png"
-    maps = MapsReader(model, None, 1)(image[None], before=True)
+    maps = MapReader(model, None, 1).maps(image[None], before=True)
     # Which filters fire depends on the weights that the backend draws.
     first, second = np.argsort(-maps.after.max(axis=(0, 1, 2)))[:2]
     figure = filter_maps(model, image, [int(first), int(second)], path=path)
@@ -104,7 +95,7 @@ def test_filter_maps(data, tmp_path):
 
 def test_filter_maps_chooses_the_strongest(data):
     model = network()
-    strength = MapsReader(model, None, 1)(data.image(1)[None]).after.max(axis=(0, 1, 2))
+    strength = MapReader(model, None, 1).maps(data.image(1)[None]).after.max(axis=(0, 1, 2))
     labels = [a.get_ylabel() for a in filter_maps(model, data.image(1)).axes[::5]]
     wanted = [f"filter {f}" for f in np.argsort(-strength, kind="stable")[:3]]
     assert [label for label in labels if label.startswith("filter")] == wanted
@@ -135,7 +126,7 @@ def test_the_seen_region_is_the_units_discs():
 def test_filter_gallery(data, tmp_path):
     model = network()
     figure = filter_gallery(model, data, 2, n=4, columns=3, path=tmp_path / "g.pdf")
-    maps = MapsReader(model, None, 10)(np.stack([data.image(i) for i in range(10)]))
+    maps = MapReader(model, None, 10).maps(np.stack([data.image(i) for i in range(10)]))
     order = np.argsort(-maps.after[..., 2].max(axis=(1, 2)), kind="stable")[:4]
     shown = panels(figure)
     assert len(shown) == 4 and (tmp_path / "g.pdf").exists()
@@ -150,7 +141,7 @@ def test_a_gallery_beside_another_network(data):
     model, ordinary = network(), network(interpretable=False)
     figure = filter_gallery(model, data, 1, n=3, compare=ordinary, compare_filter=2)
     own, other = (
-        MapsReader(m, None, 10)(np.stack([data.image(i) for i in range(10)])).after.max((1, 2))
+        MapReader(m, None, 10).maps(np.stack([data.image(i) for i in range(10)])).after.max((1, 2))
         for m in (model, ordinary)
     )
     wanted = [*np.argsort(-own[:, 1], kind="stable")[:3]]

@@ -13,8 +13,8 @@ import pytest
 from report_data import MARKUP, SCRIPT, SIZE, network, pictures
 
 from keras_icnn import datasets, metrics
+from keras_icnn.metrics import MapReader
 from keras_icnn.visualize import _report, _report_data, _report_page, report
-from keras_icnn.visualize._layer_maps import MapsReader
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings(
@@ -48,7 +48,8 @@ def array(text, dtype, shape):
 
 
 def maps_of(model, data):
-    return MapsReader(model, None, len(data))(np.stack([data.image(i) for i in range(len(data))]))
+    images = np.stack([data.image(i) for i in range(len(data))])
+    return MapReader(model, None, len(data)).maps(images)
 
 
 def test_peaks_and_strengths_of_every_picture_and_filter(page, data, models):

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 
-from keras_icnn.models._graph_tensors import output_of, produced_by
 from keras_icnn.models._map_reading import measured_layer
+from keras_icnn.models._tensors import output_of, produced_by
+from keras_icnn.models._views import WithoutActivation
 
 _SQUASHES = {
     "softmax": "softmax",
@@ -12,25 +13,6 @@ _SQUASHES = {
     "logsoftmax": "softmax",
     "sigmoid": "sigmoid",
 }
-
-
-class _WithoutActivation(keras.layers.Layer):
-    """A layer with weights as it is before its activation."""
-
-    def __init__(self, layer):
-        super().__init__(dtype=layer.dtype_policy)
-        self.layer = layer
-
-    def build(self, input_shape):
-        self.built = True
-
-    def call(self, inputs):
-        kept = self.layer.activation
-        self.layer.activation = keras.activations.linear
-        try:
-            return self.layer.call(inputs)
-        finally:
-            self.layer.activation = kept
 
 
 def logits_of(model):
@@ -42,6 +24,9 @@ def logits_of(model):
     Returns:
         (KerasTensor, "softmax", "sigmoid" or "linear"). Linear: the output is taken for a logit as
         it is.
+
+    Raises:
+        ValueError: for a last layer whose activation cannot be left out.
     """
     tensor = model.outputs[0]
     while True:
@@ -54,7 +39,13 @@ def logits_of(model):
             kind = getattr(activation, "__name__", str(activation)).lower()
         if kind in _SQUASHES:
             if activation is not None and getattr(operation, "weights", ()):
-                return _WithoutActivation(operation)(above[0]), _SQUASHES[kind]
+                if "activation" not in vars(operation):
+                    raise ValueError(
+                        "`model` must end in a layer whose activation can be left out, such as "
+                        f"`Dense`. Received: layer '{operation.name}' of type "
+                        f"{type(operation).__name__}. End it in `keras.layers.Softmax` instead."
+                    )
+                return WithoutActivation(operation)(above[0]), _SQUASHES[kind]
             return above[0], _SQUASHES[kind]
         passes_on = isinstance(operation, keras.layers.Activation) and kind == "linear"
         if not passes_on and not isinstance(operation, keras.layers.Identity):

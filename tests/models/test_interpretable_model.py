@@ -1,5 +1,7 @@
 """The model in everything Keras does with models."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -454,3 +456,13 @@ def test_every_source_of_data_trains_as_arrays_do(source):
         found.append(weights(model))
     for a, b in zip(*found, strict=True):
         assert np.abs(a - b).max() <= 1e-5 * max(1.0, np.abs(b).max())
+
+
+def test_fit_has_the_arguments_of_keras():
+    """A change of Keras's own `fit` has to be noticed and followed."""
+
+    def arguments(method):
+        parameters = inspect.signature(method).parameters.values()
+        return [(p.name, p.default) for p in parameters]
+
+    assert arguments(icnn.InterpretableModel.fit) == arguments(keras.Model.fit)

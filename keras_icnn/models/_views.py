@@ -1,0 +1,124 @@
+"""Views: models and layers that share a network's weights and compute something else.
+
+Nothing is set on the network's own layers, neither when a view is made nor when it runs, so that
+another thread may use the network meanwhile. Views are for inference.
+"""
+
+import keras
+
+from keras_icnn.layers import InterpretableConv, InterpretableFilters
+from keras_icnn.models._flat_copy import functional, is_model
+from keras_icnn.models._signed_filters import SignedInterpretableFilters
+
+
+class WithoutMask(keras.layers.Layer):
+    """An interpretable layer without its mask: its maps rectified, as in inference.
+
+    Args:
+        layer: the `InterpretableConv` or `InterpretableFilters`, whose weights it shares.
+    """
+
+    mask = False
+
+    def __init__(self, layer):
+        super().__init__(dtype=layer.dtype_policy, name=layer.name)
+        self.layer = layer
+        self.built = True
+
+    @property
+    def interpretable(self):
+        """The `InterpretableFilters` that keeps the statistics."""
+        return getattr(self.layer, "interpretable", self.layer)
+
+    def call(self, inputs):
+        if isinstance(self.layer, SignedInterpretableFilters):
+            return self.layer.unmasked(inputs)
+        return self.layer.rectified(inputs)
+
+    def target_categories(self):
+        """See `InterpretableFilters.target_categories`."""
+        return self.layer.target_categories()
+
+
+class WithoutActivation(keras.layers.Layer):
+    """A layer with weights as it is before its activation.
+
+    Args:
+        layer: the layer, whose weights it shares; it has an attribute `activation`.
+    """
+
+    def __init__(self, layer):
+        super().__init__(dtype=layer.dtype_policy)
+        self.layer = layer
+        self.built = True
+
+    def call(self, inputs):
+        # A second object with the same variables: what is set on it is not seen by the layer. (A
+        # copy by `copy.copy` would be a Keras save and load, with variables of its own.)
+        twin = object.__new__(type(self.layer))
+        twin.__dict__.update(self.layer.__dict__, activation=keras.activations.linear)
+        quantized = getattr(twin, "quantization_mode", None) is not None
+        return twin.quantized_call(inputs) if quantized else twin.call(inputs)
+
+
+def without_masks(model):
+    """A view of a network whose interpretable layers do not mask their maps.
+
+    It shows what masks do: compare what it predicts, or its maps, with the model's. The view shares
+    the model's layers and weights, so that later training of the model changes the view, too; the
+    model itself stays as it is. It is for inference only: train and save the model.
+
+    Args:
+        model: Functional or Sequential Keras model with interpretable layers, which may lie in
+            nested models.
+
+    Returns:
+        `keras.Model` with the model's inputs and outputs, not compiled. Where the model has an
+        interpretable layer, `get_layer` gives a stand-in of the same name.
+
+    Raises:
+        ValueError: When the model is subclassed, not built, or has no interpretable layer.
+
+    Example:
+
+    ```python
+    plain = icnn.models.without_masks(model)
+    changed = model.predict(images).argmax(-1) != plain.predict(images).argmax(-1)
+    ```
+    """
+    model = functional(model)
+    if not _has_interpretable(model):
+        raise ValueError(
+            "`model` must have an interpretable layer; only those mask their maps. Received: "
+            f"model={model.name!r} with the layers {[layer.name for layer in model.layers]}. "
+            "`icnn.make_interpretable` makes a network interpretable."
+        )
+    views = {}
+
+    def call(op, *args, **kwargs):
+        if is_interpretable(op):
+            if id(op) not in views:
+                views[id(op)] = WithoutMask(op)
+            # Of the call's arguments only the maps count: `training` has no place in inference.
+            return views[id(op)](args[0])
+        if is_model(op) and _has_interpretable(op):
+            if id(op) not in views:
+                views[id(op)] = without_masks(op)
+            op = views[id(op)]
+        return op(*args, **kwargs)
+
+    # A copy of the outermost shell, which is not compiled: no optimizer is made for the view.
+    shell = keras.Model(model.input, model.output, name=model.name)
+    return keras.models.clone_model(shell, clone_function=lambda op: op, call_function=call)
+
+
+def is_interpretable(layer):
+    """Whether a layer is one of the two interpretable ones."""
+    return isinstance(layer, (InterpretableConv, InterpretableFilters))
+
+
+def _has_interpretable(model):
+    return any(
+        is_interpretable(layer) or (is_model(layer) and _has_interpretable(layer))
+        for layer in model.layers
+    )
