@@ -256,7 +256,7 @@ def table(path):
 
 
 def recipe(path):
-    from keras_icnn.recipes._format import read_recipe
+    from keras_icnn.recipes import read_recipe
 
     return read_recipe(path)
 
