@@ -359,7 +359,8 @@ def main():
         return 0
     if arguments.fork:
         # What training would import, in each process anew.
-        for name in ("recipes", "callbacks", "datasets", "metrics", "zoo", "_optimizers"):
+        work = ("recipes._run", "recipes._training")
+        for name in (*work, "callbacks", "datasets", "metrics", "zoo"):
             importlib.import_module(f"keras_icnn.{name}")
         # Keras asks for it, to tell its data sets from others.
         with contextlib.suppress(ImportError):
