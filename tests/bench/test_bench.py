@@ -75,8 +75,8 @@ def test_state_moves_in_the_timed_step(monkeypatch):
         rms = next(float(value) for path, value in state.items() if path.endswith("push_rms"))
     else:
         layer = made[0].layers[-1].interpretable
-        steps = int(keras.ops.convert_to_numpy(layer.steps))
-        rms = float(keras.ops.convert_to_numpy(layer.push_rms))
+        steps = int(layer.state.steps)
+        rms = float(layer.state.push_rms)
     assert steps == 1
     assert rms > 0
 

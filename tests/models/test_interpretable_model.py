@@ -73,7 +73,7 @@ def test_absolute_term_is_added_to_the_loss():
         strength=100.0,
         scale_with_activation=False,
         gradient="full_sum",
-        tau=0.1,
+        templates={"tau": 0.1},
         mask_beta=icnn.FilterLoss.parse("default").mask_beta,  # that of the mask alone
     )
     keras.utils.set_random_seed(0)
@@ -107,7 +107,7 @@ def test_label_formats_train_alike(labels, loss):
     y = {"one_hot": one_hot, "multi_label": one_hot, "sign": 2 * one_hot - 1}[labels]
     model = compiled(network(), loss=loss)
     model.train_on_batch(X, y)
-    found = model.get_layer("parts_0").interpretable.class_count
+    found = model.get_layer("parts_0").state.class_count
     assert ops.convert_to_numpy(ops.convert_to_tensor(found)).tolist() == one_hot.sum(0).tolist()
 
 
@@ -164,7 +164,7 @@ def test_steps_per_execution():
 def test_partial_last_batches():
     model = compiled(network())
     model.fit(X[:41], Y[:41], batch_size=16, verbose=0)
-    steps = model.get_layer("parts_0").interpretable.steps
+    steps = model.get_layer("parts_0").state.steps
     assert int(ops.convert_to_numpy(ops.convert_to_tensor(steps))) == 3
 
 
@@ -175,10 +175,10 @@ def test_gradient_accumulation_moves_the_state_with_each_micro_batch():
     model.train_on_batch(X[:16], Y[:16])
     layer = model.get_layer("parts_0").interpretable
     assert weights(model)[0].tolist() == kernel.tolist()
-    assert int(ops.convert_to_numpy(ops.convert_to_tensor(layer.steps))) == 1
+    assert int(layer.state.steps) == 1
     model.train_on_batch(X[16:32], Y[16:32])
     assert weights(model)[0].tolist() != kernel.tolist()
-    assert int(ops.convert_to_numpy(ops.convert_to_tensor(layer.steps))) == 2
+    assert int(layer.state.steps) == 2
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch has no float16 convolution on CPUs")
@@ -189,7 +189,7 @@ def test_mixed_precision(policy):
     model.fit(X, Y, batch_size=16, epochs=2, verbose=0)
     assert all(np.isfinite(w.astype("float32")).all() for w in weights(model))
     layer = model.get_layer("parts_0").interpretable
-    assert int(ops.convert_to_numpy(ops.convert_to_tensor(layer.steps))) == 6
+    assert int(layer.state.steps) == 6
 
 
 def test_several_layers_and_frozen_ones():
@@ -293,7 +293,7 @@ def torch_step(model, optimizer, loss_fn):
 
 
 def test_custom_loop_equals_fit():
-    rule = icnn.FilterLoss(strength=10.0, gradient="full_sum", tau=0.1)
+    rule = icnn.FilterLoss(strength=10.0, gradient="full_sum", templates={"tau": 0.1})
     keras.utils.set_random_seed(0)
     fitted = compiled(network(rule))
     fitted.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
@@ -343,7 +343,7 @@ def test_weights_files_hold_the_state(tmp_path):
         "paper",
         "official",
         icnn.FilterLoss(gradient="full_differentiation", strength=1.0),
-        icnn.FilterLoss(weight="relative", gradient="full_sum", remove_radial=True),
+        icnn.FilterLoss(weight="relative", gradient="full_sum"),
     ],
 )
 def test_eager_graph_jit_and_loss_scaling_take_the_same_step(rule):

@@ -37,7 +37,7 @@ def use_root(
         num_classes=2, filter_loss="official"
     )
     loss: layers.FilterLoss = layers.FilterLoss()
-    bank: layers.PartTemplates = icnn.PartTemplates(6, 6, norm="l1")
+    templates: layers.PartTemplates = icnn.PartTemplates(norm="l1")
     model: models.InterpretableModel = icnn.InterpretableModel(inputs, conv(inputs), name="mine")
     converted: models.InterpretableModel = icnn.make_interpretable(
         network, num_classes=6, layers=None, extra_layer=True
@@ -50,7 +50,7 @@ def use_root(
         icnn.bench, icnn.callbacks, icnn.datasets, icnn.explanations, icnn.export, icnn.layers,
         icnn.metrics, icnn.models, icnn.recipes, icnn.visualize, icnn.zoo,
     ]  # fmt: skip
-    return [added, loss, bank, converted, same, total, explanation, rooms, bench]
+    return [added, loss, templates, converted, same, total, explanation, rooms, bench]
 
 
 def use_networks(images: np.ndarray) -> list[keras.Model]:
@@ -199,7 +199,7 @@ def use_figures(
         visualize.filter_maps(model, image, filters=[3, 7], layer="conv"),
         visualize.part_heatmap(model, data, n=4),
         visualize.receptive_fields(model, data, filters=1, verbose=1),
-        visualize.templates(icnn.PartTemplates(6, 6), n=3),
+        visualize.templates(icnn.PartTemplates().for_maps(6, 6), n=3),
         visualize.training_curves(history),
         visualize.training_curves({"loss": [1.0, 0.5]}, title="Loss"),
     ]

@@ -127,18 +127,18 @@ def test_templates(tmp_path):
     model = interpretable()
     figure = templates(model, path=tmp_path / "t.svg")
     assert (tmp_path / "t.svg").exists()
-    bank = icnn.PartTemplates(8, 8)
+    bank = icnn.PartTemplates().for_maps(8, 8)
     shown = panels(figure)
     positions = [0, 4, 7]
-    wanted = [bank.positive()[8 * i + j] for i in positions for j in positions]
+    wanted = [bank.bank()[8 * i + j] for i in positions for j in positions]
     np.testing.assert_allclose(shown[:3], wanted[:3])
     np.testing.assert_allclose(shown[3 + 1 + 3], wanted[6])
-    np.testing.assert_allclose(shown[3 + 3], bank.negative())
+    np.testing.assert_allclose(shown[3 + 3], bank.bank()[-1])
     assert len(shown) == 10 and "8 x 8 units" in figure.get_suptitle()
     # The same from the layer, and from templates.
     for source in (model.get_layer("parts"), bank):
         np.testing.assert_array_equal(panels(templates(source))[4], shown[4])
-    assert len(panels(templates(icnn.PartTemplates(1, 2)))) == 3
+    assert len(panels(templates(icnn.PartTemplates().for_maps(1, 2)))) == 3
     with pytest.raises(ValueError, match="`source`"):
         templates(spot_finder())
     with pytest.raises(ValueError, match="`n`"):
@@ -165,8 +165,8 @@ def test_categories_of_an_interpretable_layer():
         category_filters(model)
     layer = model.get_layer("parts").interpretable
     means = np.array([[1, 0, 4], [3, 1, 8], [2, 5, 0]], "float32")
-    layer.class_activation.assign(means)
-    layer.class_count.assign([3.0, 3.0, 3.0])
+    layer._state.class_activation.assign(means)
+    layer._state.class_count.assign([3.0, 3.0, 3.0])
     figure = category_filters(model, class_names=["a", "b", "c"])
     widths = [patch.get_width() for patch in figure.axes[0].patches]
     assert widths == [0, 2, 1]
