@@ -118,6 +118,8 @@ class MapReader:
     def __init__(self, model, layer=None, batch_size=32):
         import keras
 
+        from keras_icnn.models._forward_pass import forward
+
         self.model = model
         self.layer = measured_layer(model, layer)
         self.batch_size = batch_size
@@ -144,10 +146,10 @@ class MapReader:
         self.predicts = len(prediction.shape) == 2
         self.masked = hasattr(self.layer, "target_categories") and self.layer.mask
         self.field = None
+        self._output = output
         # Not the list: torch warns when the structure is not the one that is fed.
-        self._after = keras.Model(
-            model.inputs[0], [output, prediction] if self.predicts else [output]
-        )
+        outputs = [output, prediction] if self.predicts else [output]
+        self._after = forward(keras.Model(model.inputs[0], outputs))
         self._before = None
 
     def __call__(self, images):
@@ -183,29 +185,28 @@ class MapReader:
         return Maps(self.layer, unmasked, after, self.masked, self.field)
 
     def _unmasked(self):
-        """The model from the images to the maps before the mask."""
+        """The forward pass from the images to the maps before the mask."""
         if self._before is None:
             import keras
 
+            from keras_icnn.models._forward_pass import forward
             from keras_icnn.models._views import WithoutMask
 
-            (given,) = produced_by(self._after.outputs[0])[1]
+            (given,) = produced_by(self._output)[1]
             maps = WithoutMask(self.layer)(given)
-            self._before = keras.Model(self.model.inputs[0], [maps])
+            self._before = forward(keras.Model(self.model.inputs[0], [maps]))
         return self._before
 
-    def _read(self, network, images):
-        """The outputs of a network, a list of float32 arrays."""
+    def _read(self, run, images):
+        """The outputs of a forward pass, a list of float32 arrays."""
         images, size = np.asarray(images), self.batch_size
         n = len(images)
         if n > size:
-            parts = [self._read(network, images[i : i + size]) for i in range(0, n, size)]
+            parts = [self._read(run, images[i : i + size]) for i in range(0, n, size)]
             return [np.concatenate(column) for column in zip(*parts, strict=True)]
         if n < size:
             images = np.concatenate([images, np.repeat(images[-1:], size - n, axis=0)])
-        given = network.predict_on_batch(images)
-        given = list(given) if isinstance(given, list | tuple) else [given]
-        return [np.asarray(one)[:n].astype("float32", copy=False) for one in given]
+        return [np.asarray(one)[:n].astype("float32", copy=False) for one in run(images)]
 
     def _locate(self, size):
         """Checks the images' size, and finds where the layer's units look in them."""

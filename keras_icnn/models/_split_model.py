@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_icnn.models._forward_pass import forward
 from keras_icnn.models._map_reading import measured_layer
 from keras_icnn.models._tensors import output_of, produced_by
 from keras_icnn.models._views import WithoutActivation
@@ -140,15 +141,16 @@ class SplitModel:
         several = [maps, *sides] if sides else maps
         self._below = keras.Model(model.inputs[0], several)
         self._head = keras.Model(several, logits)
+        self._run_below, self._run_head = _runner(self._below), _runner(self._head)
         self._gradient = None
 
     def below(self, images):
         """List of arrays that the head needs, the maps first: float32 `[images, ...]`."""
-        return _in_batches(self._below, [np.asarray(images, "float32")], self.batch_size)
+        return _in_batches(self._run_below, [np.asarray(images, "float32")], self.batch_size)
 
     def logits(self, tensors):
         """Logits float64 `[n, classes]` of what `below` gives (the maps may be changed)."""
-        return _in_batches(self._head, tensors, self.batch_size)[0].astype("float64")
+        return _in_batches(self._run_head, tensors, self.batch_size)[0].astype("float64")
 
     def gradient(self, tensors, weights):
         """Gradient of each image's weighted sum of logits with respect to its maps.
@@ -171,8 +173,8 @@ class SplitModel:
         return np.concatenate(parts)
 
 
-def _in_batches(model, arrays, size):
-    """Outputs of a model, a list of arrays; batches are filled up so that few sizes are traced."""
+def _in_batches(run, arrays, size):
+    """Outputs of a forward pass, a list of arrays; batches are filled up to few sizes."""
     n = len(arrays[0])
     parts = []
     for first in range(0, n, size):
@@ -180,19 +182,22 @@ def _in_batches(model, arrays, size):
         mine = len(batch[0])
         if 1 < mine < size:
             batch = [np.concatenate([a, np.repeat(a[-1:], size - mine, axis=0)]) for a in batch]
-        given = _outputs(model, batch if len(batch) > 1 else batch[0])
+        given = map(keras.ops.convert_to_numpy, run(batch if len(batch) > 1 else batch[0]))
         parts.append([g[:mine].astype("float32", copy=False) for g in given])
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
-def _outputs(model, inputs):
-    if keras.backend.backend() == "tensorflow":
+def _runner(model):
+    """The forward pass of one half, which gives a list."""
+    if keras.backend.backend() != "tensorflow":
+        return forward(model)
+
+    def run(inputs):
         # Run, not compiled: for a few batches compiling takes longer, and TensorFlow warns of it.
         given = model(inputs, training=False)
-    else:
-        given = model.predict_on_batch(inputs)
-    given = given if isinstance(given, list | tuple) else [given]
-    return [keras.ops.convert_to_numpy(g) for g in given]
+        return given if isinstance(given, list | tuple) else [given]
+
+    return run
 
 
 def _gradient_function(head):

@@ -21,7 +21,7 @@ class WithoutMask(keras.layers.Layer):
     mask = False
 
     def __init__(self, layer):
-        super().__init__(dtype=layer.dtype_policy, name=layer.name)
+        super().__init__(dtype=layer.compute_dtype, name=layer.name)
         self.layer = layer
         self.built = True
 
@@ -48,7 +48,8 @@ class WithoutActivation(keras.layers.Layer):
     """
 
     def __init__(self, layer):
-        super().__init__(dtype=layer.dtype_policy)
+        # Not its policy: of a quantized layer it would have this one quantized, too.
+        super().__init__(dtype=layer.compute_dtype)
         self.layer = layer
         self.built = True
 

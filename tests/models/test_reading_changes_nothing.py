@@ -80,7 +80,9 @@ class Predictor(threading.Thread):
     def run(self):
         try:
             while not (self.enough.is_set() and self.count >= PREDICTIONS):
-                if self.count % 2:
+                # On JAX Keras's own `predict_on_batch` is not made for two threads: it deletes the
+                # variables' arrays for the time of the call.
+                if self.count % 2 and keras.backend.backend() != "jax":
                     found = self.model.predict_on_batch(self.images)
                 else:
                     found = ops.convert_to_numpy(self.model(self.images, training=False))
