@@ -1,7 +1,5 @@
 """`InterpretableFilters`: reads its state, learns from a batch, applies the mask and the push."""
 
-import warnings
-
 import keras
 import numpy as np
 from keras import ops
@@ -15,16 +13,33 @@ from keras_icnn.layers import (
     _membership,
     _normalization,
     _replicas,
+    _state,
     _targets,
 )
 from keras_icnn.layers._filter_loss import FilterLoss
-from keras_icnn.layers._learning import UNSEEDED, LayerState, Task
-from keras_icnn.layers._likelihood import Likelihood, log_mean_exp, traces
+from keras_icnn.layers._learning import Task
+from keras_icnn.layers._likelihood import diagnostics
 from keras_icnn.layers._peaks import PEAKS
+from keras_icnn.layers._state import LayerState
 
-# Version of the names and shapes in `LayerState`, stored with the weights.
-STATE_VERSION = 3
 NORMALIZATIONS = (None, "batch")
+
+_NO_LABELS = (
+    "Layer '{layer}' was called in training without labels, so its filters cannot learn parts. "
+    "Build the network as a `keras_icnn.InterpretableModel(inputs, outputs)` and call `fit(x, y)`; "
+    "in a custom loop call the model inside `with keras_icnn.labels(y) as terms:` and add "
+    "`terms.total()` to the loss; or set `filter_loss=None` for the mask alone."
+)
+_NO_SIZE = (
+    "Layer '{layer}' keeps statistics for each unit of its map, so height, width and channels of "
+    "its input must be known and above 0. Received: input_shape={shape}. Give the model a fixed "
+    "`input_shape` such as (224, 224, 3)."
+)
+_OTHER_SIZE = (
+    "Layer '{layer}' was built for maps of {bank.height} x {bank.width} units and cannot be "
+    "trained on others. Received: maps of {height} x {width} units. Build the model anew with this "
+    "`input_shape`."
+)
 
 
 def check_classes(num_classes, background_class, where):
@@ -145,12 +160,7 @@ class InterpretableFilters(keras.layers.Layer):
     def build(self, input_shape):
         height, width, filters = self._channels_last(tuple(input_shape))[1:]
         if not height or not width or not filters:
-            raise ValueError(
-                f"Layer '{self.name}' keeps statistics for each unit of its map, so height, width "
-                "and channels of its input must be known and above 0. Received: "
-                f"input_shape={tuple(input_shape)}. Give the model a fixed `input_shape` such as "
-                "(224, 224, 3)."
-            )
+            raise ValueError(_NO_SIZE.format(layer=self.name, shape=tuple(input_shape)))
         if self.normalization == "batch":
             self._normalization = keras.layers.BatchNormalization(
                 axis=-1 if self.data_format == "channels_last" else 1,
@@ -163,21 +173,8 @@ class InterpretableFilters(keras.layers.Layer):
             )
             self._normalization.build(input_shape)
         self._bank = self._rule.templates.for_maps(height, width)
-
-        def state(name, shape):
-            return self.add_weight(
-                name="last_filter_loss" if name == "filter_loss" else name,
-                shape=shape,
-                initializer="zeros",
-                dtype="int32" if name == "steps" else "float32",
-                trainable=False,
-                autocast=False,
-                # The values assigned are already reduced across replicas.
-                aggregation="only_first_replica",
-            )
-
         shapes = LayerState.shapes(self._bank, self.num_classes, filters)
-        self._state = LayerState(*map(state, LayerState._fields, shapes))
+        self._state = _state.add_variables(self, shapes)
 
     # --- the steps of the forward pass ------------------------------------------------------------
 
@@ -188,13 +185,7 @@ class InterpretableFilters(keras.layers.Layer):
         if scope is not None:
             return self._learn(inputs, scope)
         if self.filter_loss is not None:
-            raise RuntimeError(
-                f"Layer '{self.name}' was called in training without labels, so its filters "
-                "cannot learn parts. Build the network as a `keras_icnn.InterpretableModel"
-                "(inputs, outputs)` and call `fit(x, y)`; in a custom loop call the model "
-                "inside `with keras_icnn.labels(y) as terms:` and add `terms.total()` to the "
-                "loss; or set `filter_loss=None` for the mask alone."
-            )
+            raise RuntimeError(_NO_LABELS.format(layer=self.name))
         return self.masked(self.rectified(inputs, training))
 
     def rectified(self, inputs, training=False):
@@ -260,28 +251,32 @@ class InterpretableFilters(keras.layers.Layer):
         """The forward pass in training: learns from the batch, leaves the loss in the scope."""
         x, healthy = self._rectified(inputs, training=True)
         x = self._to_channels_last(x)
-        task, state = self._task(), self._read()
+        task, state = self._task(), _state.read(self._state)
         if tuple(x.shape[1:3]) != (task.bank.height, task.bank.width):
+            height, width = x.shape[1:3]
             raise ValueError(
-                f"Layer '{self.name}' was built for maps of {task.bank.height} x "
-                f"{task.bank.width} units and cannot be trained on others. Received: maps of "
-                f"{x.shape[1]} x {x.shape[2]} units. Build the model anew with this `input_shape`."
+                _OTHER_SIZE.format(layer=self.name, bank=task.bank, height=height, width=width)
             )
         maps = ops.stop_gradient(ops.cast(x, "float32"))
         peaks = self._peaks(maps)
         member = _membership.membership(scope.y, self.num_classes)
         mask_beta = _learning.mask_beta(state.beta, task)
         if self.filter_loss is None:
-            self._write(_learning.observe(state, maps, member, healthy, task), scope)
+            new = _learning.observe(state, maps, member, healthy, task)
             y = _masks.mask_maps(x, peaks, mask_beta, task.bank) if self.mask else x
-            return self._from_channels_last(y)
+            return self._done(y, new, scope)
         lesson = _learning.learn(state, maps, peaks, member, healthy, task)
-        self._write(lesson.state, scope)
         if self._rule.weight == "relative":
             y = _backward.push_relative(x, peaks, mask_beta, lesson, task.bank, self.mask)
         else:
             scope.add_term(_backward.loss_term(x, lesson.loss, lesson.push, task.bank))
             y = _masks.mask_maps(x, peaks, mask_beta, task.bank) if self.mask else x
+        return self._done(y, lesson.state, scope)
+
+    def _done(self, y, state, scope):
+        """Keeps the new statistics, shows the loss to the log, and gives the output."""
+        _state.write(self._state, state)
+        scope.add_value(state.filter_loss)
         return self._from_channels_last(y)
 
     def _task(self):
@@ -289,21 +284,12 @@ class InterpretableFilters(keras.layers.Layer):
         balance = self._rule.balance_targets and categories > 1
         return Task(self._rule, self._bank, self.background_class, balance, self.monitor_every)
 
-    def _read(self):
-        """The state as tensors."""
-        return LayerState(*map(ops.convert_to_tensor, self._state))
-
-    def _write(self, state, scope):
-        for variable, value in zip(self._state, state, strict=True):
-            variable.assign(value)
-        scope.add_value(state.filter_loss)
-
     # --- what the state says ----------------------------------------------------------------------
 
     @property
     def state(self):
         """The layer's running statistics: a named tuple of arrays, as the class describes them."""
-        return LayerState(*map(ops.convert_to_numpy, self._read()))
+        return LayerState(*map(ops.convert_to_numpy, _state.read(self._state)))
 
     def target_categories(self):
         """The class each filter stands for: int array `[filters]`, -1 before labels were seen.
@@ -311,7 +297,7 @@ class InterpretableFilters(keras.layers.Layer):
         It is the class whose images activate the filter most (paper section 3.1), never the
         background; with `balance_targets` one of that many filters.
         """
-        state, task = self._read(), self._task()
+        state, task = _state.read(self._state), self._task()
         known = _targets.candidates(state.class_count, self.background_class)
         if not ops.convert_to_numpy(known).any():
             return np.full(state.class_activation.shape[1], -1)
@@ -336,56 +322,19 @@ class InterpretableFilters(keras.layers.Layer):
             dict of float arrays `[filters]`, in nats: `mutual_information`, `category_entropy`,
             `spatial_entropy`. `mutual_information` is `H(T)` less the two entropies.
         """
-        x = self._to_channels_last(self.rectified(ops.convert_to_tensor(inputs)))
-        trace = traces(x, self._bank)
-        if self._rule.rescale:
-            scale = self._read().activation_scale
-            trace = trace / ops.where(scale > 0, scale, 1.0)
-        batch_size = ops.cast(ops.shape(x)[0], "float32")
-        likelihood = Likelihood(trace, log_mean_exp(trace, batch_size), self._bank)
-        result = {"mutual_information": -likelihood.loss(), **likelihood.entropies()}
-        return {name: ops.convert_to_numpy(value) for name, value in result.items()}
+        maps = self._to_channels_last(self.rectified(ops.convert_to_tensor(inputs)))
+        scale = ops.convert_to_tensor(self._state.activation_scale)
+        scale = ops.where(scale > 0, scale, 1.0) if self._rule.rescale else ops.ones_like(scale)
+        found = diagnostics(maps, scale, self._bank)
+        return {name: ops.convert_to_numpy(value) for name, value in found.items()}
 
     # --- files ------------------------------------------------------------------------------------
 
     def save_own_variables(self, store):
-        store["state_version"] = np.array(STATE_VERSION)
-        for name, value in self.state._asdict().items():
-            store[name] = value
+        _state.save(self._state, store)
 
     def load_own_variables(self, store):
-        version = int(np.array(store["state_version"])) if "state_version" in store else 0
-        if version != STATE_VERSION:
-            raise ValueError(
-                f"The statistics of layer '{self.name}' are stored in layout {version}; this "
-                f"version of keras_icnn reads layout {STATE_VERSION}. Save the model anew with a "
-                "matching version."
-            )
-        stored = LayerState(*(np.array(store[name]) for name in LayerState._fields))
-        wrong = [
-            name
-            for name, value, own in zip(LayerState._fields, stored, self._state, strict=True)
-            if value.shape != tuple(own.shape)
-        ]
-        if wrong == ["log_z"] and stored.log_z.shape[1] == self._state.log_z.shape[1]:
-            warnings.warn(
-                f"The statistics of layer '{self.name}' were stored for another map size "
-                f"({stored.log_z.shape[0] - 1} units instead of {self._bank.units}). Z_T starts "
-                "from what the first batch gives.",
-                stacklevel=2,
-            )
-            unseeded = np.full(self._state.log_z.shape, UNSEEDED, "float32")
-            stored, wrong = stored._replace(log_z=unseeded), []
-        if wrong:
-            name = wrong[0]
-            raise ValueError(
-                f"The stored statistics of layer '{self.name}' do not fit it. Expected: `{name}` "
-                f"of shape {tuple(getattr(self._state, name).shape)}. Received: "
-                f"{getattr(stored, name).shape}. Build the model with the `num_classes` and "
-                "filters it was saved with."
-            )
-        for variable, value in zip(self._state, stored, strict=True):
-            variable.assign(value)
+        _state.load(self._state, store, self.name)
 
     # --- shapes and configuration -----------------------------------------------------------------
 

@@ -15,48 +15,7 @@ from keras_icnn.layers._likelihood import Likelihood, log_mean_exp, traces
 from keras_icnn.layers._peaks import peak_height
 from keras_icnn.layers._pushes import over_units, size_of
 from keras_icnn.layers._rules import GRADIENTS, Batch
-
-# In `log_z`: to be set by the next batch that computes it.
-UNSEEDED = float("-inf")
-
-
-class LayerState(NamedTuple):
-    """The running statistics of a layer, float32 but for `steps`.
-
-    Attributes:
-        log_z: `[T, F]`, log of the running mean of exp(tr(x.T)), the paper's Z_T / N.
-        filter_loss: Scalar, -MI averaged over filters, as it was last computed.
-        class_activation: `[C, F]`, running class means that choose target categories.
-        class_count: `[C]`, images seen.
-        activation_scale: `[F]`, running mean of max x; 0 for a filter that never fired.
-        push_rms: Scalar, running root mean square of the push; 0 as long as it is not known.
-        beta: `[F]`, learned width of templates and masks; 0 where it is not learned.
-        steps: int32 scalar.
-    """
-
-    log_z: Any
-    filter_loss: Any
-    class_activation: Any
-    class_count: Any
-    activation_scale: Any
-    push_rms: Any
-    beta: Any
-    steps: Any
-
-    @classmethod
-    def shapes(cls, bank, classes, filters):
-        """The shape of each statistic."""
-        by_filter = (filters,)
-        return cls(
-            (bank.units + 1, filters),
-            (),
-            (classes, filters),
-            (classes,),
-            by_filter,
-            (),
-            by_filter,
-            (),
-        )
+from keras_icnn.layers._state import UNSEEDED, LayerState
 
 
 class Task(NamedTuple):

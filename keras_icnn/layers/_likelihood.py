@@ -110,6 +110,23 @@ class Likelihood:
         }
 
 
+def diagnostics(maps, scale, bank):
+    """The loss of Eq. (1) and its entropies over the given maps alone, against their own Z_T.
+
+    Args:
+        maps: `[B, h, w, F]`, not negative.
+        scale: `[F]`, what each filter's maps are divided by.
+        bank: `TemplateBank`.
+
+    Returns:
+        dict of `[F]`, in nats: `mutual_information`, `category_entropy`, `spatial_entropy`.
+    """
+    trace = traces(maps, bank) / scale
+    images = ops.cast(ops.shape(maps)[0], "float32")
+    likelihood = Likelihood(trace, log_mean_exp(trace, images), bank)
+    return {"mutual_information": -likelihood.loss(), **likelihood.entropies()}
+
+
 def _pick(values, index):
     """`values[b, index[b, f], f]`: `[B, T, F]` and int32 `[B, F]` to `[B, F]`."""
     templates, filters = values.shape[1], values.shape[2]

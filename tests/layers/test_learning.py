@@ -7,7 +7,7 @@ from core.backend import MODES
 from keras import ops
 
 from keras_icnn import FilterLoss
-from keras_icnn.layers import _learning
+from keras_icnn.layers import _learning, _state
 from keras_icnn.layers._peaks import peak_position
 
 pytestmark = pytest.mark.core
@@ -23,9 +23,9 @@ def task(rule="default", background_class=None, monitor_every=1):
 
 
 def fresh(given):
-    shapes = _learning.LayerState.shapes(given.bank, C, F)
+    shapes = _state.LayerState.shapes(given.bank, C, F)
     state = [np.zeros(shape, "float32") for shape in shapes]
-    return tensors(_learning.LayerState(*state)._replace(steps=np.zeros((), "int32")))
+    return tensors(_state.LayerState(*state)._replace(steps=np.zeros((), "int32")))
 
 
 def tensors(state):
@@ -132,7 +132,7 @@ def test_a_monitor_computes_now_and_then_what_it_would_compute_in_every_step(mod
             step = compiled(step, mode)
         states, state = [], fresh(given)
         for k in range(5):
-            state = _learning.LayerState(*step(state, ops.convert_to_tensor(maps(k))))
+            state = _state.LayerState(*step(state, ops.convert_to_tensor(maps(k))))
             states.append(arrays(state))
         return states
 
