@@ -19,7 +19,8 @@ class InterpretableModel(keras.Model):
     Everything is as in any Keras model: `compile`, `fit(x, y)`, callbacks, class and sample
     weights, mixed precision, `steps_per_execution`, distribution, saving. In training the layers'
     filter losses are added to the loss, and `filter_loss`, `-MI(X; T)` in nats averaged over
-    filters and layers (paper Eq. 1, unweighted), is logged. `evaluate` and `predict` need no
+    filters and layers (paper Eq. 1, unweighted), is logged; rules whose gradient does not depend
+    on it compute it now and then (`monitor_every` of the layers). `evaluate` and `predict` need no
     labels. `class_weight` and `sample_weight` weigh the task loss: a filter loss with an absolute
     weight ignores them, a relative push (the default rule's) follows the size of the weighted
     task's gradient.
