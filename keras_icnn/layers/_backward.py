@@ -55,9 +55,8 @@ def push_relative(x, peaks, mask_beta, lesson, bank, mask):
 
     def backward(g, x, constants):
         peaks, mask_beta, push, radial, factor, batch_size = constants
-        # A mean over units and filters, then over images: float32 sums of fewer terms.
-        square = ops.mean(ops.square(g), axis=(1, 2, 3))
-        square = _replicas.all_sum([ops.sum(square)])[0] / batch_size
+        square = ops.square(ops.norm(ops.reshape(g, (-1, bank.units * g.shape[3])), axis=1))
+        square = _replicas.all_sum([ops.sum(square)])[0] / (batch_size * (bank.units * g.shape[3]))
         weight = factor * ops.sqrt(square)
         # One step after the other, so that few arrays of the maps' size are alive at a time.
         with after([weight]):

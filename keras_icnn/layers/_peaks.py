@@ -25,9 +25,17 @@ def peak_position(x):
     # The row first: half the time of one search over all units.
     x = ops.convert_to_tensor(x)
     row = _argmax(ops.max(x, axis=2))
-    chosen = ops.one_hot(row, x.shape[1], axis=1, dtype=keras.backend.standardize_dtype(x.dtype))
-    column = _argmax(ops.sum(x * ops.expand_dims(chosen, 2), axis=1))
+    column = _argmax(_row(x, row))
     return Peaks(ops.cast(row, "float32"), ops.cast(column, "float32"))
+
+
+def _row(x, row):
+    """One row of each map: `[B, h, w, F]` and `[B, F]` to `[B, w, F]`."""
+    if keras.backend.backend() == "torch":
+        return x.take_along_dim(row[:, None, None].long(), dim=1)[:, 0]
+    # No exchange format has that; a product with zeros and ones does it, too.
+    chosen = ops.one_hot(row, x.shape[1], axis=1, dtype=keras.backend.standardize_dtype(x.dtype))
+    return ops.sum(x * ops.expand_dims(chosen, 2), axis=1)
 
 
 def _argmax(values):

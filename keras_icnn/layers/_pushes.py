@@ -48,10 +48,10 @@ class TargetPush(NamedTuple):
 
     def sums(self, x, bank):
         """Sums over each map's firing units, `[B, F]`: the push's square, and push times map."""
-        template = self._template(bank)
         fires = ops.sign(x)
+        template = self._template(bank) * fires
         # Either the slope or the level is zero.
-        square = ops.square(self.slope) * over_units(ops.square(template) * fires)
+        square = ops.square(self.slope) * over_units(ops.square(template))
         square = square + ops.square(self.level) * over_units(fires)
         along = self.slope * over_units(template * x) + self.level * over_units(x)
         return square, along

@@ -6,7 +6,8 @@ another thread may use the network meanwhile. Views are for inference.
 
 import keras
 
-from keras_icnn.layers import InterpretableConv, InterpretableFilters
+from keras_icnn.layers._interpretable_conv import InterpretableConv
+from keras_icnn.layers._interpretable_filters import InterpretableFilters
 from keras_icnn.models._flat_copy import functional, is_model
 from keras_icnn.models._signed_filters import SignedInterpretableFilters
 
