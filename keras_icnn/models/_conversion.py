@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 import keras
 from keras import layers as klayers
 
-from keras_icnn.layers import InterpretableConv, InterpretableFilters
 from keras_icnn.layers._grouped_conv import GroupedConv2D
+from keras_icnn.layers._interpretable_conv import InterpretableConv
+from keras_icnn.layers._interpretable_filters import InterpretableFilters
 from keras_icnn.models._flat_copy import flatten, fresh, functional
 from keras_icnn.models._interpretable_model import InterpretableModel
 from keras_icnn.models._operations import classifier_below, top_map

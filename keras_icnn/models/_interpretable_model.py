@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from keras_icnn.layers import InterpretableConv, InterpretableFilters, _label_scope, _membership
+from keras_icnn.layers import _label_scope, _membership
+from keras_icnn.layers._interpretable_conv import InterpretableConv
+from keras_icnn.layers._interpretable_filters import InterpretableFilters
 from keras_icnn.models import _training_state
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_icnn.layers import InterpretableFilters
+from keras_icnn.layers._interpretable_filters import InterpretableFilters
 
 
 @keras.saving.register_keras_serializable(package="keras_icnn")

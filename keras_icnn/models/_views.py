@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import keras
 
-from keras_icnn.layers import InterpretableConv, InterpretableFilters
+from keras_icnn.layers._interpretable_conv import InterpretableConv
+from keras_icnn.layers._interpretable_filters import InterpretableFilters
 from keras_icnn.models._flat_copy import functional, is_model
 from keras_icnn.models._signed_filters import SignedInterpretableFilters
 

@@ -2,8 +2,9 @@
 
 from keras import layers
 
-from keras_icnn.layers import InterpretableConv, InterpretableFilters
 from keras_icnn.layers._grouped_conv import GroupedConv2D
+from keras_icnn.layers._interpretable_conv import InterpretableConv
+from keras_icnn.layers._interpretable_filters import InterpretableFilters
 from keras_icnn.layers._local_response_normalization import LocalResponseNormalization
 from keras_icnn.models import _conversion
 from keras_icnn.models._operations import check_size
