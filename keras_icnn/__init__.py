@@ -72,7 +72,8 @@ _ROOMS = {
 
 # What registers classes and functions with Keras. Of these, a room imports Keras before anything
 # of its own: if that is the first import of Keras in the process, the other rooms are imported
-# then, and must not meet a module of this one that is half imported.
+# then, and must not meet a module of this one that is half imported. So these rooms import from one
+# another's files, not from `__init__`, which is half imported itself at that moment.
 _REGISTERING = ("layers", "models", "zoo", "recipes._losses", "recipes._optimizers")
 
 

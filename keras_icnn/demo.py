@@ -20,7 +20,7 @@ import dataclasses
 import textwrap
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ from keras import layers
 
 from keras_icnn import InterpretableConv, InterpretableModel, metrics
 from keras_icnn._demo_files import write_images, write_models, write_page, write_tables
-from keras_icnn.datasets import creatures
+from keras_icnn.datasets import PartDataset, PartSplits, creatures
 
 LAYER = "interpretable_conv"
 _ORDINARY_LAYER = "top_relu"
@@ -54,7 +54,7 @@ class Setting:
 
     species: str = "fox"
     image_size: int = 96
-    scale: tuple = (0.45, 0.6)
+    scale: tuple[float, float] = (0.45, 0.6)
     n_train: int = 1600
     n_test: int = 400
     start_epochs: int = 8
@@ -86,13 +86,20 @@ _LOWER = (
 class DemoResult(NamedTuple):
     """What `run_demo` made: reports and networks by name, the paths of all files, seconds."""
 
-    reports: dict
-    models: dict
-    paths: list
+    reports: dict[str, metrics.EvaluationReport]
+    models: dict[str, keras.Model]
+    paths: list[Path]
     seconds: float
 
 
-def run_demo(out, *, seed=0, quick=False, setting=None, verbose=True):
+def run_demo(
+    out: str | Path,
+    *,
+    seed: int = 0,
+    quick: bool = False,
+    setting: Setting | None = None,
+    verbose: bool = True,
+) -> DemoResult:
     """Trains both networks, measures them on test pictures, and writes tables and pictures.
 
     Args:
@@ -151,7 +158,7 @@ def run_demo(out, *, seed=0, quick=False, setting=None, verbose=True):
 # --- data and networks --------------------------------------------------------------------------
 
 
-def pictures(setting, seed):
+def pictures(setting: Setting, seed: int) -> PartSplits:
     """The demo's `PartSplits`: `train`, `validation` and `test`, two classes."""
     return creatures(
         n_train=setting.n_train,
@@ -164,7 +171,7 @@ def pictures(setting, seed):
     ).cache()
 
 
-def lower_layers(setting):
+def lower_layers(setting: Setting) -> tuple[Any, Any]:
     """Input and output of the lower layers, fresh."""
     size = setting.image_size
     x = inputs = keras.Input((size, size, 3), name="pictures")
@@ -185,7 +192,7 @@ def lower_layers(setting):
     return inputs, x
 
 
-def build(setting, start, interpretable):
+def build(setting: Setting, start: list[np.ndarray], interpretable: bool) -> keras.Model:
     """One of the twins on the lower layers' trained weights (`start`, a list of arrays)."""
     inputs, x = lower_layers(setting)
     lower = keras.Model(inputs, x)
@@ -218,7 +225,9 @@ def build(setting, start, interpretable):
     return make(inputs, outputs, name="interpretable" if interpretable else "ordinary")
 
 
-def train(setting, data, seed, verbose=True):
+def train(
+    setting: Setting, data: PartDataset, seed: int, verbose: bool = True
+) -> dict[str, keras.Model]:
     """Trains the lower layers, then both twins.
 
     Returns:
@@ -287,7 +296,9 @@ class _Progress:
 # --- measures -----------------------------------------------------------------------------------
 
 
-def measure(models, data, seed):
+def measure(
+    models: dict[str, keras.Model], data: PartDataset, seed: int
+) -> dict[str, metrics.EvaluationReport]:
     """An `EvaluationReport` of both networks; the receptive field's radius is the ordinary one's.
 
     Returns:
@@ -300,7 +311,7 @@ def measure(models, data, seed):
     return {"ordinary": ordinary, "interpretable": interpretable}
 
 
-def reading(reports):
+def reading(reports: dict[str, metrics.EvaluationReport]) -> str:
     """What the figures say, in words, whatever they are.
 
     Args:

@@ -1,6 +1,10 @@
 """How much slower than a plain convolution is an interpretable layer, or a network with one?"""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from keras_icnn.bench import _memory
 from keras_icnn.bench._environment import environment
@@ -18,8 +22,15 @@ from keras_icnn.bench._timing import paired_seconds, summarize
 
 
 def benchmark_layer(
-    setting=None, *, rules=RULES, modes=None, phases=PHASES, repeats=5, memory=True, report=None
-):
+    setting: LayerSetting | None = None,
+    *,
+    rules: Sequence[str] = RULES,
+    modes: Sequence[str] | None = None,
+    phases: Sequence[str] = PHASES,
+    repeats: int = 5,
+    memory: bool = True,
+    report: Callable[[dict[str, Any]], Any] | None = None,
+) -> list[dict[str, Any]]:
     """Times `InterpretableConv` with each rule beside `Conv2D`, the same normalisation and ReLU.
 
     Args:
@@ -46,15 +57,15 @@ def benchmark_layer(
 
 
 def benchmark_network(
-    setting=None,
+    setting: NetworkSetting | None = None,
     *,
-    rules=("default",),
-    modes=None,
-    phases=PHASES,
-    repeats=3,
-    memory=True,
-    report=None,
-):
+    rules: Sequence[str] = ("default",),
+    modes: Sequence[str] | None = None,
+    phases: Sequence[str] = PHASES,
+    repeats: int = 3,
+    memory: bool = True,
+    report: Callable[[dict[str, Any]], Any] | None = None,
+) -> list[dict[str, Any]]:
     """Times a whole network's step beside the same network with a plain extra layer.
 
     Args:
@@ -131,7 +142,7 @@ def _memory_columns(peak, plain):
     }
 
 
-def unmet(rows, limit=10.0):
+def unmet(rows: Sequence[Mapping[str, Any]], limit: float = 10.0) -> list[str]:
     """What is wrong with the figures of a quick run, by margins that hold on any machine.
 
     No time is compared with a fixed one, only with the twin's in the same run; at the quick mode's

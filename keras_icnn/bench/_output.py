@@ -1,8 +1,18 @@
 """Shows rows of a benchmark: the printed table and the plot."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from keras_icnn._files.whole_file import replacing
+
+if TYPE_CHECKING:
+    import os
+
+    from matplotlib.figure import Figure
 
 _COLUMNS = (
     ("rule", 12),
@@ -19,12 +29,12 @@ _COLUMNS = (
 )
 
 
-def table_header():
+def table_header() -> str:
     """The first line of the printed table."""
     return " ".join(name.ljust(width) for name, width in _COLUMNS).rstrip()
 
 
-def table_line(row):
+def table_line(row: Mapping[str, Any]) -> str:
     """A row of `benchmark_layer` or `benchmark_network` as one line of the printed table."""
     memory = row.get("memory_ratio", "")
     values = (
@@ -44,7 +54,7 @@ def table_line(row):
     return " ".join(str(value).ljust(width) for value, (_, width) in cells).rstrip()
 
 
-def plot(rows, path=None):
+def plot(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[str] | None = None) -> Figure:
     """Draws the ratios with their quartiles, one group of bars for each mode and phase.
 
     Args:

@@ -1,5 +1,7 @@
 """What can be timed, and how: rules, phases, modes, sizes. Needs no Keras, as `--help` does not."""
 
+from __future__ import annotations
+
 import dataclasses
 import importlib
 
@@ -25,7 +27,7 @@ class LayerSetting:
     precision: str = "float32"
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> tuple[int, int, int]:
         return (self.size, self.size, self.channels or self.filters)
 
 

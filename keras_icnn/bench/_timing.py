@@ -3,12 +3,22 @@
 What else the machine does then weighs on both alike.
 """
 
+from __future__ import annotations
+
 import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 
-def paired_seconds(first, second, repeats, *, clocks=(time.perf_counter, time.process_time)):
+def paired_seconds(
+    first: Callable[[], Any],
+    second: Callable[[], Any],
+    repeats: int,
+    *,
+    clocks: Sequence[Callable[[], float]] = (time.perf_counter, time.process_time),
+) -> tuple[np.ndarray, np.ndarray]:
     """Times two functions in turns, first second second first, `repeats` times.
 
     Args:
@@ -35,7 +45,7 @@ def paired_seconds(first, second, repeats, *, clocks=(time.perf_counter, time.pr
     return a, b
 
 
-def summarize(a, b):
+def summarize(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
     """Medians and quartiles of the ratios of what `paired_seconds` gave, and median seconds."""
     ratio = a[0].sum(axis=1) / b[0].sum(axis=1)
     q1, median, q3 = np.quantile(ratio, (0.25, 0.5, 0.75))

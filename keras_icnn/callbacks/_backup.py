@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -75,7 +76,7 @@ class Backup(keras.callbacks.Callback):
         self._earlier = []
         self._epochs = self._saved = self.initial_epoch = 0
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._begin()
         # A `fit` that was interrupted in this process may have left it.
         self.model._initial_epoch = None
@@ -123,10 +124,10 @@ class Backup(keras.callbacks.Callback):
         self._earlier = list(earlier)
         self._saved = epochs
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._give_back_history()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epochs = epoch + 1
         self._logs.append({name: _plain(value) for name, value in (logs or {}).items()})
         if self._epochs % self.every == 0:
@@ -151,7 +152,7 @@ class Backup(keras.callbacks.Callback):
                 **{f"v{k}": array for k, array in enumerate(arrays)},
             )
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._give_back_history()
         # Or the next `fit` of this model would begin there as well.
         self.model._initial_epoch = None

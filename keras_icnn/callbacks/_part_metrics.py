@@ -71,11 +71,11 @@ class PartMetrics(keras.callbacks.Callback):
         self.report = None
         self._reader = None
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
         self._reader = None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if epoch % self.every:
             return
         if self._reader is None:

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -106,17 +106,17 @@ class PartPictures(keras.callbacks.Callback):
         self._began = 0.0
         self._done = 0
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
         self._reader = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.out is not None:
             self.out.mkdir(parents=True, exist_ok=True)
         self._trained = self._spent = 0.0
         self.written, self.put_off = [], []
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if not self.written:
             # Not in `on_train_begin`, which does not say where a resumed run goes on.
             self._done = epoch
@@ -125,7 +125,7 @@ class PartPictures(keras.callbacks.Callback):
             self._write(epoch)
         self._began = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._trained += time.perf_counter() - self._began
         self._done = done = epoch + 1
         if done % self.every and not (self.put_off and self.put_off[-1] > self.written[-1]):
@@ -137,7 +137,7 @@ class PartPictures(keras.callbacks.Callback):
         self._write(done)
         self._spent += self._last
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.written and self.written[-1] != self._done:
             self._write(self._done)
         if self._writer is not None:

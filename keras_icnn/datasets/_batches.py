@@ -1,12 +1,19 @@
 """`PartBatches`: a `PartDataset` in batches, for Keras on every backend."""
 
+from __future__ import annotations
+
 import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
 
 import keras
 import numpy as np
 
 from keras_icnn import _arguments as check
 from keras_icnn.datasets._part_dataset import require_one_size
+
+if TYPE_CHECKING:
+    from keras_icnn.datasets._part_dataset import PartDataset
 
 _FORMATS = ("int", "onehot", "sign")
 _WHICH_FORMAT = "Use 'int' for sparse losses, 'onehot' for the others, 'sign' for -1 and +1."
@@ -42,18 +49,18 @@ class PartBatches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        dataset,
-        batch_size,
+        dataset: PartDataset,
+        batch_size: int,
         *,
-        shuffle=False,
-        seed=None,
-        flip=False,
-        labels="int",
-        epoch=0,
-        share=None,
-        workers=1,
-        max_queue_size=10,
-    ):
+        shuffle: bool = False,
+        seed: int | None = None,
+        flip: bool = False,
+        labels: Literal["int", "onehot", "sign"] = "int",
+        epoch: int = 0,
+        share: tuple[int, int] | None = None,
+        workers: int = 1,
+        max_queue_size: int = 10,
+    ) -> None:
         # No processes: decoding files releases the interpreter's lock, and forking TensorFlow
         # is not safe.
         super().__init__(workers=workers, max_queue_size=max_queue_size)
@@ -79,20 +86,20 @@ class PartBatches(keras.utils.PyDataset):
         self._whole_pass = False
 
     @property
-    def epoch(self):
+    def epoch(self) -> int:
         return self._epoch
 
     @epoch.setter
-    def epoch(self, value):
+    def epoch(self, value: int) -> None:
         fix = "Count epochs from 0."
         self._epoch = check.whole_number(value, "epoch", "PartBatches", at_least=0, fix=fix)
 
-    def __len__(self):
+    def __len__(self) -> int:
         if self.share:
             return len(self.dataset) // self.batch_size
         return -(-len(self.dataset) // self.batch_size)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if not 0 <= index < len(self):
             raise IndexError(f"`index` must be in 0 .. {len(self) - 1}. Received: index={index}.")
         with self._lock:
@@ -108,7 +115,7 @@ class PartBatches(keras.utils.PyDataset):
             target[...] = image[:, ::-1] if flips[row] else image
         return images, self._labels(self.dataset.labels[rows])
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for index in range(len(self)):
             yield self[index]
         self._whole_pass = True
@@ -133,11 +140,11 @@ class PartBatches(keras.utils.PyDataset):
         onehot = np.eye(len(self.dataset.class_names), dtype="float32")[labels]
         return onehot if self.label_format == "onehot" else 2 * onehot - 1
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         self._in_epoch = True
         self._requested = 0
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         # Keras calls this also after it has looked at a batch or two to learn shapes; only a
         # complete pass is an epoch, or the order would depend on whether the model was built.
         read_by_keras = self._in_epoch and self._requested >= len(self)
@@ -146,7 +153,7 @@ class PartBatches(keras.utils.PyDataset):
         self._in_epoch = self._whole_pass = False
         self._requested = 0
 
-    def follow_epochs(self):
+    def follow_epochs(self) -> keras.callbacks.Callback:
         """A callback for `fit` that sets `epoch` to the epoch Keras counts, resumed or not."""
         return _FollowEpochs(self)
 

@@ -1,15 +1,24 @@
 """`PartDataset`: a sequence of images with labels, landmarks and part masks."""
 
+from __future__ import annotations
+
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from keras_icnn import _arguments as check
 from keras_icnn.datasets._sample import Sample, mirrored_points
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from numpy.typing import ArrayLike
 
-class PartDataset(Sequence):
+    from keras_icnn.datasets._batches import PartBatches
+
+
+class PartDataset(Sequence[Sample]):
     """A sequence of `Sample`s that decodes an image when it is asked for.
 
     Labels, landmarks and file names are arrays in memory; images and masks are made one at a
@@ -32,19 +41,27 @@ class PartDataset(Sequence):
         ValueError: When the arguments do not fit together.
     """
 
+    class_names: list[str]
+    landmark_names: list[str]
+    part_names: list[str]
+    image_size: tuple[int, int] | None
+    labels: np.ndarray
+    landmarks: np.ndarray
+    files: list[str]
+
     def __init__(
         self,
         *,
-        image,
-        labels,
-        files,
-        class_names,
-        image_size,
-        parts=None,
-        landmarks=None,
-        landmark_names=(),
-        part_names=(),
-    ):
+        image: Callable[[int], np.ndarray],
+        labels: ArrayLike,
+        files: Iterable[object],
+        class_names: Iterable[str],
+        image_size: Sequence[int] | None,
+        parts: Callable[[int], np.ndarray] | None = None,
+        landmarks: ArrayLike | None = None,
+        landmark_names: Iterable[str] = (),
+        part_names: Iterable[str] = (),
+    ) -> None:
         self._read_image = image
         self._read_parts = parts
         self.class_names = list(class_names)
@@ -60,16 +77,20 @@ class PartDataset(Sequence):
         self._rows = np.arange(len(self.labels))
         _check_columns(self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"<PartDataset: {len(self)} images, {len(self.class_names)} classes, "
             f"landmarks {self.landmark_names}, parts {self.part_names}>"
         )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index):
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> PartDataset: ...
+    def __getitem__(self, index: int | slice) -> Sample | PartDataset:
         if isinstance(index, slice):
             return self.subset(range(len(self))[index])
         i = self._position(index)
@@ -90,7 +111,7 @@ class PartDataset(Sequence):
             )
         return i % len(self)
 
-    def image(self, index):
+    def image(self, index: int) -> np.ndarray:
         """The image alone: uint8 `[height, width, 3]`."""
         i = self._position(index)
         image = self._read_image(int(self._rows[i]))
@@ -102,7 +123,7 @@ class PartDataset(Sequence):
             )
         return image
 
-    def part_masks(self, index):
+    def part_masks(self, index: int) -> np.ndarray:
         """The masks alone, the image not decoded: bool `[parts, height, width]`."""
         i = self._position(index)
         if self._read_parts is not None:
@@ -110,7 +131,7 @@ class PartDataset(Sequence):
         size = self.image_size or self.image(i).shape[:2]
         return np.zeros((len(self.part_names), *size), bool)
 
-    def subset(self, indices):
+    def subset(self, indices: Iterable[int]) -> PartDataset:
         """The samples at these positions, in this order.
 
         Args:
@@ -124,11 +145,11 @@ class PartDataset(Sequence):
             _rows=self._rows[rows],
         )
 
-    def take(self, n):
+    def take(self, n: int) -> PartDataset:
         """The first `n` samples, or all of them where there are fewer."""
         return self[: max(operator.index(n), 0)]
 
-    def select(self, classes):
+    def select(self, classes: Sequence[str | int]) -> PartDataset:
         """The samples of these classes, relabelled 0, 1, ... in the order of `classes`.
 
         `select(classes=["negative", "horse"])` makes the single-category task of a data set whose
@@ -146,7 +167,7 @@ class PartDataset(Sequence):
         kept = self.subset(np.flatnonzero(new[self.labels] >= 0))
         return kept._with(labels=new[kept.labels], class_names=[self.class_names[c] for c in old])
 
-    def concatenate(self, other):
+    def concatenate(self, other: PartDataset) -> PartDataset:
         """This data set followed by `other`.
 
         Raises:
@@ -154,7 +175,7 @@ class PartDataset(Sequence):
         """
         return _concatenated(self, other)
 
-    def flipped(self):
+    def flipped(self) -> PartDataset:
         """Every sample mirrored left to right (needs one `image_size`)."""
         require_one_size(self, "flipped")
         mirrored = self.subset(range(len(self)))
@@ -165,7 +186,7 @@ class PartDataset(Sequence):
             _read_parts=None if read_parts is None else lambda i: read_parts(i)[:, :, ::-1],
         )
 
-    def cache(self):
+    def cache(self) -> PartDataset:
         """The same data set, keeping each image in memory (as uint8) once it was decoded.
 
         `height * width * 3` bytes an image; selections made of the result share them.
@@ -182,17 +203,17 @@ class PartDataset(Sequence):
 
     def batches(
         self,
-        batch_size,
-        shuffle=False,
-        seed=None,
-        flip=False,
-        labels="int",
-        cache=False,
-        epoch=0,
-        share=None,
-        workers=1,
-        max_queue_size=10,
-    ):
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int | None = None,
+        flip: bool = False,
+        labels: Literal["int", "onehot", "sign"] = "int",
+        cache: bool = False,
+        epoch: int = 0,
+        share: tuple[int, int] | None = None,
+        workers: int = 1,
+        max_queue_size: int = 10,
+    ) -> PartBatches:
         """Batches for `fit`, `evaluate` and `predict` on every backend.
 
         Args:
@@ -232,7 +253,7 @@ class PartDataset(Sequence):
             max_queue_size=max_queue_size,
         )
 
-    def as_tf_dataset(self, batch_size, **options):
+    def as_tf_dataset(self, batch_size: int, **options: Any) -> tf.data.Dataset:
         """The batches of `batches(batch_size, **options)` as a `tf.data.Dataset`.
 
         Each complete pass advances the epoch. Needs TensorFlow, which is imported here.

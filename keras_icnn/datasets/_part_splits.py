@@ -1,6 +1,14 @@
 """`PartSplits`: the training, validation and test part of a data set."""
 
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterable, Sequence
+from typing import TYPE_CHECKING
+
 from keras_icnn.datasets._part_dataset import PartDataset
+
+if TYPE_CHECKING:
+    from keras_icnn.datasets._unusable_files import Skipped
 
 
 class PartSplits:
@@ -15,15 +23,22 @@ class PartSplits:
         skipped: List of `(file, reason)`: what the reader left out.
     """
 
-    def __init__(self, train=None, validation=None, test=None, note="", skipped=()):
-        self.skipped = list(skipped)
+    def __init__(
+        self,
+        train: PartDataset | None = None,
+        validation: PartDataset | None = None,
+        test: PartDataset | None = None,
+        note: str = "",
+        skipped: Iterable[Skipped] = (),
+    ) -> None:
+        self.skipped: list[Skipped] = list(skipped)
         splits = {"train": train, "validation": validation, "test": test}
         self._splits = {name: data for name, data in splits.items() if data is not None}
         self._note = note
         if not self._splits:
             raise ValueError("`PartSplits` needs at least one split. Received: none.")
 
-    def _get(self, name):
+    def _get(self, name: str) -> PartDataset:
         if name not in self._splits:
             # An AttributeError, so that hasattr() and getattr(..., None) work as expected.
             raise AttributeError(
@@ -32,27 +47,53 @@ class PartSplits:
             )
         return self._splits[name]
 
-    train = property(lambda self: self._get("train"), doc="Images to train on.")
-    validation = property(lambda self: self._get("validation"), doc="Images to choose by.")
-    test = property(lambda self: self._get("test"), doc="Images to report figures on.")
+    @property
+    def train(self) -> PartDataset:
+        """Images to train on."""
+        return self._get("train")
+
+    @property
+    def validation(self) -> PartDataset:
+        """Images to choose by."""
+        return self._get("validation")
+
+    @property
+    def test(self) -> PartDataset:
+        """Images to report figures on."""
+        return self._get("test")
 
     def _shared(self, name):
         return getattr(next(iter(self._splits.values())), name)
 
-    class_names = property(lambda self: self._shared("class_names"))
-    landmark_names = property(lambda self: self._shared("landmark_names"))
-    part_names = property(lambda self: self._shared("part_names"))
-    image_size = property(lambda self: self._shared("image_size"))
+    @property
+    def class_names(self) -> list[str]:
+        """See `PartDataset`."""
+        return self._shared("class_names")
 
-    def items(self):
+    @property
+    def landmark_names(self) -> list[str]:
+        """See `PartDataset`."""
+        return self._shared("landmark_names")
+
+    @property
+    def part_names(self) -> list[str]:
+        """See `PartDataset`."""
+        return self._shared("part_names")
+
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """See `PartDataset`."""
+        return self._shared("image_size")
+
+    def items(self) -> ItemsView[str, PartDataset]:
         """Pairs of name and `PartDataset`, the splits that there are."""
         return self._splits.items()
 
-    def select(self, classes):
+    def select(self, classes: Sequence[str | int]) -> PartSplits:
         """`PartDataset.select` on every split."""
         return self._map(lambda data: data.select(classes))
 
-    def cache(self):
+    def cache(self) -> PartSplits:
         """`PartDataset.cache` on every split."""
         return self._map(PartDataset.cache)
 
@@ -63,6 +104,6 @@ class PartSplits:
             skipped=self.skipped,
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         counts = ", ".join(f"{name} {len(data)}" for name, data in self._splits.items())
         return f"<PartSplits: {counts}; {len(self.class_names)} classes>"

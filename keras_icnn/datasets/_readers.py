@@ -10,17 +10,26 @@ and `datasets/__init__.py` exports it. Everything else reads this list: detectio
 line's choices, the recipes' choices. Nothing here imports Keras.
 """
 
+from __future__ import annotations
+
 import inspect
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from keras_icnn import _arguments as check
 from keras_icnn.datasets._image_files import existing_folder
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    from keras_icnn.datasets._part_splits import PartSplits
 
 # Any folder can be read by it, so it is never recognized, only left over.
 _FALLBACK = "folder"
 
 _READERS = {}
+_Function = TypeVar("_Function", bound="Callable[..., PartSplits]")
 
 
 class Reader(NamedTuple):
@@ -36,14 +45,16 @@ class Reader(NamedTuple):
     """
 
     name: str
-    function: Callable
-    recognize: Callable | None
-    folders: tuple
-    arguments: tuple
+    function: Callable[..., PartSplits]
+    recognize: Callable[[Path], bool] | None
+    folders: tuple[str, ...]
+    arguments: tuple[str, ...]
     needs_path: bool
 
 
-def register(*, recognize=None, folders=()):
+def register(
+    *, recognize: Callable[[Path], bool] | None = None, folders: Sequence[str] = ()
+) -> Callable[[_Function], _Function]:
     """Decorator that makes a function known as the reader of its name.
 
     Args:
@@ -67,7 +78,7 @@ def register(*, recognize=None, folders=()):
     return enter
 
 
-def reader_names(needs_path=None):
+def reader_names(needs_path: bool | None = None) -> tuple[str, ...]:
     """The names of all readers, sorted.
 
     Args:
@@ -81,7 +92,7 @@ def reader_names(needs_path=None):
     return tuple(sorted(chosen))
 
 
-def reader(name):
+def reader(name: str) -> Reader:
     """The `Reader` of a name: its function, its arguments, and which of them are folders.
 
     Args:
@@ -93,7 +104,7 @@ def reader(name):
     return _READERS[check.choice(name, "name", "datasets.reader", reader_names())]
 
 
-def detect(path):
+def detect(path: str | os.PathLike[str]) -> str:
     """The name of the reader for a folder, by what lies in it.
 
     Args:
@@ -113,7 +124,9 @@ def detect(path):
     return _FALLBACK
 
 
-def read(name, path=None, **arguments):
+def read(
+    name: str | None, path: str | os.PathLike[str] | None = None, **arguments: Any
+) -> PartSplits:
     """Reads a data set by the name of its reader.
 
     Args:

@@ -1,5 +1,7 @@
 """`Sample`: one image of a data set and everything known about it."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +25,7 @@ class Sample(NamedTuple):
     parts: np.ndarray
     file: str
 
-    def flipped(self):
+    def flipped(self) -> Sample:
         """The same image mirrored left to right, landmarks and masks with it."""
         return self._replace(
             image=self.image[:, ::-1],

@@ -1,13 +1,21 @@
 """The training set of the single-category task: one category against the background."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_icnn import _arguments as check
 
+if TYPE_CHECKING:
+    from keras_icnn.datasets._part_dataset import PartDataset
 
-def single_category(train, *, flips=True, positive_share=0.75):
+
+def single_category(
+    train: PartDataset, *, flips: bool = True, positive_share: float = 0.75
+) -> PartDataset:
     """The training set of the single-category task, as the authors' code makes it.
 
     It uses three positives for each of its 1,000 negatives: on the Animal-Part and the Pascal-Part

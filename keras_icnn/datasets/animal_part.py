@@ -1,8 +1,12 @@
 """Reader of the Animal-Part data set (ILSVRC 2013 DET): published and compact layout."""
 
+from __future__ import annotations
+
 import csv
 import math
 import os
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -33,7 +37,14 @@ def _is_animal_part(folder):
 
 
 @register(recognize=_is_animal_part, folders=("truth", "negatives"))
-def animal_part(path, *, truth=None, negatives=None, categories=None, on_error="raise"):
+def animal_part(
+    path: str | os.PathLike[str],
+    *,
+    truth: str | os.PathLike[str] | None = None,
+    negatives: str | os.PathLike[str] | None = None,
+    categories: Sequence[str] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+) -> PartSplits:
     """Reads the Animal-Part data set: animals cropped by their boxes, with head and front legs.
 
     **Compact layout**: a folder with `annotations.csv` and 224 x 224 JPEG files. A row is a

@@ -1,5 +1,9 @@
 """Generated images of creatures made of parts, with exact landmarks and masks."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_icnn import _arguments as check
@@ -15,14 +19,14 @@ _BACKGROUND = "background"
 
 @register()
 def creatures(
-    n_train=3000,
-    n_validation=400,
-    n_test=400,
-    image_size=(64, 64),
-    seed=0,
-    species=None,
-    scale=(0.3, 0.46),
-):
+    n_train: int = 3000,
+    n_validation: int = 400,
+    n_test: int = 400,
+    image_size: Sequence[int] = (64, 64),
+    seed: int = 0,
+    species: Sequence[str] | None = None,
+    scale: Sequence[float] = (0.3, 0.46),
+) -> PartSplits:
     """Generates images of creatures: a data set with parts that needs no files.
 
     Class 0, `"background"`, shows clutter, often with a body that has legs but no head. The others

@@ -1,7 +1,11 @@
 """Reader of CUB-200-2011: 11,788 images of 200 species of birds, with 15 landmarks."""
 
+from __future__ import annotations
+
 import math
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -12,6 +16,9 @@ from keras_icnn.datasets._image_files import checked_size, existing_folder, stor
 from keras_icnn.datasets._object_rows import NEGATIVE, ObjectRow, build_splits, negatives_in
 from keras_icnn.datasets._readers import register
 from keras_icnn.datasets._unusable_files import ErrorPolicy, progress
+
+if TYPE_CHECKING:
+    from keras_icnn.datasets._part_splits import PartSplits
 
 # The data set has no head: the mean of those of its landmarks that are visible.
 _HEAD = ("beak", "crown", "forehead", "left eye", "right eye")
@@ -24,17 +31,17 @@ def _is_cub200(folder):
 
 @register(recognize=_is_cub200, folders=("negatives",))
 def cub200(
-    path,
+    path: str | os.PathLike[str],
     *,
-    image_size=(224, 224),
-    landmarks=("head", "back", "tail"),
-    species=True,
-    crop=True,
-    negatives=None,
-    categories=None,
-    validation_split=0.1,
-    on_error="raise",
-):
+    image_size: Sequence[int] | None = (224, 224),
+    landmarks: Sequence[str] | str = ("head", "back", "tail"),
+    species: bool = True,
+    crop: bool = True,
+    negatives: str | os.PathLike[str] | None = None,
+    categories: Sequence[str] | None = None,
+    validation_split: float = 0.1,
+    on_error: Literal["raise", "skip"] = "raise",
+) -> PartSplits:
     """Reads CUB-200-2011 (Wah et al. 2011) from its own text files and images.
 
     `path` is the folder with `images.txt`, `bounding_boxes.txt`, `image_class_labels.txt`,

@@ -1,7 +1,10 @@
 """A folder of class folders, without parts: any collection of images to train on."""
 
+from __future__ import annotations
+
 import os
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,7 +16,12 @@ from keras_icnn.datasets._readers import register
 
 
 @register()
-def folder(path, image_size=(224, 224), validation_split=0.2, seed=0):
+def folder(
+    path: str | os.PathLike[str],
+    image_size: Sequence[int] = (224, 224),
+    validation_split: float = 0.2,
+    seed: int = 0,
+) -> PartSplits:
     """Reads a folder whose sub-folders are classes.
 
     Classes are numbered in alphabetical order of their folders' names. Every image below a

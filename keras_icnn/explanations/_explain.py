@@ -1,6 +1,10 @@
 """Which filters decided the class of an image, and by how much."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -23,21 +27,28 @@ from keras_icnn.explanations._filter_groups import (
 from keras_icnn.metrics import peaks_of, receptive_field
 from keras_icnn.models._split_model import SplitModel
 
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import ArrayLike
+
+    from keras_icnn.datasets import PartDataset
+    from keras_icnn.metrics import EvaluationReport
+
 
 def explain(
-    model,
-    image,
-    target=None,
-    method="ablation",
+    model: keras.Model,
+    image: ArrayLike,
+    target: int | str | None = None,
+    method: Literal["ablation", "gradient"] = "ablation",
     *,
-    against=None,
-    layer=None,
-    reference=None,
-    parts=None,
-    class_names=None,
-    preprocess=None,
-    batch_size=32,
-):
+    against: int | str | None = None,
+    layer: keras.layers.Layer | str | None = None,
+    reference: PartDataset | FilterGroups | Literal[False] | None = None,
+    parts: Sequence[str] | np.ndarray | EvaluationReport | None = None,
+    class_names: Sequence[str] | None = None,
+    preprocess: Callable[[np.ndarray], Any] | None = None,
+    batch_size: int = 32,
+) -> Explanation:
     """Tells which filters (parts) decided the class of an image, from the network itself.
 
     The score explained is the logit of `target`: the class's value before the last softmax or
@@ -117,16 +128,16 @@ class Explainer:
 
     def __init__(
         self,
-        model,
-        method="ablation",
+        model: keras.Model,
+        method: Literal["ablation", "gradient"] = "ablation",
         *,
-        layer=None,
-        reference=None,
-        parts=None,
-        class_names=None,
-        preprocess=None,
-        batch_size=32,
-    ):
+        layer: keras.layers.Layer | str | None = None,
+        reference: PartDataset | FilterGroups | Literal[False] | None = None,
+        parts: Sequence[str] | np.ndarray | EvaluationReport | None = None,
+        class_names: Sequence[str] | None = None,
+        preprocess: Callable[[np.ndarray], Any] | None = None,
+        batch_size: int = 32,
+    ) -> None:
         if method not in METHODS:
             raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
         self.model, self.method = model, method
@@ -144,7 +155,9 @@ class Explainer:
         self.classes = Classes(self.split.classes, class_names, reference)
         self.groups = self._groups(reference, parts)
 
-    def __call__(self, image, target=None, against=None):
+    def __call__(
+        self, image: ArrayLike, target: int | str | None = None, against: int | str | None = None
+    ) -> Explanation:
         """The `Explanation` of one image."""
         image = np.asarray(image)
         if image.ndim != 3 or image.shape[-1] != 3:
@@ -160,7 +173,9 @@ class Explainer:
         effects = filter_effects(self.split, tensors, weights, groups.groups, self.method)
         return self._explanation(image, peaks[0], strengths[0], groups, effects, target, against)
 
-    def batch(self, images, targets=None):
+    def batch(
+        self, images: ArrayLike, targets: Sequence[int | str | None] | np.ndarray | None = None
+    ) -> list[Explanation]:
         """The explanations of many images; by gradient in one pass forward and one backward.
 
         Args:

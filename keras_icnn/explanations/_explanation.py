@@ -1,11 +1,19 @@
 """`Explanation`: what decided one image, as table, text and figure."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_icnn._figure import mark, new_figure, save, show
+
+if TYPE_CHECKING:
+    import os
+
+    from matplotlib.figure import Figure
 
 _GROUPED = {
     "annotation": "Filters that follow the same annotated part (R2 above one half, or as given) "
@@ -33,7 +41,7 @@ class Part:
     effect, too).
     """
 
-    filters: tuple
+    filters: tuple[int, ...]
     effect: float
     share: float
     name: str
@@ -43,12 +51,12 @@ class Part:
     strength: float
 
     @property
-    def count(self):
+    def count(self) -> int:
         """How many filters it is."""
         return len(self.filters)
 
     @property
-    def label(self):
+    def label(self) -> str:
         """The part's name, or its filters' numbers as far as they are short to say."""
         if self.name:
             return self.name
@@ -106,7 +114,7 @@ class Explanation:
     baseline: float
     effects: np.ndarray
     filter_remainder: float
-    parts: tuple
+    parts: tuple[Part, ...]
     remainder: float
     strengths: np.ndarray
     peaks: np.ndarray
@@ -114,7 +122,7 @@ class Explanation:
     categories: np.ndarray | None
     grouped_by: str
 
-    def table(self, n=None):
+    def table(self, n: int | None = None) -> list[dict[str, Any]]:
         """One dict a row: parts, then what is not theirs; the column `effect` sums to the score.
 
         Args:
@@ -156,7 +164,7 @@ class Explanation:
         rows.append(_plain_row(_REMAINDER, self.remainder))
         return rows
 
-    def summary(self, n=10):
+    def summary(self, n: int | None = 10) -> str:
         """The explanation as text.
 
         Args:
@@ -196,7 +204,7 @@ class Explanation:
         return lines
 
     @property
-    def asked(self):
+    def asked(self) -> str:
         """The score that is explained, in words."""
         if self.against is not None:
             return f"the logit of {self.target_name} less that of {self.against_name}"
@@ -217,7 +225,7 @@ class Explanation:
             _GROUPED[self.grouped_by],
         ]
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Everything but the image as plain values that JSON can hold."""
         plain = {
             name: getattr(self, name)
@@ -248,7 +256,13 @@ class Explanation:
         ]
         return plain
 
-    def plot(self, n=5, path=None, *, title=None):
+    def plot(
+        self,
+        n: int | None = 5,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        title: str | None = None,
+    ) -> Figure:
         """The image with the strongest parts ringed, beside their effects.
 
         Args:

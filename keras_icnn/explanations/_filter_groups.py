@@ -22,8 +22,8 @@ class FilterGroups:
         grouped_by: "annotation" (some have names), "reference", "image" or "nothing".
     """
 
-    groups: list
-    names: list = field(default_factory=list)
+    groups: list[tuple[int, ...]]
+    names: list[str] = field(default_factory=list)
     grouped_by: str = "reference"
 
 

@@ -45,22 +45,22 @@ class Verification:
 
     path: str
     format: str
-    endpoints: tuple
+    endpoints: tuple[str, ...]
     images: int
     tolerance: float
-    deviations: dict = field(default_factory=dict)
-    scales: dict = field(default_factory=dict)
+    deviations: dict[str, float] = field(default_factory=dict)
+    scales: dict[str, float] = field(default_factory=dict)
     maps: int = 0
     zero_maps: int = 0
     tied_maps: int = 0
     near_ties: int = 0
 
     @property
-    def largest(self):
+    def largest(self) -> float:
         """The largest deviation as a share of its output's scale."""
         return max(self.deviations[name] / self.scales[name] for name in self.deviations)
 
-    def summary(self):
+    def summary(self) -> str:
         """A few lines of text."""
         lines = [f"{self.images} images through Keras and {self.format}, largest differences:"]
         for name, deviation in self.deviations.items():

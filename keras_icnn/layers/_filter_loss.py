@@ -1,6 +1,9 @@
 """`FilterLoss`: every rule of the filter loss in one serialisable object."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import keras
 
@@ -139,7 +142,7 @@ class FilterLoss:
         object.__setattr__(self, name, value)
 
     @classmethod
-    def parse(cls, value):
+    def parse(cls, value: FilterLoss | str | dict[str, Any] | None) -> FilterLoss | None:
         """A `FilterLoss` from a name, another `FilterLoss`, its serialised form, or None.
 
         Args:
@@ -162,16 +165,16 @@ class FilterLoss:
             f"only). Received: filter_loss={value!r}"
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Every option by name; `templates` as a dict."""
         config = {f.name: getattr(self, f.name) for f in fields(self)}
         return {**config, "templates": self.templates.get_config()}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> FilterLoss:
         return cls(**config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         default = FilterLoss()
         changed = {
             f.name: getattr(self, f.name)

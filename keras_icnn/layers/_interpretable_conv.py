@@ -1,10 +1,21 @@
 """`InterpretableConv`: a convolution with `InterpretableFilters` behind it."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
 import keras
 from keras import ops
 
 from keras_icnn.layers._grouped_conv import GroupedConv2D
 from keras_icnn.layers._interpretable_filters import InterpretableFilters, check_classes
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from keras_icnn.layers._filter_loss import FilterLoss
+    from keras_icnn.layers._state import LayerState
 
 _OWN = (
     "num_classes",
@@ -50,17 +61,17 @@ class InterpretableConv(GroupedConv2D):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
+        filters: int,
+        kernel_size: int | Sequence[int],
         *,
-        num_classes,
-        background_class=None,
-        filter_loss="default",
-        mask=True,
-        normalization=None,
-        monitor_every=32,
-        **conv2d,
-    ):
+        num_classes: int,
+        background_class: int | None = None,
+        filter_loss: FilterLoss | str | None = "default",
+        mask: bool = True,
+        normalization: Literal["batch"] | None = None,
+        monitor_every: int = 32,
+        **conv2d: Any,
+    ) -> None:
         check_classes(num_classes, background_class, type(self).__name__)
         super().__init__(filters, kernel_size, **conv2d)
         self.interpretable = InterpretableFilters(
@@ -76,67 +87,67 @@ class InterpretableConv(GroupedConv2D):
             name=self.name,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[int | None]) -> None:
         super().build(input_shape)
         self.interpretable.build(super().compute_output_shape(tuple(input_shape)))
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         return self.interpretable(super().call(inputs), training=training)
 
-    def rectified(self, inputs, training=False):
+    def rectified(self, inputs: Any, training: bool = False) -> Any:
         """See `InterpretableFilters.rectified`; `inputs` are those of the convolution."""
         return self.interpretable.rectified(super().call(inputs), training)
 
-    def masked(self, maps):
+    def masked(self, maps: Any) -> Any:
         """See `InterpretableFilters.masked`."""
         return self.interpretable.masked(maps)
 
-    def masks(self, maps):
+    def masks(self, maps: Any) -> Any:
         """See `InterpretableFilters.masks`."""
         return self.interpretable.masks(maps)
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
         """Number of label classes, background included."""
         return self.interpretable.num_classes
 
     @property
-    def background_class(self):
+    def background_class(self) -> int | None:
         """Class that is never a filter's target, or None."""
         return self.interpretable.background_class
 
     @property
-    def filter_loss(self):
+    def filter_loss(self) -> FilterLoss | None:
         """The `FilterLoss`, or None."""
         return self.interpretable.filter_loss
 
     @property
-    def normalization(self):
+    def normalization(self) -> Literal["batch"] | None:
         """`"batch"` or None."""
         return self.interpretable.normalization
 
     @property
-    def mask(self):
+    def mask(self) -> bool:
         """See `InterpretableFilters.mask`."""
         return self.interpretable.mask
 
     @property
-    def state(self):
+    def state(self) -> LayerState:
         """See `InterpretableFilters.state`."""
         return self.interpretable.state
 
-    def target_categories(self):
+    def target_categories(self) -> np.ndarray:
         """See `InterpretableFilters.target_categories`."""
         return self.interpretable.target_categories()
 
-    def class_means(self):
+    def class_means(self) -> tuple[np.ndarray, np.ndarray]:
         """See `InterpretableFilters.class_means`."""
         return self.interpretable.class_means()
 
-    def filter_diagnostics(self, inputs):
+    def filter_diagnostics(self, inputs: Any) -> dict[str, np.ndarray]:
         """See `InterpretableFilters.filter_diagnostics`; `inputs` are those of the convolution."""
         return self.interpretable.filter_diagnostics(super().call(ops.convert_to_tensor(inputs)))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = self.interpretable.get_config()
         return {**super().get_config(), **{name: own[name] for name in _OWN}}

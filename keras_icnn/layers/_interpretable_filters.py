@@ -1,5 +1,10 @@
 """`InterpretableFilters`: reads its state, learns from a batch, applies the mask and the push."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import keras
 import numpy as np
 from keras import ops
@@ -119,15 +124,15 @@ class InterpretableFilters(keras.layers.Layer):
     def __init__(
         self,
         *,
-        num_classes,
-        background_class=None,
-        filter_loss="default",
-        mask=True,
-        normalization=None,
-        monitor_every=32,
-        data_format=None,
-        **kwargs,
-    ):
+        num_classes: int,
+        background_class: int | None = None,
+        filter_loss: FilterLoss | str | None = "default",
+        mask: bool = True,
+        normalization: Literal["batch"] | None = None,
+        monitor_every: int = 32,
+        data_format: Literal["channels_last", "channels_first"] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         where = type(self).__name__
         self.num_classes, self.background_class = check_classes(
@@ -153,11 +158,11 @@ class InterpretableFilters(keras.layers.Layer):
         self.input_spec = keras.InputSpec(ndim=4)
 
     @property
-    def mask(self):
+    def mask(self) -> bool:
         """Whether maps are masked. Fixed: compiled functions would not see a change."""
         return self._mask
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[int | None]) -> None:
         height, width, filters = self._channels_last(tuple(input_shape))[1:]
         if not height or not width or not filters:
             raise ValueError(_NO_SIZE.format(layer=self.name, shape=tuple(input_shape)))
@@ -178,7 +183,7 @@ class InterpretableFilters(keras.layers.Layer):
 
     # --- the steps of the forward pass ------------------------------------------------------------
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         if not (training and self.trainable):
             return self.masked(self.rectified(inputs, training))
         scope = _label_scope.current()
@@ -188,7 +193,7 @@ class InterpretableFilters(keras.layers.Layer):
             raise RuntimeError(_NO_LABELS.format(layer=self.name))
         return self.masked(self.rectified(inputs, training))
 
-    def rectified(self, inputs, training=False):
+    def rectified(self, inputs: Any, training: bool = False) -> Any:
         """The maps before the mask: normalized (if at all) and rectified.
 
         Args:
@@ -210,7 +215,7 @@ class InterpretableFilters(keras.layers.Layer):
             x = layer(x, training=False)
         return ops.relu(x), healthy
 
-    def masked(self, maps):
+    def masked(self, maps: Any) -> Any:
         """What the layer makes of `rectified` maps: its output.
 
         Args:
@@ -226,7 +231,7 @@ class InterpretableFilters(keras.layers.Layer):
         y = _masks.mask_maps(maps, self._peaks(maps), self._mask_beta(), bank)
         return self._from_channels_last(y)
 
-    def masks(self, maps):
+    def masks(self, maps: Any) -> Any:
         """The layer's masks for rectified maps: 1 at each map's peak, falling to 0.
 
         Args:
@@ -287,11 +292,11 @@ class InterpretableFilters(keras.layers.Layer):
     # --- what the state says ----------------------------------------------------------------------
 
     @property
-    def state(self):
+    def state(self) -> LayerState:
         """The layer's running statistics: a named tuple of arrays, as the class describes them."""
         return LayerState(*map(ops.convert_to_numpy, _state.read(self._state)))
 
-    def target_categories(self):
+    def target_categories(self) -> np.ndarray:
         """The class each filter stands for: int array `[filters]`, -1 before labels were seen.
 
         It is the class whose images activate the filter most (paper section 3.1), never the
@@ -304,7 +309,7 @@ class InterpretableFilters(keras.layers.Layer):
         index = _targets.target_categories(state.class_activation, known, task.balance)
         return ops.convert_to_numpy(index).astype("int64")
 
-    def class_means(self):
+    def class_means(self) -> tuple[np.ndarray, np.ndarray]:
         """What target categories are chosen by: the running means of each class's activations.
 
         Returns:
@@ -312,7 +317,7 @@ class InterpretableFilters(keras.layers.Layer):
         """
         return self.state.class_activation, self.state.class_count
 
-    def filter_diagnostics(self, inputs):
+    def filter_diagnostics(self, inputs: Any) -> dict[str, np.ndarray]:
         """The loss and the entropies of Eqs. (5)-(7) for each filter, over the given maps alone.
 
         Args:
@@ -330,10 +335,10 @@ class InterpretableFilters(keras.layers.Layer):
 
     # --- files ------------------------------------------------------------------------------------
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         _state.save(self._state, store)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         _state.load(self._state, store, self.name)
 
     # --- shapes and configuration -----------------------------------------------------------------
@@ -349,10 +354,10 @@ class InterpretableFilters(keras.layers.Layer):
     def _from_channels_last(self, x):
         return ops.transpose(x, (0, 3, 1, 2)) if self.data_format == "channels_first" else x
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> Sequence[int | None]:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         loss = self.filter_loss
         return {
             **super().get_config(),

@@ -6,7 +6,10 @@ the thread: replicas of `tf.distribute.MirroredStrategy` are threads that take t
 otherwise train on each other's labels.
 """
 
+from __future__ import annotations
+
 import threading
+from typing import Any
 
 from keras import ops
 
@@ -26,30 +29,30 @@ class LabelScope:
     ```
     """
 
-    def __init__(self, y):
+    def __init__(self, y: Any) -> None:
         self.y = y
         self._terms = []
         self._values = []
 
-    def __enter__(self):
+    def __enter__(self) -> LabelScope:
         stack = getattr(_local, "stack", None)
         if stack is None:
             stack = _local.stack = []
         stack.append(self)
         return self
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: Any) -> None:
         _local.stack.pop()
 
-    def add_term(self, term):
+    def add_term(self, term: Any) -> None:
         """Called by a layer: a term of the loss."""
         self._terms.append(term)
 
-    def add_value(self, value):
+    def add_value(self, value: Any) -> None:
         """Called by a layer: its filter loss, for the log."""
         self._values.append(value)
 
-    def total(self):
+    def total(self) -> Any:
         """What to add to the task loss: the sum of all layers' weighted filter losses.
 
         Scaled for the number of replicas, as Keras scales its own losses: gradients are summed
@@ -59,7 +62,7 @@ class LabelScope:
             return ops.zeros((), dtype="float32")
         return sum(self._terms[1:], self._terms[0]) / _replicas.count()
 
-    def filter_loss(self):
+    def filter_loss(self) -> Any:
         """`-MI(X; T)` averaged over filters and layers, in nats; None where no layer was called.
 
         Carries no gradient: it is what is logged.
@@ -69,7 +72,7 @@ class LabelScope:
         return sum(self._values[1:], self._values[0]) / len(self._values)
 
 
-def labels(y):
+def labels(y: Any) -> LabelScope:
     """Opens a scope that gives `y` to the interpretable layers called in it.
 
     Args:

@@ -1,8 +1,11 @@
 """Part templates and their prior (paper section 3), in plain NumPy."""
 
+from __future__ import annotations
+
 import functools
 import math
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -53,11 +56,11 @@ class PartTemplates:
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
-    def for_maps(self, height, width):
+    def for_maps(self, height: int, width: int) -> TemplateBank:
         """The templates of feature maps of `height x width` units: `TemplateBank`."""
         return TemplateBank(self, height, width)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constants by name."""
         return asdict(self)
 
@@ -78,7 +81,7 @@ class TemplateBank:
         norm, tau, beta, alpha: The constants, those of the paper where none were given.
     """
 
-    def __init__(self, templates, height, width):
+    def __init__(self, templates: PartTemplates, height: int, width: int) -> None:
         self.height = _arguments.whole_number(height, "height", "for_maps", at_least=1)
         self.width = _arguments.whole_number(width, "width", "for_maps", at_least=1)
         self.units = self.height * self.width
@@ -89,7 +92,7 @@ class TemplateBank:
         even = self.units / (1.0 + self.units)
         self.alpha = even if templates.alpha is None else templates.alpha
 
-    def bank(self):
+    def bank(self) -> np.ndarray:
         """All templates: float64 `[h*w + 1, h, w]`."""
         rows, columns = np.divmod(np.arange(self.units), self.width)
         dr = np.abs(rows[:, None] - rows[None, :]).astype("float64")
@@ -100,11 +103,11 @@ class TemplateBank:
         return bank.reshape(-1, self.height, self.width)
 
     @functools.cached_property
-    def table(self):
+    def table(self) -> np.ndarray:
         """`bank()` as a matrix: float32 `[h*w + 1, h*w]`. Made once."""
         return self.bank().reshape(self.units + 1, self.units).astype("float32")
 
-    def log_prior(self):
+    def log_prior(self) -> np.ndarray:
         """`log p(T)` in the order of `bank()`: float64 `[h*w + 1]`."""
         prior = np.full(self.units + 1, math.log(self.alpha / self.units))
         prior[-1] = math.log1p(-self.alpha)

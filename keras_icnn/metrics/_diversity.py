@@ -1,8 +1,16 @@
 """Which filters are alive, and whether they differ from one another."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from keras_icnn.metrics import _array_shapes as shapes
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 # The distances between all units of a map are kept up to this many.
 _UNITS = 512
@@ -11,23 +19,23 @@ _UNITS = 512
 class Alive:
     """Streaming form of `alive`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._fired = 0
         self._images = 0
 
-    def update(self, strengths):
+    def update(self, strengths: ArrayLike) -> None:
         """Adds peak activations [images, filters]."""
         strengths = np.asarray(strengths)
         self._fired = self._fired + (strengths > 0).sum(axis=0)
         self._images += len(strengths)
 
-    def result(self):
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
         """(alive, share): bool and float [filters]."""
         share = np.asarray(self._fired) / max(self._images, 1)
         return share > 0.5, share
 
 
-def alive(strengths):
+def alive(strengths: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Filters whose peak is above 0 on more than half of the images.
 
     Args:
@@ -44,13 +52,13 @@ def alive(strengths):
 class PeakDiversity:
     """Streaming form of `peak_diversity`."""
 
-    def __init__(self, image_size):
+    def __init__(self, image_size: Sequence[int]) -> None:
         self.diagonal = float(np.hypot(*shapes.as_image_size(image_size)))
         self._distance = 0.0
         self._pairs = 0
         self._apart = None
 
-    def update_units(self, units, strengths, centers):
+    def update_units(self, units: np.ndarray, strengths: np.ndarray, centers: np.ndarray) -> None:
         """`update` from the numbers of the peak units [images, filters].
 
         Args:
@@ -73,7 +81,13 @@ class PeakDiversity:
             n = int(count.sum())
             self._pairs += n * (n - 1)
 
-    def update(self, peaks, strengths=None, *, image_size=None):
+    def update(
+        self,
+        peaks: ArrayLike,
+        strengths: ArrayLike | None = None,
+        *,
+        image_size: Sequence[int] | np.ndarray | None = None,
+    ) -> None:
         """Adds peaks [images, filters, 2] and peak activations [images, filters].
 
         `image_size`: [images, 2] where images differ in size from the class's.
@@ -92,12 +106,14 @@ class PeakDiversity:
             n = int(count.sum())
             self._pairs += n * (n - 1)
 
-    def result(self):
+    def result(self) -> float:
         """The mean distance as a share of the diagonal; NaN when no two filters ever fired."""
         return self._distance / self._pairs / self.diagonal if self._pairs else float("nan")
 
 
-def peak_diversity(peaks, strengths=None, *, image_size):
+def peak_diversity(
+    peaks: ArrayLike, strengths: ArrayLike | None = None, *, image_size: Sequence[int]
+) -> float:
     """Mean distance between the peaks of two filters in an image, over pairs that both fire.
 
     Near 0, all filters point at one place: many copies of one detector.
@@ -115,7 +131,7 @@ def peak_diversity(peaks, strengths=None, *, image_size):
     return measure.result()
 
 
-def part_diversity(parts):
+def part_diversity(parts: Iterable[Any]) -> float:
     """How many different parts the filters stand for: exp of the entropy of their best parts.
 
     512 copies of a head detector are one part: 1.0; filters spread evenly over K parts: K.

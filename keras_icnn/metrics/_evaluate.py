@@ -1,5 +1,10 @@
 """Every measure of a network in one pass over a data set."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from keras_icnn import _arguments as check
@@ -11,26 +16,33 @@ from keras_icnn.metrics._occlusion_radius import occlusion_images, occlusion_rad
 from keras_icnn.models._map_reading import MapReader, output_activation
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import ArrayLike
+
+    from keras_icnn.datasets import PartDataset
+    from keras_icnn.models._receptive_field import ReceptiveField
+
 
 def evaluate(
-    model,
-    dataset,
-    layer=None,
+    model: keras.Model,
+    dataset: PartDataset,
+    layer: keras.layers.Layer | str | None = None,
     *,
-    batch_size=32,
-    radius=None,
-    parts=True,
-    categories=None,
-    features=None,
-    receptive_field=None,
-    preprocess=None,
-    from_logits=None,
-    independent_outputs=None,
-    target_categories=None,
-    name=None,
-    seed=0,
-    verbose=0,
-    reader=None,
+    batch_size: int = 32,
+    radius: float | None = None,
+    parts: bool = True,
+    categories: Sequence[str] | None = None,
+    features: ArrayLike | None = None,
+    receptive_field: ReceptiveField | None = None,
+    preprocess: Callable[[np.ndarray], Any] | None = None,
+    from_logits: bool | None = None,
+    independent_outputs: bool | None = None,
+    target_categories: ArrayLike | None = None,
+    name: str | None = None,
+    seed: int = 0,
+    verbose: int = 0,
+    reader: MapReader | None = None,
 ) -> EvaluationReport:
     """Measures a network's filters and accuracy, with the trivial detectors beside them.
 

@@ -1,5 +1,10 @@
 """Keypoint regression of a network: one pass over training and test images."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from keras_icnn.metrics._forward_pass import Forward, input_size_of
 from keras_icnn.metrics._keypoint_regression import (
     KeypointResult,
@@ -11,20 +16,28 @@ from keras_icnn.metrics._resizing import move_points
 from keras_icnn.models._map_reading import MapReader, peaks_of
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    from numpy.typing import ArrayLike
+
+    from keras_icnn.datasets import PartDataset
+    from keras_icnn.models._receptive_field import ReceptiveField
+
 
 def evaluate_keypoints(
-    model,
-    train,
-    test,
-    layer=None,
+    model: keras.Model,
+    train: PartDataset,
+    test: PartDataset,
+    layer: keras.layers.Layer | str | None = None,
     *,
-    batch_size=32,
-    train_features=None,
-    test_features=None,
-    receptive_field=None,
-    preprocess=None,
-    seed=0,
-    verbose=0,
+    batch_size: int = 32,
+    train_features: ArrayLike | None = None,
+    test_features: ArrayLike | None = None,
+    receptive_field: ReceptiveField | None = None,
+    preprocess: Callable[[np.ndarray], Any] | None = None,
+    seed: int = 0,
+    verbose: int = 0,
 ) -> KeypointResult:
     """`keypoint_regression` from the peaks of a layer's filters.
 

@@ -1,8 +1,10 @@
 """Every measure of feature maps in one pass: the core of `evaluate`, without a model."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,31 +23,34 @@ from keras_icnn.metrics._resizing import resize_masks
 from keras_icnn.metrics._trivial_detectors import trivial_detectors
 from keras_icnn.metrics._trivial_regions import TrivialRegions
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 _NAN = float("nan")
 _RADIUS = "It belongs to `part_masks`: measure it with `occlusion_radius`."
 
 
 def evaluate_maps(
-    maps,
-    labels,
-    landmarks,
-    centers,
+    maps: ArrayLike | Iterable[Any],
+    labels: ArrayLike,
+    landmarks: ArrayLike,
+    centers: ArrayLike,
     *,
-    image_size,
-    class_names,
-    landmark_names,
-    input_size=None,
-    part_names=(),
-    part_masks=None,
-    radius=None,
-    predictions=None,
-    from_logits=False,
-    independent_outputs=False,
-    categories=None,
-    target_categories=None,
-    name="network",
-    layer=None,
-    seed=0,
+    image_size: Sequence[int] | np.ndarray,
+    class_names: Sequence[str],
+    landmark_names: Sequence[str],
+    input_size: Sequence[int] | None = None,
+    part_names: Sequence[str] = (),
+    part_masks: Callable[[int], np.ndarray] | None = None,
+    radius: float | None = None,
+    predictions: ArrayLike | None = None,
+    from_logits: bool = False,
+    independent_outputs: bool = False,
+    categories: Sequence[str] | None = None,
+    target_categories: ArrayLike | None = None,
+    name: str = "network",
+    layer: str | None = None,
+    seed: int = 0,
 ) -> EvaluationReport:
     """The core of `evaluate`, on arrays; no Keras model is needed.
 

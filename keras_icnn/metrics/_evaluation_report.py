@@ -60,12 +60,12 @@ class EvaluationReport:
 
     name: str
     layer: str | None
-    values: dict
-    filters: dict
-    trivial: dict
-    categories: list
-    landmarks: list
-    notes: list = field(default_factory=list)
+    values: dict[str, float]
+    filters: dict[str, np.ndarray]
+    trivial: dict[str, dict[str, float]]
+    categories: list[str]
+    landmarks: list[str]
+    notes: list[str] = field(default_factory=list)
 
     def rows(self) -> list[dict[str, Any]]:
         """The per-filter table as a list of dicts, one a filter."""

@@ -41,7 +41,7 @@ class KeypointResult:
     per_landmark: np.ndarray
     ridge: np.ndarray
     images: np.ndarray
-    trivial: dict
+    trivial: dict[str, tuple[float, np.ndarray]]
 
     def summary(self, landmark_names: Sequence[str] | None = None) -> str:
         """The table as text: the filters, then every trivial detector."""

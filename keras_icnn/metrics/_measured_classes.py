@@ -1,5 +1,9 @@
 """Which classes of a data set are measured, and which one is the background."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_icnn import _arguments as check
@@ -7,7 +11,7 @@ from keras_icnn import _arguments as check
 _BACKGROUND = ("negative", "negatives", "background")
 
 
-def find_background(class_names):
+def find_background(class_names: Sequence[str]) -> int:
     """Label of the background class (class 0, if it is named so), or -1."""
     return 0 if class_names and str(class_names[0]).lower() in _BACKGROUND else -1
 

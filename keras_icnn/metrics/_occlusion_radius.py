@@ -1,5 +1,10 @@
 """The size of the region a filter really responds to, measured by occlusion."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_icnn import _arguments as check
@@ -8,21 +13,28 @@ from keras_icnn.metrics._resizing import resize_image
 from keras_icnn.models._map_reading import MapReader, peaks_of
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import ArrayLike
+
+    from keras_icnn.datasets import PartDataset
+    from keras_icnn.models._receptive_field import ReceptiveField
+
 _OCCLUDED_IMAGES = 20
 
 
 def occlusion_radius(
-    model,
-    layer,
-    images,
+    model: keras.Model,
+    layer: keras.layers.Layer | str | None,
+    images: ArrayLike,
     *,
-    stride=16,
-    patch=16,
-    batch_size=32,
-    receptive_field=None,
-    verbose=0,
-    reader=None,
-):
+    stride: int = 16,
+    patch: int = 16,
+    batch_size: int = 32,
+    receptive_field: ReceptiveField | None = None,
+    verbose: int = 0,
+    reader: MapReader | None = None,
+) -> float:
     """Radius of the round receptive field shared by all filters of a layer.
 
     After Zhou et al., "Object detectors emerge in deep scene CNNs" (2015), the paper's [38]: a
@@ -73,7 +85,11 @@ def occlusion_radius(
     return float(np.median(disc_radius(mean, stride)[highest > 0]))
 
 
-def occlusion_images(dataset, classes=None, input_size=None):
+def occlusion_images(
+    dataset: PartDataset,
+    classes: Sequence[int] | np.ndarray | None = None,
+    input_size: Sequence[int] | None = None,
+) -> np.ndarray:
     """The images to measure `occlusion_radius` on: 20, spread over those of the classes.
 
     Args:

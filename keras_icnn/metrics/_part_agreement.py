@@ -44,8 +44,8 @@ class PartAgreement:
     foreground_ari: float
     covered: float
     table: np.ndarray
-    trivial: dict
-    groups: list
+    trivial: dict[str, tuple[float, float]]
+    groups: list[tuple[int, ...]]
 
     def summary(self, landmark_names: Sequence[str] | None = None) -> str:
         """The table as text: the parts, the trivial detectors, which part is at which landmark."""

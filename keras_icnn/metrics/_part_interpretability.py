@@ -1,6 +1,10 @@
 """Part interpretability of filters (paper section 5.2.1)."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +13,9 @@ from keras_icnn.metrics import _array_shapes as shapes
 from keras_icnn.metrics import _bit_masks as bits
 from keras_icnn.metrics._location_instability import mean_or_nan
 from keras_icnn.metrics._part_association import Regions, Rows, association_rates
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 IOU = 0.2
 
@@ -55,7 +62,17 @@ class PartInterpretability:
         iou: association needs an intersection over union above this.
     """
 
-    def __init__(self, images, part_masks, centers, radius, image_size, *, share=0.005, iou=IOU):
+    def __init__(
+        self,
+        images: int,
+        part_masks: Callable[[int], np.ndarray],
+        centers: ArrayLike,
+        radius: float,
+        image_size: Sequence[int],
+        *,
+        share: float = 0.005,
+        iou: float = IOU,
+    ) -> None:
         self.centers = shapes.as_centers(centers)
         self.image_size = shapes.as_image_size(image_size)
         where = "PartInterpretability"
@@ -84,7 +101,7 @@ class PartInterpretability:
         # 1e-9: .005 * 200 must be 1 in floating point, too.
         return int(self.share * images * self._units + 1e-9)
 
-    def update(self, maps, image_ids=None):
+    def update(self, maps: ArrayLike, image_ids: Iterable[int] | None = None) -> None:
         """Adds maps [images, h, w, filters]; `image_ids` are the numbers `part_masks` knows."""
         maps = shapes.as_maps(maps)
         if maps.shape[1:3] != self.centers.shape[:2]:
@@ -102,7 +119,7 @@ class PartInterpretability:
             image_ids = range(self._images, self._images + images)
         self.add(maps, image_ids)
 
-    def add(self, maps, image_ids):
+    def add(self, maps: Sequence[np.ndarray] | np.ndarray, image_ids: Iterable[int]) -> None:
         """`update` without its checks: `maps` is a sequence of float32 [h, w, filters]."""
         if self._filters is None:
             self._filters = maps[0].shape[-1]
@@ -198,7 +215,7 @@ class PartInterpretability:
             thresholds[f] = np.partition(mine, count[f] - 1 - rank)[count[f] - 1 - rank]
         return thresholds
 
-    def detectors(self):
+    def detectors(self) -> tuple[int, Callable[[int], Rows]]:
         """The filters as a group of `association_rates`: their number, and a function."""
         if self._filters is None:
             raise ValueError("No images were measured: call `update` before `result`.")
@@ -214,17 +231,17 @@ class PartInterpretability:
         return self._filters, rows
 
     @property
-    def image_ids(self):
+    def image_ids(self) -> list[int]:
         """The numbers of the images so far, in the order that `detectors` counts them in."""
         return self._ids
 
-    def finish(self, rates):
+    def finish(self, rates: np.ndarray) -> InterpretabilityResult:
         """The `InterpretabilityResult`, from the rates of `detectors`."""
         per_filter, part = best_part(rates)
         mean = float(mean_or_nan(per_filter))
         return InterpretabilityResult(rates, per_filter, part, self._thresholds, mean, self.radius)
 
-    def result(self):
+    def result(self) -> InterpretabilityResult:
         """The `InterpretabilityResult` of all batches so far."""
         group = self.detectors()
         discs = bits.pack_discs(self.centers.reshape(-1, 2), self.radius, self.image_size)
@@ -248,7 +265,13 @@ def best_part(rates):
 
 
 def part_interpretability(
-    maps, part_masks, *, centers, radius, share=0.005, iou=IOU
+    maps: ArrayLike,
+    part_masks: ArrayLike,
+    *,
+    centers: ArrayLike,
+    radius: float,
+    share: float = 0.005,
+    iou: float = IOU,
 ) -> InterpretabilityResult:
     """How often the region where a filter is strongly active overlaps one and the same part.
 

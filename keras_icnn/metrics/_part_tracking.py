@@ -1,12 +1,19 @@
 """Part tracking: how much of a landmark's movement a filter's peak follows."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_icnn import _arguments as check
 from keras_icnn.metrics._location_instability import columns_or_none, mean_or_nan
 from keras_icnn.metrics._top_images import TopImages
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,16 @@ class PartTracking:
     `store` is a `TopImages` shared with another measure, which then is updated once for both.
     """
 
-    def __init__(self, image_size=None, top=100, *, head=None, strongest=30, fewest=10, store=None):
+    def __init__(
+        self,
+        image_size: Sequence[int] | None = None,
+        top: int = 100,
+        *,
+        head: int | None = None,
+        strongest: int = 30,
+        fewest: int = 10,
+        store: TopImages | None = None,
+    ) -> None:
         fewest = check.whole_number(fewest, "fewest", "PartTracking", at_least=2)
         strongest = check.whole_number(
             strongest,
@@ -49,7 +65,13 @@ class PartTracking:
         self.strongest = strongest
         self.fewest = fewest
 
-    def update(self, peaks, landmarks, strengths=None, **options):
+    def update(
+        self,
+        peaks: ArrayLike,
+        landmarks: ArrayLike,
+        strengths: ArrayLike | None = None,
+        **options: Any,
+    ) -> None:
         """Adds a batch; `facing` (int [images]: 0, 1, -1 unknown) may be given besides."""
         self.store.update(peaks, landmarks, strengths, **options)
 
@@ -66,7 +88,7 @@ class PartTracking:
             for groups, fewest in (([records.kept], 2), ([first], self.fewest), (sides, 2))
         ]
 
-    def result(self):
+    def result(self) -> TrackingResult:
         """The `TrackingResult` of all batches so far."""
         ways = [[], [], []]
         for k in range(self.store.n_landmarks):
@@ -122,16 +144,16 @@ def _best(table):
 
 
 def part_tracking(
-    peaks,
-    landmarks,
-    strengths=None,
+    peaks: ArrayLike,
+    landmarks: ArrayLike,
+    strengths: ArrayLike | None = None,
     *,
-    image_size,
-    head=None,
-    top=100,
-    strongest=30,
-    fewest=10,
-    image_ids=None,
+    image_size: Sequence[int] | np.ndarray,
+    head: int | None = None,
+    top: int = 100,
+    strongest: int = 30,
+    fewest: int = 10,
+    image_ids: ArrayLike | None = None,
 ) -> TrackingResult:
     """Share of a landmark's variance that is gone once its position is told from the peak's.
 

@@ -1,11 +1,17 @@
 """The strongest images of each filter and landmark, kept in one pass with bounded memory."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from keras_icnn import _arguments as check
 from keras_icnn.metrics import _array_shapes as shapes
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 _LAST_ID = np.uint64(0xFFFFFFFF)
 # Merging costs a partition per filter and landmark, so batches are gathered first.
@@ -79,7 +85,7 @@ class TopImages:
         head: index of the landmark that gives facing; used when `update` gets no `facing`.
     """
 
-    def __init__(self, image_size, top=100, head=None):
+    def __init__(self, image_size: Sequence[int], top: int = 100, head: int | None = None) -> None:
         self.image_size = shapes.as_image_size(image_size)
         self.top = check.whole_number(top, "top", "TopImages", at_least=2)
         self.head = head
@@ -92,8 +98,15 @@ class TopImages:
         self._records = {}  # two measures ask for the same ones
 
     def update(
-        self, peaks, landmarks, strengths=None, *, image_ids=None, facing=None, image_size=None
-    ):
+        self,
+        peaks: ArrayLike,
+        landmarks: ArrayLike,
+        strengths: ArrayLike | None = None,
+        *,
+        image_ids: ArrayLike | None = None,
+        facing: ArrayLike | None = None,
+        image_size: Sequence[int] | np.ndarray | None = None,
+    ) -> None:
         """Adds a batch.
 
         Args:
@@ -179,12 +192,12 @@ class TopImages:
             self._keys[k], self._peaks[k] = candidates, places
 
     @property
-    def n_landmarks(self):
+    def n_landmarks(self) -> int:
         self._require_images()
         return len(self._keys)
 
     @property
-    def n_filters(self):
+    def n_filters(self) -> int:
         self._require_images()
         return self._filters
 
@@ -192,7 +205,7 @@ class TopImages:
         if self._filters is None:
             raise ValueError("No images were measured: call `update` before `result`.")
 
-    def records(self, k):
+    def records(self, k: int) -> Records:
         """The `Records` of landmark number `k`."""
         if k not in self._records:
             self._records[k] = self._sorted_records(k)

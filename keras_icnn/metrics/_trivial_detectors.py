@@ -4,6 +4,11 @@ Low instability, a high overlap and an R2 near .5 can all be had without looking
 every table prints these beside a network, measured by the same functions on the same images.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_icnn.metrics import _array_shapes as shapes
@@ -16,23 +21,26 @@ from keras_icnn.metrics._resizing import move_points
 from keras_icnn.metrics._top_images import facing, image_center
 from keras_icnn.metrics._trivial_regions import COLUMNS, TrivialRegions, nearest_unit
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 _DRAWS = 32
 _PIECES = 16  # of the lattice of positions: large temporary arrays cost more than their sums
 _TOP = 100  # images that count, as in `location_instability`
 
 
 def trivial_detectors(
-    landmarks,
-    centers,
+    landmarks: ArrayLike,
+    centers: ArrayLike,
     *,
-    image_size,
-    input_size=None,
-    landmark_names=None,
-    part_masks=None,
-    image_ids=None,
-    radius=None,
-    seed=0,
-):
+    image_size: Sequence[int] | np.ndarray,
+    input_size: Sequence[int] | None = None,
+    landmark_names: Sequence[str] | None = None,
+    part_masks: Callable[[int], np.ndarray] | None = None,
+    image_ids: ArrayLike | None = None,
+    radius: float | None = None,
+    seed: int = 0,
+) -> dict[str, dict[str, float]]:
     """The measures of every trivial detector on the annotated images of one category.
 
     - `random`: a unit drawn evenly for every image (mean of 32 such detectors).

@@ -4,6 +4,11 @@ The graph is rebuilt from clones, so the model that comes in stays as it was, an
 one flat graph: nested models are inlined.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
 import keras
 from keras import layers as klayers
 
@@ -15,23 +20,26 @@ from keras_icnn.models._interpretable_model import InterpretableModel
 from keras_icnn.models._operations import classifier_below, top_map
 from keras_icnn.models._signed_filters import SignedInterpretableFilters
 
+if TYPE_CHECKING:
+    from keras_icnn.layers import FilterLoss
+
 NEW_LAYER = "interpretable_conv"
 PLAIN_LAYER = "extra_conv"
 
 
 def make_interpretable(
-    model,
+    model: keras.Model,
     *,
-    num_classes,
-    layers=None,
-    extra_layer=True,
-    background_class=None,
-    filter_loss="default",
-    mask=True,
-    normalization="batch",
-    new_filters=None,
-    name=None,
-):
+    num_classes: int,
+    layers: str | Sequence[str] | None = None,
+    extra_layer: bool = True,
+    background_class: int | None = None,
+    filter_loss: FilterLoss | str | None = "default",
+    mask: bool = True,
+    normalization: Literal["batch"] | None = "batch",
+    new_filters: int | None = None,
+    name: str | None = None,
+) -> InterpretableModel:
     """Turns a Keras CNN into an interpretable one that keeps its weights.
 
     The top feature map becomes interpretable, and section 5's new 3x3xM layer with zero padding,

@@ -1,7 +1,9 @@
 """`InterpretableModel`: a functional Keras model that shows its layers the labels."""
 
-from collections.abc import Sequence
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -10,6 +12,9 @@ from keras_icnn.layers import _label_scope, _membership
 from keras_icnn.layers._interpretable_conv import InterpretableConv
 from keras_icnn.layers._interpretable_filters import InterpretableFilters
 from keras_icnn.models import _training_state
+
+if TYPE_CHECKING:
+    import os
 
 _RANDOM_STATE = "random_state_"
 
@@ -37,11 +42,11 @@ class InterpretableModel(keras.Model):
     Models with several outputs override `filter_labels` to say which labels the filters follow.
     """
 
-    def __init__(self, inputs, outputs, name=None, **kwargs):
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         self.filter_loss_tracker = keras.metrics.Mean(name="filter_loss")
 
-    def filter_labels(self, y):
+    def filter_labels(self, y: Any) -> Any:
         """The labels that filters follow, from the `y` of `fit`.
 
         Args:
@@ -131,13 +136,20 @@ class InterpretableModel(keras.Model):
             validation_freq=validation_freq,
         )
 
-    def train_step(self, *args):
+    def train_step(self, *args: Any) -> Any:
         # Backends differ in what comes before the data.
         _, y, _ = keras.utils.unpack_x_y_sample_weight(args[-1])
         with _label_scope.labels(self.filter_labels(y)):
             return super().train_step(*args)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
         loss = super().compute_loss(
             x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training
         )
@@ -149,7 +161,7 @@ class InterpretableModel(keras.Model):
             self.filter_loss_tracker.update_state(value)
         return loss + keras.ops.cast(terms.total(), loss.dtype)
 
-    def get_metrics_result(self):
+    def get_metrics_result(self) -> dict[str, Any]:
         results = super().get_metrics_result()
         if _label_scope.current() is None:
             # Only training steps compute it; in evaluation it would read 0.
@@ -158,17 +170,17 @@ class InterpretableModel(keras.Model):
 
     def export(
         self,
-        filepath,
-        format="tf_saved_model",
-        verbose=None,
-        input_signature=None,
+        filepath: str | os.PathLike[str],
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Sequence[Any] | None = None,
         *,
-        endpoint=None,
-        layer=None,
-        preprocessing=None,
-        top_filters=8,
-        **kwargs,
-    ):
+        endpoint: str | None = None,
+        layer: keras.layers.Layer | str | None = None,
+        preprocessing: str | keras.layers.Layer | Callable[..., Any] | None = None,
+        top_filters: int = 8,
+        **kwargs: Any,
+    ) -> None:
         """Writes the network for use without Keras and without this package.
 
         A SavedModel has two end points: `serve`, the predictions, as Keras's own export has it,
@@ -207,14 +219,14 @@ class InterpretableModel(keras.Model):
             **kwargs,
         )
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
         for k, variable in enumerate(_training_state.random_states(self)):
             store[f"{_RANDOM_STATE}{k}"] = keras.ops.convert_to_numpy(
                 keras.ops.convert_to_tensor(variable)
             )
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         names = list(store.keys())
         own = {name: store[name] for name in names if not name.startswith(_RANDOM_STATE)}
         super().load_own_variables(own)

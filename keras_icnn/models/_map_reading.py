@@ -1,11 +1,18 @@
 """Which layer is measured, and the reader of its maps and of the predictions."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_icnn.models._receptive_field import ReceptiveField, receptive_field
 from keras_icnn.models._tensors import output_of, produced_by
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import ArrayLike
 
 
 def interpretable_filters(layer):
@@ -14,7 +21,9 @@ def interpretable_filters(layer):
     return inner if hasattr(inner, "target_categories") else None
 
 
-def measured_layer(model, layer=None):
+def measured_layer(
+    model: keras.Model, layer: keras.layers.Layer | str | None = None
+) -> keras.layers.Layer:
     """The layer to measure.
 
     Args:
@@ -85,13 +94,13 @@ class Maps:
     masked: bool
     field: ReceptiveField
 
-    def masks(self):
+    def masks(self) -> np.ndarray:
         """The layer's masks: 1 at each map's peak, falling to 0; float32, shaped as `before`."""
         from keras import ops
 
         return ops.convert_to_numpy(self.layer.masks(self.before))
 
-    def peak(self, image, filter):
+    def peak(self, image: int, filter: int) -> np.ndarray:
         """(x, y) pixel that the strongest unit of a map is centred on."""
         unit = int(self.after[image, :, :, filter].argmax())
         return self.field.centers.reshape(-1, 2)[unit]
@@ -115,7 +124,12 @@ class MapReader:
         field: its `ReceptiveField` in images of the size that `maps` was last asked for.
     """
 
-    def __init__(self, model, layer=None, batch_size=32):
+    def __init__(
+        self,
+        model: keras.Model,
+        layer: keras.layers.Layer | str | None = None,
+        batch_size: int = 32,
+    ) -> None:
         import keras
 
         from keras_icnn.models._forward_pass import forward
@@ -152,7 +166,7 @@ class MapReader:
         self._after = forward(keras.Model(model.inputs[0], outputs))
         self._before = None
 
-    def __call__(self, images):
+    def __call__(self, images: ArrayLike) -> tuple[np.ndarray, np.ndarray | None]:
         """The layer's output and the predictions, from one forward pass.
 
         Args:
@@ -165,7 +179,7 @@ class MapReader:
         given = self._read(self._after, images)
         return given[0], given[1] if self.predicts else None
 
-    def maps(self, images, before=False):
+    def maps(self, images: ArrayLike, before: bool = False) -> Maps:
         """The `Maps` of images `[images, height, width, 3]`, 0 to 255.
 
         Args:
@@ -221,7 +235,9 @@ class MapReader:
             self.field = receptive_field(self.model, self.layer, input_size=size)
 
 
-def peaks_of(maps, centers):
+def peaks_of(
+    maps: np.ndarray | list[np.ndarray], centers: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Position and activation of each filter's peak.
 
     Args:

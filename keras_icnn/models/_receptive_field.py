@@ -1,11 +1,18 @@
 """Where in the image each unit of a layer looks, computed from the layer graph."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_icnn.models._tensors import output_of, produced_by
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -18,9 +25,9 @@ class ReceptiveField:
     """
 
     centers: np.ndarray
-    stride: tuple
-    size: tuple
-    image_size: tuple
+    stride: tuple[float, float]
+    size: tuple[float, float]
+    image_size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,9 @@ class _Axis:
         return _Axis(self.start - before * self.jump, self.jump, self.size, self.n + before + after)
 
 
-def receptive_field(model, layer, *, input_size=None) -> ReceptiveField:
+def receptive_field(
+    model: keras.Model, layer: keras.layers.Layer | str, *, input_size: Sequence[int] | None = None
+) -> ReceptiveField:
     """Centres, stride and size of the receptive fields of a layer's units.
 
     Follows convolutions, pooling, padding and cropping exactly ("same" padding as TensorFlow does

@@ -4,6 +4,8 @@ Nothing is set on the network's own layers, neither when a view is made nor when
 another thread may use the network meanwhile. Views are for inference.
 """
 
+from __future__ import annotations
+
 import keras
 
 from keras_icnn.layers._interpretable_conv import InterpretableConv
@@ -63,7 +65,7 @@ class WithoutActivation(keras.layers.Layer):
         return twin.quantized_call(inputs) if quantized else twin.call(inputs)
 
 
-def without_masks(model):
+def without_masks(model: keras.Model) -> keras.Model:
     """A view of a network whose interpretable layers do not mask their maps.
 
     It shows what masks do: compare what it predicts, or its maps, with the model's. The view shares

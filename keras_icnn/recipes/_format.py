@@ -185,12 +185,12 @@ class Variant:
     arguments: Mapping = key(dict, "more arguments of the builder in the zoo")
 
     @property
-    def base_network(self):
+    def base_network(self) -> str:
         """The ordinary network's name, as the zoo has it."""
         return self.network.removesuffix("_interpretable")
 
     @property
-    def is_interpretable(self):
+    def is_interpretable(self) -> bool:
         """Whether the network has interpretable layers."""
         return self.network != self.base_network
 
@@ -226,16 +226,16 @@ class Recipe:
     name: str
     path: str
     title: str
-    seeds: tuple
+    seeds: tuple[int, ...]
     data: Data
     network: Network
     training: Training
-    variants: tuple
+    variants: tuple[Variant, ...]
 
-    def training_of(self, variant):
+    def training_of(self, variant: Variant) -> Training:
         """The `Training` of one variant: `[training]` and what the variant says instead."""
         return variant.training or self.training
 
-    def variant(self, name):
+    def variant(self, name: str) -> Variant | None:
         """The variant of this name, or None."""
         return next((variant for variant in self.variants if variant.name == name), None)

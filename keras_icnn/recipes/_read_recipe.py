@@ -1,5 +1,7 @@
 """Reads recipes: TOML to the checked dataclasses of `_format`."""
 
+from __future__ import annotations
+
 import math
 import os
 import re
@@ -19,7 +21,7 @@ from keras_icnn.recipes._format import (
 )
 
 
-def read_recipe(path):
+def read_recipe(path: str | os.PathLike[str]) -> Recipe:
     """Reads and checks a recipe.
 
     Args:

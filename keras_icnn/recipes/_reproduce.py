@@ -1,9 +1,12 @@
 """The paper's tables: runs the recipes of one, and prints it with the paper's figures beside."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keras_icnn import __version__
 from keras_icnn._files.csv_file import write_csv
@@ -18,6 +21,9 @@ from keras_icnn.recipes._run import Job, run_recipes
 from keras_icnn.recipes._store import on_all_images
 from keras_icnn.recipes._summaries import compare, summarize
 
+if TYPE_CHECKING:
+    import os
+
 __all__ = ["reproduce"]
 
 
@@ -25,24 +31,24 @@ class Reproduced(NamedTuple):
     """The table as text, its cells as a list of dicts, and the folder's two files of them."""
 
     text: str
-    rows: list
-    files: tuple
+    rows: list[dict[str, Any]]
+    files: tuple[Path, ...]
 
 
 def reproduce(
-    table,
-    data,
-    out,
+    table: str,
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
     *,
-    networks=None,
-    data_sets=None,
-    categories=None,
-    seeds=None,
-    rules=(),
-    recipes=(),
-    all_images=False,
-    train=True,
-    verbose=True,
+    networks: Sequence[str] | None = None,
+    data_sets: Sequence[str] | None = None,
+    categories: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    rules: Sequence[str] = (),
+    recipes: Sequence[str | os.PathLike[str]] = (),
+    all_images: bool = False,
+    train: bool = True,
+    verbose: bool = True,
 ) -> Reproduced:
     """Runs what a table of the paper needs and has not been run yet, and prints the table.
 

@@ -3,10 +3,13 @@
 The work itself is in `_data`, `_networks`, `_training`, `_measures` and `_store`.
 """
 
+from __future__ import annotations
+
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keras_icnn.recipes import _measures, _networks
 from keras_icnn.recipes._data import Images, read_images
@@ -15,8 +18,20 @@ from keras_icnn.recipes._format import Recipe, RecipeError, mistakes_of
 from keras_icnn.recipes._progress import tell_done, tell_plan
 from keras_icnn.recipes._store import Run, Store, opened, sources_of
 
+if TYPE_CHECKING:
+    import os
 
-def run_recipe(recipe, data, out, *, seeds=None, variants=None, categories=None, verbose=True):
+
+def run_recipe(
+    recipe: Recipe,
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    seeds: Sequence[int] | None = None,
+    variants: Sequence[str] | None = None,
+    categories: Sequence[str] | None = None,
+    verbose: bool = True,
+) -> list[dict[str, Any]]:
     """Trains and measures every variant of a recipe; what is measured already is not repeated.
 
     Args:
@@ -42,19 +57,27 @@ class Job:
     """A recipe, and which of its runs: lists, or None for all."""
 
     recipe: Recipe
-    seeds: list | None = None
-    variants: list | None = None
-    categories: list | None = None
+    seeds: Sequence[int] | None = None
+    variants: Sequence[str] | None = None
+    categories: Sequence[str] | None = None
 
 
 class Done(NamedTuple):
     """What `run_recipes` returns for a job."""
 
-    rows: list
-    categories: list
+    rows: list[dict[str, Any]]
+    categories: list[str]
 
 
-def run_recipes(jobs, data, out, *, all_images=False, train=True, verbose=True):
+def run_recipes(
+    jobs: Sequence[Job],
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    all_images: bool = False,
+    train: bool = True,
+    verbose: bool = True,
+) -> list[Done]:
     """Trains and measures what several recipes ask for, in one folder.
 
     Everything is checked before the first network is trained.

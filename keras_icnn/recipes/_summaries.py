@@ -1,5 +1,10 @@
 """Results as text: means over runs, and every network beside the ordinary one."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from keras_icnn.recipes._store import NETWORK, SUPERVISED, TRIVIAL
@@ -31,7 +36,7 @@ _BESIDE = {
 _WITHOUT_LOOKING = ("whole image", "centred disc")
 
 
-def summarize(rows):
+def summarize(rows: Sequence[Mapping[str, Any]]) -> str:
     """Means over categories and seeds of the rows of `run_recipe`, as a text table.
 
     Args:
@@ -64,7 +69,7 @@ def summarize(rows):
     return "\n".join(lines)
 
 
-def compare(rows):
+def compare(rows: Sequence[Mapping[str, Any]]) -> str:
     """How each network stands to the first one, run by run: the goals of the method, as a table.
 
     Args:

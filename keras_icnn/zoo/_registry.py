@@ -18,7 +18,7 @@ _Builder = TypeVar("_Builder", bound="Callable[..., keras.Model]")
 def register_model(name: _Builder) -> _Builder: ...
 @overload
 def register_model(name: str | None = None) -> Callable[[_Builder], _Builder]: ...
-def register_model(name=None):
+def register_model(name: Any = None) -> Any:
     """Registers a builder, as a decorator.
 
     Args:

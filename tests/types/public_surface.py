@@ -16,6 +16,7 @@ from keras_icnn import (
     bench,
     callbacks,
     datasets,
+    demo,
     explanations,
     export,
     layers,
@@ -43,14 +44,22 @@ def use_root(
         network, num_classes=6, layers=None, extra_layer=True
     )
     same: models.InterpretableModel = models.make_interpretable(network, num_classes=6)
+    masked: keras.Model = models.without_masks(model)
     with icnn.labels(y) as terms, layers.labels(y):
         total = terms.total()
+    categories: np.ndarray = conv.target_categories()
+    means, counts = added.class_means()
+    rule: icnn.FilterLoss | None = conv.filter_loss
+    numbers: list[np.ndarray] = [categories, means, counts, conv.state.log_z]
+    numbers.append(added.filter_diagnostics(x)["spatial_entropy"])
+    bank: np.ndarray = templates.for_maps(6, 6).bank()
     explanation: explanations.Explanation = icnn.explain(model, x, target=None)
     rooms = [
         icnn.bench, icnn.callbacks, icnn.datasets, icnn.explanations, icnn.export, icnn.layers,
         icnn.metrics, icnn.models, icnn.recipes, icnn.visualize, icnn.zoo,
     ]  # fmt: skip
-    return [added, loss, templates, converted, same, total, explanation, rooms, bench]
+    made = [added, loss, rule, bank, converted, same, masked]
+    return [made, numbers, total, explanation, rooms]
 
 
 def use_networks(images: np.ndarray) -> list[keras.Model]:
@@ -103,12 +112,19 @@ def use_data_sets(path: Path) -> list[Any]:
         datasets.cub200(path, landmarks=("head", "back"), image_size=None, crop=False),
         datasets.folder("images", image_size=(64, 64), validation_split=0.1, seed=1),
         datasets.pascal_part(path, images=path / "JPEGImages", categories=["cat"]),
+        datasets.read(datasets.detect(path), path, image_size=(64, 64)),
     ]
+    readers: list[datasets.Reader] = [datasets.reader(name) for name in datasets.reader_names()]
+    splits.append(readers[0].function(path))
     train: datasets.PartDataset = datasets.single_category(splits[0].train, flips=False)
-    sample: datasets.Sample = next(iter(train))
+    held_out: list[datasets.PartDataset] = [splits[0].validation, splits[0].test, train[:8]]
+    samples: list[datasets.Sample] = [next(iter(train)), train[0], train[-1].flipped()]
     batches: datasets.PartBatches = train.select(["fox"]).batches(32, shuffle=True, seed=0)
+    images, labels = batches[0]
+    pixels: list[np.ndarray] = [images, labels, samples[0].image, train.image(0)]
     left_out: list[datasets.Skipped] = splits[0].skipped
-    return [sample.image, sample.landmarks, batches.follow_epochs(), left_out]
+    names: list[str] = splits[0].class_names + train.part_names
+    return [held_out, samples, pixels, batches.follow_epochs(), left_out, names]
 
 
 def use_metrics(
@@ -135,7 +151,7 @@ def use_metrics(
     )  # fmt: skip
     text: str = report.summary(again)
     report.to_csv("filters.csv", table="filters")
-    background: int | None = metrics.find_background(data.class_names)
+    background: int = metrics.find_background(data.class_names)
     keypoints: metrics.KeypointResult = metrics.evaluate_keypoints(model, data, data)
     regression: metrics.KeypointResult = metrics.keypoint_regression(
         peaks, landmarks, peaks, landmarks, image_size=size, train_strengths=strengths
@@ -205,8 +221,14 @@ def use_figures(
     ]
     page: Path = visualize.report(model, data, "report.html", compare=model, n=100)
     explainer = explanations.Explainer(model)
-    explained: explanations.Explanation = explanations.explain(model, image)
-    return [figures, page, explainer(image), explained.table()]
+    explained: explanations.Explanation = explanations.explain(
+        model, image, "fox", "gradient", against=0, reference=data
+    )
+    figures.append(explained.plot(3, path=Path("why.png")))
+    several: list[explanations.Explanation] = explainer.batch(image[None], targets=["fox"])
+    effects: list[float] = [part.effect for part in explained.parts]
+    text: str = explained.summary(n=3)
+    return [figures, page, explainer(image), several, explained.table(), effects, text]
 
 
 def use_callbacks(data: datasets.PartDataset) -> list[keras.callbacks.Callback]:
@@ -242,9 +264,29 @@ def use_recipes(folder: Path) -> list[Any]:
     return [done, text, recipes.reproduce("table1", folder, "runs", networks=["vgg16"])]
 
 
+def use_benchmarks(folder: Path) -> list[Any]:
+    layer: bench.LayerSetting = bench.LayerSetting(size=7, filters=8, normalization=None)
+    network: bench.NetworkSetting = bench.NetworkSetting("mobilenet_v2", image_size=96)
+    rows: list[dict[str, Any]] = bench.benchmark_layer(layer, rules=bench.RULES, report=print)
+    rows += bench.benchmark_network(network, modes=bench.MODES["jax"], phases=bench.PHASES)
+    figure: Figure = bench.plot(rows, path=folder / "ratios.png")
+    lines: list[str] = [bench.table_header(), *map(bench.table_line, rows)]
+    wrong: list[str] = bench.unmet(rows, limit=5)
+    mine, plain = bench.paired_seconds(lambda: None, lambda: None, 5)
+    ratios: dict[str, float] = bench.summarize(mine, plain)
+    return [figure, lines, wrong, ratios]
+
+
+def use_demo(folder: Path) -> list[Any]:
+    done: demo.DemoResult = demo.run_demo(folder, quick=True, setting=demo.Setting(epochs=1))
+    report: metrics.EvaluationReport = done.reports["interpretable"]
+    return [report.summary(done.reports["ordinary"]), done.models["ordinary"], done.paths]
+
+
 def mistakes_that_are_found(model: keras.Model, data: datasets.PartDataset) -> None:
     """Each line is an error that pyright must find; one that it does not find is reported."""
     icnn.nothing()  # pyright: ignore[reportAttributeAccessIssue]
+    bench.nothing()  # pyright: ignore[reportAttributeAccessIssue]
     callbacks.nothing()  # pyright: ignore[reportAttributeAccessIssue]
     datasets.nothing()  # pyright: ignore[reportAttributeAccessIssue]
     explanations.nothing()  # pyright: ignore[reportAttributeAccessIssue]
@@ -261,3 +303,19 @@ def mistakes_that_are_found(model: keras.Model, data: datasets.PartDataset) -> N
     metrics.evaluate(model)  # pyright: ignore[reportCallIssue]
     visualize.filter_gallery(model, data, filter="3")  # pyright: ignore[reportArgumentType]
     callbacks.Backup(every=2)  # pyright: ignore[reportCallIssue]
+    icnn.InterpretableConv(8, 3)  # pyright: ignore[reportCallIssue]
+    icnn.InterpretableFilters(num_classes="6")  # pyright: ignore[reportArgumentType]
+    icnn.InterpretableConv(8, 3, num_classes=2, filter_loss=0.1)  # pyright: ignore[reportArgumentType]
+    icnn.FilterLoss(strength="high")  # pyright: ignore[reportArgumentType]
+    icnn.make_interpretable(model, classes=6)  # pyright: ignore[reportCallIssue]
+    icnn.explain(model, data.image(0), method="gradients")  # pyright: ignore[reportArgumentType]
+    models.without_masks("model.keras")  # pyright: ignore[reportArgumentType]
+    datasets.folder(3)  # pyright: ignore[reportArgumentType]
+    datasets.cub200("birds", on_error="ignore")  # pyright: ignore[reportArgumentType]
+    data[0].batches(8)  # pyright: ignore[reportAttributeAccessIssue]
+    data[:8].flip()  # pyright: ignore[reportAttributeAccessIssue]
+    data.batches("8")  # pyright: ignore[reportArgumentType]
+    metrics.occlusion_radius(model, "conv", data)  # pyright: ignore[reportArgumentType]
+    metrics.part_tracking(data.landmarks, data.landmarks)  # pyright: ignore[reportCallIssue]
+    recipes.run_recipe("recipe.toml", "data", "runs")  # pyright: ignore[reportArgumentType]
+    bench.benchmark_layer(bench.NetworkSetting())  # pyright: ignore[reportArgumentType]

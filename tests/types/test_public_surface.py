@@ -1,6 +1,7 @@
-"""No public name is forgotten in `public_surface.py`, which the type checker reads."""
+"""No public name is forgotten in `public_surface.py`, which the type checker reads, or untyped."""
 
 import ast
+import inspect
 from pathlib import Path
 from types import ModuleType
 
@@ -35,6 +36,46 @@ def test_rooms_are_found():
 def test_every_public_name_is_used(room):
     module = keras_icnn if room == "icnn" else getattr(keras_icnn, room)
     assert set(getattr(module, "__all__", ())) - used(room) == set()
+
+
+SPECIAL = ("__init__", "__call__", "__len__", "__getitem__", "__iter__", "__enter__", "__repr__")
+
+
+def own_functions(name, value):
+    """Pairs of name and function: a function, or a class's public methods and properties."""
+    if not inspect.isclass(value):
+        yield name, inspect.unwrap(value)
+        return
+    for key, member in vars(value).items():
+        if key in SPECIAL or not key.startswith("_"):
+            for attribute in ("__func__", "fget", "func"):
+                member = getattr(member, attribute, member)
+            yield f"{name}.{key}", inspect.unwrap(member)
+
+
+def untyped(function):
+    """Arguments without a type, and "return" where the result has none."""
+    signature = inspect.signature(function)
+    names = [
+        name
+        for name, parameter in signature.parameters.items()
+        if parameter.annotation is parameter.empty and name not in ("self", "cls")
+    ]
+    return names + ["return"] * (signature.return_annotation is signature.empty)
+
+
+@pytest.mark.parametrize("room", ["icnn", *ROOMS])
+def test_every_public_function_states_its_types(room):
+    module = keras_icnn if room == "icnn" else getattr(keras_icnn, room)
+    found = {
+        name: untyped(function)
+        for public in module.__all__
+        for name, function in own_functions(public, getattr(module, public))
+        if inspect.isfunction(function)
+        and function.__code__.co_filename.startswith(str(MARKER.parent))
+    }
+    assert found
+    assert {name: missing for name, missing in found.items() if missing} == {}
 
 
 def test_the_package_says_that_it_has_types():
