@@ -2,7 +2,7 @@ import threading
 
 import numpy as np
 import pytest
-from core.backend import BACKEND
+from backend_modes import BACKEND
 from keras import ops
 
 import keras_icnn as icnn

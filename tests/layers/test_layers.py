@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from core.backend import BACKEND, value_and_gradient
+from backend_modes import BACKEND, value_and_gradient
 from keras import ops
 
 import keras_icnn as icnn

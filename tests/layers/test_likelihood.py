@@ -1,8 +1,8 @@
 """Eqs. (1), (2) and (5) beside a float64 reference."""
 
+import loss_reference as reference
 import numpy as np
 import pytest
-from core import reference
 from keras import ops
 
 from keras_icnn import PartTemplates

@@ -1,9 +1,9 @@
 """Masks and templates around peaks, beside the definition."""
 
+import loss_reference as reference
 import numpy as np
 import pytest
-from core import reference
-from core.backend import value_and_gradient
+from backend_modes import value_and_gradient
 from keras import ops
 
 from keras_icnn import PartTemplates

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from core.backend import MODES, value_and_gradient
+from backend_modes import MODES, value_and_gradient
 from keras import ops
 
 from keras_icnn.layers import _normalization

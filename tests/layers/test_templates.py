@@ -1,8 +1,8 @@
 import math
 
+import loss_reference as reference
 import numpy as np
 import pytest
-from core import reference
 
 from keras_icnn import PartTemplates
 

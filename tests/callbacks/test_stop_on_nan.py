@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-import small
+import small_network as small
 
 import keras_icnn as icnn
 from keras_icnn.models import _training_state

@@ -1,15 +1,11 @@
 """The measures in the logs of `fit`."""
 
 import csv
-import sys
-from pathlib import Path
 
+import fake_data
 import keras
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "metrics"))
-import fake_data
 
 import keras_icnn as icnn
 from keras_icnn.callbacks import FilterEntropies, PartMetrics, PartPictures

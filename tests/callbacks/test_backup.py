@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import small
+import small_network as small
 
 import keras_icnn as icnn
 from keras_icnn.layers import _replicas
