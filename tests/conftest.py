@@ -51,7 +51,9 @@ def seeded():
 
 
 def pytest_collection_modifyitems(items):
-    """Skips what is marked `tensorflow_only` on the other backends, by the reason in the mark."""
+    """Long files first, so that no worker is left alone with one; skips what needs TensorFlow."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     if keras.backend.backend() == "tensorflow":
         return
     for item in items:

@@ -17,6 +17,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+# What calls the backend in a way of its own; the rest is NumPy, files and pages, or calls these.
+ON_EVERY_BACKEND = (
+    "tests/layers",
+    "tests/models",
+    "tests/callbacks",
+    "tests/zoo/test_options.py",
+    "tests/zoo/test_lrn.py",
+    "tests/zoo/test_grouped_conv.py",
+    "tests/datasets/test_batches.py",
+    "tests/metrics/test_evaluate_report.py",
+    "tests/export/test_formats.py",
+    "tests/robustness/test_properties.py",
+    "tests/test_public_names.py",
+)
 
 
 def run(title, command, **environment):
@@ -58,7 +72,7 @@ def main():
     fast = parser.parse_args().fast
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     # Two processes on two cores, one thread each: threads of both would fight for the cores.
-    parallel = ["-n", "2", "--dist", "loadfile"]
+    parallel = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
     threads = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
     steps = [
         ("style", [BIN / "ruff", "check", "."], {}),
@@ -79,15 +93,13 @@ def main():
     ]
     if not fast:
         steps += [
-            (
-                "tests on JAX",
-                [*pytest, *parallel, "-m", "not slow"],
-                {"KERAS_BACKEND": "jax", **threads},
-            ),
-            (
-                "core tests on PyTorch",
-                [*pytest, *parallel, "-m", "core and not slow", "tests/core"],
-                {"KERAS_BACKEND": "torch", **threads},
+            *(
+                (
+                    f"tests on {name}",
+                    [*pytest, *parallel, "-m", "not slow", *ON_EVERY_BACKEND],
+                    {"KERAS_BACKEND": backend, **threads},
+                )
+                for name, backend in (("JAX", "jax"), ("PyTorch", "torch"))
             ),
             (
                 "notebooks",

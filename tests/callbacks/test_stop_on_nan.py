@@ -144,7 +144,9 @@ def test_finite_training_is_left_alone():
 
 def test_statistics_of_a_layer_survive_a_batch_that_is_not_finite():
     # Without the callback, too: the layer's own and those of its normalisation.
-    model = small.network()
+    # A rule that computes every statistic in every step.
+    rule = icnn.FilterLoss(gradient="one_template", weight="relative")
+    model = small.network(rule=rule)
     model.fit(small.Batches(), shuffle=False, verbose=0)
     layer = model.get_layer("parts").interpretable
     states = [v for v in layer.weights if not v.trainable]

@@ -154,8 +154,7 @@ def test_without_head(name):
         pytest.param(
             name, jit, marks=[] if (name, jit) == ("squeezenet", False) else pytest.mark.slow
         )
-        for name in FAMILIES
-        for jit in (False, True)
+        for name, jit in [("squeezenet", True), *((name, False) for name in FAMILIES)]
     ],
 )
 def test_mixed_precision_and_jit(name, jit):
