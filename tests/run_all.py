@@ -20,15 +20,14 @@ BIN = Path(sys.executable).parent
 # What calls the backend in a way of its own; the rest is NumPy, files and pages, or calls these.
 ON_EVERY_BACKEND = (
     "tests/layers",
-    "tests/models",
-    "tests/callbacks",
-    "tests/zoo/test_options.py",
+    "tests/models/test_interpretable_model.py",
+    "tests/models/test_processes.py",
+    "tests/models/test_reading_changes_nothing.py",
+    "tests/models/test_views.py",
+    "tests/callbacks/test_backup.py",
+    "tests/datasets/test_batches.py",
     "tests/zoo/test_lrn.py",
     "tests/zoo/test_grouped_conv.py",
-    "tests/datasets/test_batches.py",
-    "tests/metrics/test_evaluate_report.py",
-    "tests/export/test_formats.py",
-    "tests/robustness/test_properties.py",
     "tests/test_public_names.py",
 )
 

