@@ -58,7 +58,12 @@ np.testing.assert_allclose(one, answer["predictions"][:1], atol=1e-5)
 np.savez("answer.npz", **answer)
 """
 CASES = {
-    "tf_saved_model": ("saved", TENSORFLOW, ["tensorflow>=2.21"], ["keras_icnn", "keras"]),
+    "tf_saved_model": (
+        "saved",
+        TENSORFLOW,
+        ["tensorflow>=2.21"],
+        ["keras_icnn", "keras", "onnxruntime"],
+    ),
     "onnx": ("m.onnx", ONNX, ["onnxruntime>=1.20"], ["keras_icnn", "keras", "tensorflow"]),
     "litert": ("m.tflite", LITERT, ["ai-edge-litert>=2"], ["keras_icnn", "keras", "tensorflow"]),
     "openvino": ("m.xml", OPENVINO, ["openvino>=2025.1"], ["keras_icnn", "keras", "tensorflow"]),
