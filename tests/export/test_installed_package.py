@@ -1,5 +1,6 @@
 """The wheel, installed where there is no repository: the recipes are in it and its command runs."""
 
+import importlib.metadata
 import shutil
 import subprocess
 import tomllib
@@ -23,21 +24,21 @@ print(*sorted(recipes.read_recipe(path).name for path in folder.glob("*.toml")))
 def test_a_wheel_brings_its_recipes_and_its_command(tmp_path, request):
     root = request.config.rootpath
     with open(root / "pyproject.toml", "rb") as file:
-        needed = tomllib.load(file)["project"]["dependencies"]
-    interpreter = environments.make(tmp_path, "package", "setuptools>=77", *needed)
+        builder = tomllib.load(file)["build-system"]["requires"]
     # Building leaves files beside what is built.
     source = tmp_path / "source"
     source.mkdir()
     for name in _BUILT_FROM:
         copy = shutil.copytree if (root / name).is_dir() else shutil.copy
         copy(root / name, source / name)
-    pip = ("-m", "pip", "--disable-pip-version-check")
-    built = ("wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path, source)
-    environments.run(interpreter, *pip, *built, folder=tmp_path)
+    wheel = environments.build_wheel(
+        environments.link(tmp_path, "builder", *builder), source, tmp_path
+    )
     shutil.rmtree(source)
-    (wheel,) = tmp_path.glob("*.whl")
-    installed = ("install", "-q", "--no-deps", "--force-reinstall", wheel)
-    environments.run(interpreter, *pip, *installed, folder=tmp_path)
+    # Beside the package is what its metadata ask for, and nothing that only an extra brings.
+    (metadata,) = importlib.metadata.distributions(path=[str(wheel)])
+    interpreter = environments.link(tmp_path, "package", *metadata.requires)
+    environments.install_wheel(interpreter, wheel)
 
     work = tmp_path / "work"
     work.mkdir()
@@ -62,18 +63,25 @@ def test_a_wheel_brings_its_recipes_and_its_command(tmp_path, request):
     assert "'animal_part' is not in the data folder" in told and "Traceback" not in told
 
 
+@pytest.mark.parametrize("wrong", ["numpy>=99", "numpyy>=1.26"])
+def test_a_requirement_that_nothing_meets_is_told(wrong):
+    with pytest.raises((ValueError, importlib.metadata.PackageNotFoundError), match="numpy"):
+        environments.needed([wrong])
+
+
 @pytest.mark.parametrize(
     ("said", "skips"),
     [
         (
-            "WARNING: Retrying (Retry(total=4)) after connection broken by 'ReadTimeout(...)'"
-            "\nERROR: No matching distribution found for onnxruntime>=1.20",
+            "error: Request failed after 3 retries in 8.8s\n"
+            "  cause: Failed to fetch: https://index/simple/onnxruntime/\n  cause: dns error",
             True,
         ),
-        ("ERROR: Could not install packages due to an OSError: No space left on device", True),
+        ("error: Failed to write to the cache\n  cause: No space left on device", True),
         (
-            "ERROR: Could not find a version that satisfies the requirement onnxruntime>=120 (from "
-            "versions: 1.20.0)\nERROR: No matching distribution found for onnxruntime>=120",
+            "error: No solution found when resolving dependencies\n  cause: Because only "
+            "onnxruntime<=1.32.0 is available and you require onnxruntime>=120, we can conclude "
+            "that your requirements are unsatisfiable.",
             False,
         ),
     ],

@@ -327,10 +327,10 @@ def experiment(kind, kills, root, rng, fork):
         folder.mkdir()
         while True:
             left = kills - result["kills"]
-            aim = left % 3 == 0
+            aim = left % 3 == 1
             # No kills left: the last run may come to its end.
             longest = spent if left else float("inf")
-            half = disturbed(kind, folder, longest, aim and left > 0, rng, fork)
+            half = disturbed(kind, folder, longest, aim, rng, fork)
             if half is None:
                 break
             result["kills"] += 1

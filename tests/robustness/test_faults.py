@@ -42,11 +42,11 @@ def test_a_full_disk_is_told_and_the_file_before_is_kept(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["fit", "train", "reproduce"])
+@pytest.mark.parametrize("kind", ["fit", "train"])
 def test_killed_training_ends_as_one_that_was_left_alone(kind, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
-    result = kills.experiment(kind, 4, tmp_path / kind, random.Random(1), fork=False)
-    assert result["kills"] == 4
+    result = kills.experiment(kind, 2, tmp_path / kind, random.Random(1), fork=False)
+    assert result["kills"] == 2
     assert result["same"] == result["runs"] >= 1
 
 
