@@ -67,7 +67,9 @@ def push_relative(x, peaks, mask_beta, lesson, bank, mask):
             return dx - (weight * radial) * ops.cast(x, "float32")
 
     constants = (peaks, mask_beta, lesson.push, lesson.radial, lesson.factor, lesson.batch_size)
-    return with_gradient(forward, backward, x, constants)
+    # The masked maps are made when the arrays that statistics needed are gone.
+    with after([lesson.factor, lesson.state.filter_loss]):
+        return with_gradient(forward, backward, x, constants)
 
 
 def loss_term(x, value, push, bank):

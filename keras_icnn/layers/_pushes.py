@@ -12,6 +12,7 @@ from keras import ops
 from keras_icnn.layers import _replicas
 from keras_icnn.layers._masks import positive_template, scaled_falloff
 from keras_icnn.layers._peaks import Peaks
+from keras_icnn.layers._step_order import after
 
 
 class TargetPush(NamedTuple):
@@ -53,7 +54,9 @@ class TargetPush(NamedTuple):
         # Either the slope or the level is zero.
         square = ops.square(self.slope) * over_units(ops.square(template))
         square = square + ops.square(self.level) * over_units(fires)
-        along = self.slope * over_units(template * x) + self.level * over_units(x)
+        # One step after the other here and below, so that few arrays of the maps' size are alive.
+        with after([square]):
+            along = self.slope * over_units(template * x) + self.level * over_units(x)
         return square, along
 
 
@@ -131,7 +134,8 @@ def size_of(push, x, positive, bank):
         positive: `[B, F]`, 1 for the images of a filter's target category, else 0.
     """
     square, along = push.sums(x, bank)
-    norm = over_units(ops.square(x))
+    with after([square, along]):
+        norm = over_units(ops.square(x))
     square, count, along, norm, along_counted, norm_counted = _replicas.all_sum(
         [
             ops.sum(square * positive, axis=0),
