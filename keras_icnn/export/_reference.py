@@ -35,7 +35,10 @@ class Reference:
         maps = output_of(model, self._layer)
         (given,) = produced_by(maps)[1]
         self._below = keras.Model(model.inputs[0], WithoutMask(self._layer)(given))
-        self._above = keras.Model(maps, self.explain.above)
+        # Keras copies the graph from `maps` on, and finds no way to an output that is `maps` itself.
+        self._given = [tensor is maps for tensor in self.explain.above]
+        above = [tensor for tensor in self.explain.above if tensor is not maps]
+        self._above = keras.Model(maps, above)
 
     def answers(self, images):
         """What `Explain.explained` gives, as arrays."""
@@ -61,7 +64,9 @@ class Reference:
         # The layer puts its masks around the highest units of what it is given.
         masks = self._layer.masks(peaks.astype("float32").reshape(-1, height, width, filters))
         maps = maps * ops.cast(masks, maps.dtype)
-        return _arrays(self.explain.answer(maps, *self._above(maps, training=False)))
+        found = iter(self._above(maps, training=False))
+        above = [maps if given else next(found) for given in self._given]
+        return _arrays(self.explain.answer(maps, *above))
 
     def _unmasked(self, images):
         return ops.relu(self._below(self.explain.prepared(images), training=False))

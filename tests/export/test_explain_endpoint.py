@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from small_networks import HEADS, network, pictures
 
+import keras_icnn as icnn
 from keras_icnn.export._endpoints import Explain
+from keras_icnn.export._reference import Reference
 from keras_icnn.metrics import peaks_of, receptive_field
 
 LAYER = "interpretable_conv"
@@ -82,3 +84,18 @@ def test_what_cannot_be_explained():
         Explain(model, "sum", top_filters=0)
     with pytest.raises(ValueError, match=r"one output of shape.*endpoint='serve'"):
         Explain(keras.Model(inputs, maps), "beside")
+
+
+def test_a_head_that_begins_at_the_maps_themselves():
+    """As SqueezeNet's, where a dropout follows the layer: the comparison begins there, too."""
+    inputs = keras.Input((16, 16, 3))
+    x = icnn.InterpretableConv(4, 3, num_classes=3)(inputs)
+    x = keras.layers.Conv2D(3, 1)(keras.layers.Dropout(0.5)(x))
+    model = icnn.InterpretableModel(inputs, keras.layers.GlobalAveragePooling2D()(x))
+    reference = Reference(model)
+    images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype("float32")
+    answer, *_ = reference.answers(images)
+    units = reference.unmasked(images).reshape(2, -1, 4).argmax(axis=1)
+    again, *_ = reference.answers_at(images, units)
+    for name, value in answer.items():
+        np.testing.assert_allclose(again[name], value, rtol=1e-5, err_msg=name)
