@@ -35,10 +35,12 @@ class Reference:
         maps = output_of(model, self._layer)
         (given,) = produced_by(maps)[1]
         self._below = keras.Model(model.inputs[0], WithoutMask(self._layer)(given))
-        # Keras copies the graph from `maps` on, and finds no way to an output that is `maps` itself.
-        self._given = [tensor is maps for tensor in self.explain.above]
-        above = [tensor for tensor in self.explain.above if tensor is not maps]
-        self._above = keras.Model(maps, above)
+        # Keras copies the graph from `maps` on. It loses outputs that are `maps`, or given twice.
+        self._wanted = [id(tensor) for tensor in self.explain.above]
+        self._maps = id(maps)
+        above = {id(tensor): tensor for tensor in self.explain.above if tensor is not maps}
+        self._found = list(above)
+        self._above = keras.Model(maps, list(above.values()))
 
     def answers(self, images):
         """What `Explain.explained` gives, as arrays."""
@@ -64,8 +66,10 @@ class Reference:
         # The layer puts its masks around the highest units of what it is given.
         masks = self._layer.masks(peaks.astype("float32").reshape(-1, height, width, filters))
         maps = maps * ops.cast(masks, maps.dtype)
-        found = iter(self._above(maps, training=False))
-        above = [maps if given else next(found) for given in self._given]
+        outputs = self._above(maps, training=False)
+        outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+        tensors = {self._maps: maps, **dict(zip(self._found, outputs, strict=True))}
+        above = [tensors[one] for one in self._wanted]
         return _arrays(self.explain.answer(maps, *above))
 
     def _unmasked(self, images):
