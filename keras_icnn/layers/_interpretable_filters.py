@@ -315,7 +315,8 @@ class InterpretableFilters(keras.layers.Layer):
         Returns:
             (means float `[num_classes, filters]`, number of images seen of each class).
         """
-        return self.state.class_activation, self.state.class_count
+        state = self.state
+        return state.class_activation, state.class_count
 
     def filter_diagnostics(self, inputs: Any) -> dict[str, np.ndarray]:
         """The loss and the entropies of Eqs. (5)-(7) for each filter, over the given maps alone.

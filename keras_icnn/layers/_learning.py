@@ -87,11 +87,12 @@ def learn(state, maps, peaks, member, healthy, task):
     gradient = GRADIENTS[rule.gradient]
     new, batch_size, shares = _class_statistics(state, maps, member, task)
     scale = _safe(new.activation_scale)
-    likelihood = None
     if gradient.needs_likelihood:
-        new, likelihood = _with_likelihood(new, maps, scale, batch_size, task)
+        new, likelihood, loss = _with_likelihood(new, maps, scale, batch_size, task)
     else:
         new = _monitored(new, maps, scale, batch_size, task)
+        # There is no loss in every step; the monitor's stands in for it.
+        likelihood, loss = None, new.filter_loss
 
     known = _targets.candidates(new.class_count, task.background_class)
     target = _targets.one_hot_targets(new.class_activation, known, task.balance)  # [F, C]
@@ -108,8 +109,6 @@ def learn(state, maps, peaks, member, healthy, task):
     strength = strength * ops.ones_like(scale)
     if rule.scale_with_activation:
         strength = strength * new.activation_scale
-    # A gradient without likelihoods has no loss in every step; its monitor stands in for it.
-    loss = likelihood.loss() if gradient.needs_likelihood else new.filter_loss
     push = push.times(strength * _replicas.count() / batch_size)
     return AbsoluteLesson(_if_finite(new, state, healthy), push, ops.sum(strength * loss))
 
@@ -233,17 +232,18 @@ def _seeded(state):
 
 
 def _with_likelihood(state, maps, scale, batch_size, task):
-    """The state with this step's log Z and loss, and the `Likelihood` that gave them."""
+    """The state with this step's log Z and loss, the `Likelihood`, and its loss `[F]`."""
     trace, _, log_z = _fits(state, maps, scale, batch_size, task)
     likelihood = Likelihood(trace, log_z, task.bank, task.rule.marginal)
-    loss = _mean_loss(likelihood, maps, batch_size)
-    return state._replace(log_z=log_z, filter_loss=loss), likelihood
+    loss = likelihood.loss()
+    mean = _mean_loss(loss, maps, batch_size)
+    return state._replace(log_z=log_z, filter_loss=mean), likelihood, loss
 
 
-def _mean_loss(likelihood, maps, batch_size):
+def _mean_loss(loss, maps, batch_size):
     """-MI averaged over filters and all replicas' images: scalar."""
     images = ops.cast(ops.shape(maps)[0], "float32")
-    return _replicas.all_sum([ops.mean(likelihood.loss()) * images])[0] / batch_size
+    return _replicas.all_sum([ops.mean(loss) * images])[0] / batch_size
 
 
 def _monitored(state, maps, scale, batch_size, task):
@@ -256,7 +256,7 @@ def _monitored(state, maps, scale, batch_size, task):
     def compute():
         trace, batch_log, log_z = _fits(state, maps, scale, batch_size, task)
         likelihood = Likelihood(trace, batch_log, task.bank, task.rule.marginal)
-        return log_z, _mean_loss(likelihood, maps, batch_size)
+        return log_z, _mean_loss(likelihood.loss(), maps, batch_size)
 
     due = (state.steps - 1) % task.monitor_every == 0
     due = ops.logical_or(due, ops.logical_not(_seeded(state)[-1, 0]))
