@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_icnn import _arguments
 from keras_icnn.export._head import Head
 from keras_icnn.layers import _peaks
 from keras_icnn.metrics import measured_layer, receptive_field
@@ -94,16 +95,8 @@ class Explain(Serve):
         maps = output_of(model, self.layer)
         field = receptive_field(model, self.layer)
         self.filters = int(maps.shape[-1])
-        if (
-            isinstance(top_filters, bool)
-            or not isinstance(top_filters, int | np.integer)
-            or top_filters < 1
-        ):
-            raise ValueError(
-                "`top_filters` must be a whole number of at least 1. "
-                f"Received: top_filters={top_filters!r}"
-            )
-        self.top_filters = min(int(top_filters), self.filters)
+        top_filters = _arguments.whole_number(top_filters, "top_filters", "Explain", at_least=1)
+        self.top_filters = min(top_filters, self.filters)
         self._first = field.centers[0, 0]
         self._step = (field.stride[1], field.stride[0])
         self._size = field.centers.shape[:2]
