@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         PartTemplates,
         labels,
     )
-    from keras_icnn.models import InterpretableModel, make_interpretable
+    from keras_icnn.models import InterpretableModel, adapt_parts, make_interpretable
 
 __version__ = "0.1.0"
 
@@ -42,6 +42,7 @@ __all__ = [
     "InterpretableFilters",
     "InterpretableModel",
     "PartTemplates",
+    "adapt_parts",
     "bench",
     "callbacks",
     "datasets",
@@ -65,6 +66,7 @@ _ROOMS = {
     "InterpretableFilters": "layers",
     "InterpretableModel": "models",
     "PartTemplates": "layers",
+    "adapt_parts": "models",
     "explain": "explanations",
     "labels": "layers",
     "make_interpretable": "models",

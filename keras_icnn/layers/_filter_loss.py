@@ -93,6 +93,8 @@ class FilterLoss:
     peak: str = "argmax"
     target: str = "sum"
     balance_targets: bool = False
+    parts: int | None = None
+    spacing: int | None = None
     momentum: float = 0.9
     learn_beta: bool = False
     mask_beta: float | None = None
@@ -125,6 +127,10 @@ class FilterLoss:
                 self.decay_steps, "decay_steps", where, at_least=1, optional=True
             ),
         )
+        for name, least in (("parts", 1), ("spacing", 0)):
+            value = getattr(self, name)
+            value = _arguments.whole_number(value, name, where, at_least=least, optional=True)
+            self._set(name, value)
         self._set(
             "momentum", _arguments.number(self.momentum, "momentum", where, at_least=0, below=1)
         )

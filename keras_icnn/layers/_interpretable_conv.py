@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import keras
+import numpy as np
 from keras import ops
 
+from keras_icnn import _arguments
+from keras_icnn.layers import _adaptation
 from keras_icnn.layers._grouped_conv import GroupedConv2D
 from keras_icnn.layers._interpretable_filters import InterpretableFilters, check_classes
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from keras_icnn.layers._filter_loss import FilterLoss
+    from keras_icnn.layers._interpretable_filters import PartMembership
     from keras_icnn.layers._state import LayerState
 
 _OWN = (
@@ -105,6 +107,59 @@ class InterpretableConv(GroupedConv2D):
     def masks(self, maps: Any) -> Any:
         """See `InterpretableFilters.masks`."""
         return self.interpretable.masks(maps)
+
+    def adapt(
+        self,
+        inputs: Any,
+        labels: Any = None,
+        *,
+        share: float = 0.4,
+        typical: float = 0.4,
+        seed: int = 0,
+    ) -> None:
+        """Starts new filters from clusters of the layer's input features, before training.
+
+        As Keras's `Normalization.adapt`: one pass over training data. The features (averaged over
+        what a unit of the convolution sees, and whitened) at the most typical places of each
+        category are clustered into the rule's parts; each filter moves towards the discriminant
+        direction of its own part's cluster, and keeps its norm. Filters without a part stay as
+        they are. Nothing is changed until the pass is complete, and the same data and seed give
+        the same filters. For filters that were trained already, leave it out.
+
+        Args:
+            inputs: The layer's inputs, an array with `labels`, or a data set of batches (inputs,
+                labels). For a layer within a model, `keras_icnn.adapt_parts` makes them of images.
+            labels: Labels of the images, as `keras_icnn.labels` takes them.
+            share: Share of the cluster's direction in the new filter; the rest is what it was.
+            typical: Share of an image's places that are clustered, those that tell its category
+                from the others best.
+            seed: Of the sample of places and of the clusters.
+
+        Raises:
+            ValueError: Where a category that has filters has too few images, for features that are
+                not finite, and for rules without parts or with categories that change.
+        """
+        where = "InterpretableConv.adapt"
+        share = _arguments.number(share, "share", where, at_least=0, at_most=1)
+        typical = _arguments.number(typical, "typical", where, above=0, at_most=1)
+        seed = _arguments.whole_number(seed, "seed", where, at_least=0)
+        if not self.built and labels is not None:
+            self.build(tuple(np.shape(inputs)))
+        self.interpretable._check_adaptable(inputs, labels)
+        parts = (self.filter_loss or self.interpretable._rule).parts
+        kernel = _adaptation.cluster_start(
+            self,
+            _adaptation.batches_of(inputs, labels, where),
+            parts=1 if parts is None else parts,
+            share=share,
+            typical=typical,
+            seed=seed,
+        )
+        self.kernel.assign(kernel)
+
+    def parts(self) -> PartMembership:
+        """See `InterpretableFilters.parts`."""
+        return self.interpretable.parts()
 
     @property
     def num_classes(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_icnn import _arguments
 from keras_icnn.layers import (
+    _adaptation,
     _backward,
     _label_scope,
     _learning,
@@ -28,6 +29,20 @@ from keras_icnn.layers._peaks import PEAKS
 from keras_icnn.layers._state import LayerState
 
 NORMALIZATIONS = (None, "batch")
+
+
+class PartMembership(NamedTuple):
+    """What each filter of a layer stands for.
+
+    Attributes:
+        category: int array `[filters]`, the class; -1 for none.
+        part: int array `[filters]`, the number of the part among those of its category; -1 for
+            none.
+    """
+
+    category: np.ndarray
+    part: np.ndarray
+
 
 _NO_LABELS = (
     "Layer '{layer}' was called in training without labels, so its filters cannot learn parts. "
@@ -179,7 +194,10 @@ class InterpretableFilters(keras.layers.Layer):
             self._normalization.build(input_shape)
         self._bank = self._rule.templates.for_maps(height, width)
         shapes = LayerState.shapes(self._bank, self.num_classes, filters)
-        self._state = _state.add_variables(self, shapes)
+        category, part = _targets.dealt_out(
+            filters, self.num_classes, self.background_class, self._rule.parts
+        )
+        self._state = _state.add_variables(self, shapes, {"category": category, "part": part})
 
     # --- the steps of the forward pass ------------------------------------------------------------
 
@@ -303,11 +321,63 @@ class InterpretableFilters(keras.layers.Layer):
         background; with `balance_targets` one of that many filters.
         """
         state, task = _state.read(self._state), self._task()
+        if self._rule.target == "dealt":
+            return ops.convert_to_numpy(state.category).astype("int64")
         known = _targets.candidates(state.class_count, self.background_class)
         if not ops.convert_to_numpy(known).any():
             return np.full(state.class_activation.shape[1], -1)
         index = _targets.target_categories(state.class_activation, known, task.balance)
         return ops.convert_to_numpy(index).astype("int64")
+
+    def parts(self) -> PartMembership:
+        """Which category and which of its parts each filter belongs to.
+
+        Returns:
+            `PartMembership`: `category` and `part`, int arrays `[filters]`. Parts are -1 where the
+            rule has none (`FilterLoss(parts=None)`).
+        """
+        part = ops.convert_to_numpy(_state.read(self._state).part).astype("int64")
+        return PartMembership(self.target_categories(), part)
+
+    def adapt(self, inputs: Any, labels: Any = None) -> None:
+        """Gives each filter the category whose images activate it most, for good.
+
+        For filters that exist already, before they are trained further: one pass over training
+        data. The categories get about as many filters each, and the filters of a category are
+        dealt out to its parts in turn. A new convolution is adapted as a whole, by
+        `InterpretableConv.adapt`. Only rules with fixed categories, `FilterLoss(target="dealt")`,
+        read it.
+
+        Args:
+            inputs: The layer's inputs, an array `[images, h, w, filters]` with `labels`, or a data
+                set of batches (inputs, labels).
+            labels: Labels of the images, as `keras_icnn.labels` takes them.
+
+        Raises:
+            ValueError: For data that do not fit, and rules without fixed categories.
+        """
+        self._check_adaptable(inputs, labels)
+        batches = _adaptation.batches_of(inputs, labels, f"{type(self).__name__}.adapt")
+        means, counts = _adaptation.class_means(self, batches)
+        category = _adaptation.chosen_categories(means, counts, self.background_class)
+        self._state.category.assign(category)
+        if self._rule.parts is not None:
+            self._state.part.assign(_adaptation.parts_in_turn(category, self._rule.parts))
+
+    def _check_adaptable(self, inputs, labels):
+        if self._rule.target != "dealt":
+            raise ValueError(
+                f"Layer '{self.name}' chooses categories while it trains and has nothing to adapt "
+                f"to. Received: FilterLoss(target={self._rule.target!r}). Use target='dealt', as "
+                "the default rule does."
+            )
+        if not self.built:
+            if labels is None:
+                raise ValueError(
+                    f"Layer '{self.name}' must be built before it is adapted to a data set: call "
+                    "it, or `build(input_shape)`."
+                )
+            self.build(tuple(np.shape(inputs)))
 
     def class_means(self) -> tuple[np.ndarray, np.ndarray]:
         """What target categories are chosen by: the running means of each class's activations.

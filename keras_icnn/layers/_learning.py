@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_icnn.layers import _replicas, _targets
 from keras_icnn.layers._likelihood import Likelihood, log_mean_exp, traces
+from keras_icnn.layers._part_places import default_spacing, target_peaks
 from keras_icnn.layers._peaks import peak_height
 from keras_icnn.layers._pushes import over_units, size_of
 from keras_icnn.layers._rules import GRADIENTS, Batch
@@ -94,10 +95,11 @@ def learn(state, maps, peaks, member, healthy, task):
         # There is no loss in every step; the monitor's stands in for it.
         likelihood, loss = None, new.filter_loss
 
-    known = _targets.candidates(new.class_count, task.background_class)
-    target = _targets.one_hot_targets(new.class_activation, known, task.balance)  # [F, C]
+    target = _target(new, task)
     positive = ops.matmul(member, ops.transpose(target))
     weight = _targets.image_weights(positive, target, shares, rule.class_balance)
+    if rule.parts is not None:
+        peaks = _at_parts(new, maps, peaks, member, positive, scale, task)
     batch = Batch(maps, peaks, positive, weight, scale, template_beta(state.beta, task), batch_size)
     push = gradient.push(batch, likelihood, rule, task.bank)
     if rule.learn_beta:
@@ -111,6 +113,29 @@ def learn(state, maps, peaks, member, healthy, task):
         strength = strength * new.activation_scale
     push = push.times(strength * _replicas.count() / batch_size)
     return AbsoluteLesson(_if_finite(new, state, healthy), push, ops.sum(strength * loss))
+
+
+def _target(state, task):
+    """The category of each filter, one-hot: `[F, C]`."""
+    if task.rule.target == "dealt":
+        return ops.one_hot(state.category, state.class_count.shape[0], dtype="float32")
+    known = _targets.candidates(state.class_count, task.background_class)
+    return _targets.one_hot_targets(state.class_activation, known, task.balance)
+
+
+def _at_parts(state, maps, peaks, member, positive, scale, task):
+    """The peaks, those of filters on images of their category moved to their part's place."""
+    classes = ops.sum(member, axis=1, keepdims=True)
+    if task.background_class is not None:
+        background = task.background_class
+        classes = classes - member[:, background : background + 1]
+    # Parts compete within one category: in an image of several each filter keeps its own peak.
+    positive = positive * ops.cast(classes < 1.5, "float32")
+    rule = task.rule
+    spacing = rule.spacing
+    if spacing is None:
+        spacing = default_spacing(rule.parts, task.bank.units)
+    return target_peaks(maps, peaks, positive, state.part, scale, rule.parts, spacing)
 
 
 def observe(state, maps, member, healthy, task):

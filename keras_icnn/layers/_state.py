@@ -7,13 +7,14 @@ import numpy as np
 from keras import ops
 
 # Version of the names and shapes in `LayerState`, stored with the weights.
-STATE_VERSION = 3
+STATE_VERSION = 4
+INTEGERS = ("category", "part", "steps")
 # In `log_z`: to be set by the next batch that computes it.
 UNSEEDED = float("-inf")
 
 
 class LayerState(NamedTuple):
-    """The running statistics of a layer, float32 but for `steps`.
+    """The running statistics of a layer, and what each filter stands for; float32 but for the last.
 
     Attributes:
         log_z: `[T, F]`, log of the running mean of exp(tr(x.T)), the paper's Z_T / N.
@@ -23,6 +24,8 @@ class LayerState(NamedTuple):
         activation_scale: `[F]`, running mean of max x; 0 for a filter that never fired.
         push_rms: Scalar, running root mean square of the push; 0 as long as it is not known.
         beta: `[F]`, learned width of templates and masks; 0 where it is not learned.
+        category: int32 `[F]`, the class each filter was dealt out to; -1 for none.
+        part: int32 `[F]`, the part of that class; -1 for none.
         steps: int32 scalar.
     """
 
@@ -33,6 +36,8 @@ class LayerState(NamedTuple):
     activation_scale: Any
     push_rms: Any
     beta: Any
+    category: Any
+    part: Any
     steps: Any
 
     @classmethod
@@ -47,16 +52,19 @@ class LayerState(NamedTuple):
             by_filter,
             (),
             by_filter,
+            by_filter,
+            by_filter,
             (),
         )
 
 
-def add_variables(layer, shapes):
-    """Adds the statistics to a layer: a `LayerState` of variables, all zero.
+def add_variables(layer, shapes, given):
+    """Adds the statistics to a layer: a `LayerState` of variables.
 
     Args:
         layer: Keras layer that is being built.
         shapes: `LayerState.shapes(...)`.
+        given: Arrays by name of the statistics that do not begin at zero.
     """
 
     def add(name, shape):
@@ -64,8 +72,8 @@ def add_variables(layer, shapes):
             # A layer's `filter_loss` is its rule.
             name="last_filter_loss" if name == "filter_loss" else name,
             shape=shape,
-            initializer="zeros",
-            dtype="int32" if name == "steps" else "float32",
+            initializer=_constant(given[name]) if name in given else "zeros",
+            dtype="int32" if name in INTEGERS else "float32",
             trainable=False,
             autocast=False,
             # The values assigned are already reduced across replicas.
@@ -73,6 +81,10 @@ def add_variables(layer, shapes):
         )
 
     return LayerState(*map(add, LayerState._fields, shapes))
+
+
+def _constant(value):
+    return lambda shape, dtype: ops.convert_to_tensor(value, dtype=dtype)
 
 
 def read(variables):

@@ -6,7 +6,25 @@ Shapes: `B` images, `C` classes, `F` filters.
 import numpy as np
 from keras import ops
 
-TARGETS = ("sum", "max")
+TARGETS = ("sum", "max", "dealt")
+
+
+def dealt_out(filters, classes, background_class, parts):
+    """Category and part of each filter, dealt out in turn: int32 `[F]` twice.
+
+    The first filters get one category each, the next the same categories again, with the next part.
+
+    Args:
+        filters: F.
+        classes: Number of label classes.
+        background_class: Class that gets no filters, or None.
+        parts: K, or None: no filter has a part (-1).
+    """
+    categories = np.delete(np.arange(classes), [] if background_class is None else background_class)
+    index = np.arange(filters)
+    category = categories[index % len(categories)]
+    part = np.full(filters, -1) if parts is None else index // len(categories) % parts
+    return category.astype("int32"), part.astype("int32")
 
 
 def candidates(count, background_class):

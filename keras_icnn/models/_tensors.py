@@ -14,6 +14,16 @@ def output_of(model, layer):
     `layer.output` is another tensor where the layer was called more than once, as in a model that
     was built from the upper layers of a network. None: the layer is not in the model's graph.
     """
+    return _call_of(model, layer)[0]
+
+
+def input_of(model, layer):
+    """A layer's input tensor in this model, as `output_of`."""
+    return _call_of(model, layer)[1]
+
+
+def _call_of(model, layer):
+    """(output tensor, input tensor) of a layer in this model; None twice where it is not in it."""
     stack, seen = list(model.outputs), set()
     inputs = {id(tensor) for tensor in model.inputs}
     while stack:
@@ -23,7 +33,7 @@ def output_of(model, layer):
         seen.add(id(tensor))
         operation, above, _ = produced_by(tensor)
         if operation is layer:
-            return tensor
+            return tensor, above[0] if above else None
         if id(tensor) not in inputs:
             stack.extend(above or ())
-    return None
+    return None, None
