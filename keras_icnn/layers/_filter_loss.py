@@ -51,12 +51,22 @@ class FilterLoss:
             batch: `0.5 / share` and `0.5 / (1 - share)` (authors' code).
         peak: Which unit chooses the template: `"argmax"` (paper) or `"center_of_mass"`, rounded
             (authors' code).
-        target: What the target category of a filter is chosen by, averaged over the images of
-            each class: `"sum"` of the map (paper section 3.1) or its `"max"` (authors' code).
+        target: How filters get their target category. `"sum"` of the map, averaged over the images
+            of each class: the class with the largest, again in every step (paper section 3.1).
+            `"max"`: the same with the map's maximum (authors' code). `"dealt"`: filters are dealt
+            out to categories and parts for good, in turn or by the layer's `adapt`.
         balance_targets: Whether the categories get about as many filters each: which of them
             a filter stands for is then its best place in a fair distribution. On its own a filter
             takes the category that activates it most, and a category that is a little ahead
             may take nearly all filters, since its push makes it so.
+        parts: Number K of parts of a category. The filters of a category are dealt out to its
+            parts, and in each image the parts compete for places: a part claims the places at
+            which its filters fire more strongly than those of the category's other parts, the
+            largest claim is settled first, and all filters of a part are pushed along the template
+            at its place. `None`: every filter is pushed along the template at its own peak (paper),
+            and nearly all filters of a category may end at the same part.
+        spacing: Distance that the places of two parts keep in an image, in units (L1). `None`: the
+            largest at which the places of all parts cover two thirds of a map.
         momentum: Of all running statistics.
         learn_beta: Whether each filter's mask and template take on a width of their own, which
             follows the spread of its maps on images of its target category: `beta` starts from
@@ -131,6 +141,9 @@ class FilterLoss:
             value = getattr(self, name)
             value = _arguments.whole_number(value, name, where, at_least=least, optional=True)
             self._set(name, value)
+        if self.spacing is not None and self.parts is None:
+            fix = "Give `parts` as well."
+            _arguments.refuse(self.spacing, "spacing", where, "None where `parts` is None", fix)
         self._set(
             "momentum", _arguments.number(self.momentum, "momentum", where, at_least=0, below=1)
         )
@@ -152,8 +165,9 @@ class FilterLoss:
         """A `FilterLoss` from a name, another `FilterLoss`, its serialised form, or None.
 
         Args:
-            value: `"default"`, the measured rule; `"paper"`; `"official"`, the authors' code;
-                None; a `FilterLoss`.
+            value: `"default"`, the measured rule, with competing parts; `"one_part"`, every filter
+                at its own peak, which follows one part of a category as well as can be;
+                `"paper"`; `"official"`, the authors' code; None; a `FilterLoss`.
 
         Raises:
             ValueError: For anything else.
@@ -194,6 +208,17 @@ NAMED = {
     # Equal strengths leave only the direction of the push to the templates; tau then only sets the
     # scale of the likelihoods that are monitored.
     "default": FilterLoss(
+        gradient="equal",
+        weight="relative",
+        strength=0.3,
+        rescale=True,
+        class_balance=True,
+        target="dealt",
+        parts=8,
+        mask_beta=1.0,
+        templates=PartTemplates(tau=0.1),
+    ),
+    "one_part": FilterLoss(
         gradient="equal",
         weight="relative",
         strength=0.15,

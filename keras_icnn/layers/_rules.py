@@ -22,7 +22,7 @@ class Batch(NamedTuple):
 
     Attributes:
         maps: float32 `[B, h, w, F]`, rectified.
-        peaks: `Peaks`, `[B, F]` each.
+        peaks: `Peaks`, `[B, F]` each: the units that templates are drawn around.
         positive: `[B, F]`, 1 for the images of a filter's target category, else 0.
         weight: `[B, F]`, what each image counts.
         scale: `[F]`, running mean peak of each filter, above 0.
@@ -72,7 +72,7 @@ class OneTemplate(Gradient):
     """The paper's Eq. (4), with the sign of its appendix: only the target template counts."""
 
     name = "one_template"
-    reads = frozenset({"class_balance", "learn_beta"})
+    reads = frozenset({"class_balance", "learn_beta", "parts"})
     needs_likelihood = True
 
     def push(self, batch, likelihood, rule, bank):
@@ -109,7 +109,7 @@ class Equal(Gradient):
     """Every map is pushed along its target template, however well it fits."""
 
     name = "equal"
-    reads = frozenset({"class_balance", "learn_beta"})
+    reads = frozenset({"class_balance", "learn_beta", "parts"})
 
     def push(self, batch, likelihood, rule, bank):
         return PullPush.of(batch.peaks, batch.positive, bank.tau * batch.weight, batch.beta)
@@ -125,7 +125,7 @@ class Official(Gradient):
     """
 
     name = "official"
-    reads = frozenset({"class_balance", "learn_beta"})
+    reads = frozenset({"class_balance", "learn_beta", "parts"})
     alpha = 0.5
 
     def push(self, batch, likelihood, rule, bank):
@@ -196,7 +196,18 @@ WEIGHTS = {
 }
 # Width of the masks: fixed by `mask_beta`, or learned with that of the templates.
 _MASKS = {False: frozenset({"mask_beta"}), True: frozenset()}
-_CHOICES = (("gradient", GRADIENTS), ("weight", WEIGHTS), ("learn_beta", _MASKS))
+# Categories that are chosen while filters learn, and categories dealt out for good.
+_TARGETS = {
+    "sum": frozenset({"balance_targets"}),
+    "max": frozenset({"balance_targets"}),
+    "dealt": frozenset(),
+}
+_CHOICES = (
+    ("gradient", GRADIENTS),
+    ("weight", WEIGHTS),
+    ("learn_beta", _MASKS),
+    ("target", _TARGETS),
+)
 
 
 def _reads(kind):
