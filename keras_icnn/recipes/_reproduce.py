@@ -202,8 +202,7 @@ def _lines(paper, networks, used, done):
         variants = {}
         for plan, job in used:
             for variant in plan.recipe.variants:
-                mine = variant.base_network == network and variant.name in job.variants
-                if mine and variant.kind == "trained":
+                if variant.kind == "trained" and _runs(plan, job, variant.name, network):
                     variants.setdefault(variant.name, variant)
         for variant in variants.values():
             figures = {f for column in paper.columns for f in column.figures}
@@ -225,7 +224,8 @@ def _lines(paper, networks, used, done):
 
 def _cell(column, place, figure, variant, used, done):
     for (plan, job), (rows, categories) in zip(used, done, strict=True):
-        if place not in plan.columns or variant.name not in job.variants:
+        mine = _runs(plan, job, variant.name, variant.base_network)
+        if place not in plan.columns or not mine:
             continue
         chosen = [column.category] if column.category else list(categories)
         if column.category and column.category not in categories:
@@ -240,6 +240,11 @@ def _cell(column, place, figure, variant, used, done):
         ]
         return Cell.of(values, len(chosen) * len(seeds))
     return Cell.of([], 0)
+
+
+def _runs(plan, job, name, network):
+    """Whether a job has a variant of this name, of this network: others may call theirs alike."""
+    return name in job.variants and plan.recipe.variant(name).base_network == network
 
 
 def _figure(row, name):

@@ -5,6 +5,8 @@ import keras  # noqa: F401 (first: see `_REGISTERING` in the package's `__init__
 from keras_icnn.zoo._builders import (
     alexnet,
     alexnet_interpretable,
+    alexnet_v2,
+    alexnet_v2_interpretable,
     convnext_tiny,
     convnext_tiny_interpretable,
     densenet121,
@@ -33,6 +35,8 @@ from keras_icnn.zoo._registry import create_model, list_models, register_model
 __all__ = [
     "alexnet",
     "alexnet_interpretable",
+    "alexnet_v2",
+    "alexnet_v2_interpretable",
     "convnext_tiny",
     "convnext_tiny_interpretable",
     "create_model",

@@ -113,7 +113,9 @@ def _head(architecture, options, x):
         return layers.Activation(activation or "linear", name="predictions")(x)
     x = layers.Flatten(name="flatten")(x)
     for name, units in architecture.head:
+        if rate and architecture.dropout_first:
+            x = layers.Dropout(rate, name=f"{name}_dropout")(x)
         x = layers.Dense(units, activation="relu", name=name)(x)
-        if rate:
+        if rate and not architecture.dropout_first:
             x = layers.Dropout(rate, name=f"{name}_dropout")(x)
     return layers.Dense(options.classes, activation=activation, name="predictions")(x)

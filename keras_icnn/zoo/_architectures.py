@@ -55,7 +55,8 @@ class Architecture:
     """One network.
 
     `head` is either the units of the hidden fully-connected layers by name, or `"conv10"` for
-    SqueezeNet's convolution and average pooling.
+    SqueezeNet's convolution and average pooling. `dropout` comes after each of these layers, or,
+    with `dropout_first`, before it.
     """
 
     features: tuple
@@ -63,6 +64,7 @@ class Architecture:
     default_size: int
     min_size: int
     dropout: float = 0.5
+    dropout_first: bool = False
 
     @property
     def top(self):
@@ -101,6 +103,24 @@ ARCHITECTURES = {
         head=_FC,
         default_size=227,
         min_size=67,
+    ),
+    # Krizhevsky 2014, one tower, as torchvision has it: no normalization, no groups, and 256
+    # filters in conv4 (TF-Slim's `alexnet_v2` has 384, and no zeros around conv1).
+    "alexnet_v2": Architecture(
+        features=(
+            Conv("conv1", 64, 11, strides=4, padding=2),
+            Pool("pool1", 3, 2),
+            Conv("conv2", 192, 5, padding=2),
+            Pool("pool2", 3, 2),
+            Conv("conv3", 384, 3, padding=1),
+            Conv("conv4", 256, 3, padding=1),
+            Conv("conv5", 256, 3, padding=1),
+            Pool("pool5", 3, 2),
+        ),
+        head=_FC,
+        default_size=224,
+        min_size=63,
+        dropout_first=True,
     ),
     # Chatfield et al. 2014, CNN-M.
     "vgg_m": Architecture(

@@ -89,6 +89,8 @@ Reference:
 
 alexnet: OrdinaryBuilder = _ordinary("alexnet")
 alexnet_interpretable: InterpretableBuilder = _interpretable("alexnet")
+alexnet_v2: OrdinaryBuilder = _ordinary("alexnet_v2")
+alexnet_v2_interpretable: InterpretableBuilder = _interpretable("alexnet_v2")
 convnext_tiny: OrdinaryBuilder = _ordinary("convnext_tiny")
 convnext_tiny_interpretable: InterpretableBuilder = _interpretable("convnext_tiny")
 densenet121: OrdinaryBuilder = _ordinary("densenet121")

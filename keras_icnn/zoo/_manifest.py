@@ -54,6 +54,14 @@ MANIFEST = {
         2_334_080,
         _matconvnet("imagenet-caffe-alex", "unrestricted (converted from BVLC AlexNet)"),
     ),
+    "alexnet_v2": Card(
+        "One-tower AlexNet",
+        "https://arxiv.org/abs/1404.5997",
+        "torch",
+        61_100_840,
+        2_469_696,
+        None,
+    ),
     "vgg_m": Card(
         "VGG-M",
         "https://arxiv.org/abs/1405.3531",

@@ -9,6 +9,7 @@ import pytest
 import small_data_sets
 
 from keras_icnn import cli, recipes
+from keras_icnn._files.csv_file import write_csv
 from keras_icnn.recipes import _paper_tables, reproduce
 from keras_icnn.recipes._digests import run_digest
 from keras_icnn.recipes._paper_tables import read_table
@@ -276,6 +277,25 @@ def test_runs_with_other_weights_data_or_rules_do_not_count(pascal, tmp_path):
     )
     assert set(line_of(result.text, "SqueezeNet 1.1, ordinary")) == {"-"}
     assert line_of(result.text, "SqueezeNet 1.1, interpretable")[1:3] == ["-", "0.750"]
+
+
+def test_two_networks_whose_variants_have_the_same_names(pascal, tmp_path):
+    """The recipes on cached features are one a network, and call their variants alike."""
+    given, rows = [], []
+    for network, cat, cow in (("squeezenet", 0.25, 0.5), ("mobilenet_v2", 0.75, 0.875)):
+        given.append(tmp_path / f"{network}.toml")
+        variant = f'[[variant]]\nname = "extra"\nnetwork = "{network}"'
+        given[-1].write_text(f"[data]\n{PASCAL}\n{variant}\n")
+        figures = {
+            ("extra", "cat", 0): {"part_interpretability": cat},
+            ("extra", "cow", 0): {"part_interpretability": cow},
+        }
+        by_hand(tmp_path / network, recipes.read_recipe(given[-1]), pascal, figures)
+        rows += read(tmp_path / network / "results.csv")
+    write_csv(tmp_path / "results.csv", rows)
+    result = reproduce("table1", pascal, tmp_path, recipes=given, train=False, verbose=False)
+    assert line_of(result.text, "SqueezeNet 1.1, extra")[1:3] == ["0.250", "0.500"]
+    assert line_of(result.text, "MobileNetV2, extra")[1:3] == ["0.750", "0.875"]
 
 
 # --- what is asked for ----------------------------------------------------------------------------

@@ -66,6 +66,7 @@ def use_networks(images: np.ndarray) -> list[keras.Model]:
     input_shape = (224, 224, 3)
     ordinary: list[keras.Model] = [
         zoo.alexnet(),
+        zoo.alexnet_v2(include_top=False),
         zoo.convnext_tiny(classes=10),
         zoo.densenet121(weights="imagenet"),
         zoo.efficientnet_v2_b0(weights=Path("weights.npz"), new_head=True),
@@ -79,6 +80,7 @@ def use_networks(images: np.ndarray) -> list[keras.Model]:
     ]
     interpretable: list[icnn.InterpretableModel] = [
         zoo.alexnet_interpretable(),
+        zoo.alexnet_v2_interpretable(mask=False),
         zoo.convnext_tiny_interpretable(classes=10),
         zoo.densenet121_interpretable(weights="imagenet"),
         zoo.efficientnet_v2_b0_interpretable(input_shape=input_shape),

@@ -25,6 +25,13 @@ def test_same_as_keras_applications(name):
     np.testing.assert_allclose(zoo.preprocess_input(name, IMAGES), expected, atol=1e-5)
 
 
+def test_same_as_torchvision_s_preprocessing_in_keras():
+    expected = keras.applications.imagenet_utils.preprocess_input(
+        IMAGES.astype("float32"), data_format="channels_last", mode="torch"
+    )
+    np.testing.assert_allclose(zoo.preprocess_input("alexnet_v2", IMAGES), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["convnext_tiny", "efficientnet_v2_b0"])
 def test_same_as_the_layers_keras_builds_in(name):
     function = {"convnext_tiny": "ConvNeXtTiny", "efficientnet_v2_b0": "EfficientNetV2B0"}[name]

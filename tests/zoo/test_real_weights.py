@@ -12,15 +12,15 @@ from keras_icnn import zoo
 CATEGORIES = 10
 
 
-def photographs(data):
-    """60 training and 30 test images of ten categories, RGB in [0, 255]."""
+def photographs(data, each):
+    """So many images of each of ten categories, RGB in [0, 255]; every third is for the test."""
     with open(data / "animal_part" / "annotations.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["name"] != "negative"]
     names = sorted({row["name"] for row in rows})[:CATEGORIES]
     images, labels, is_test = [], [], []
     for label, name in enumerate(names):
         own = [row["file"] for row in rows if row["name"] == name]
-        for index, file in enumerate(own[:90]):
+        for index, file in enumerate(own[:each]):
             images.append(np.asarray(Image.open(data / "animal_part" / file).convert("RGB")))
             labels.append(label)
             is_test.append(index % 3 == 2)
@@ -38,14 +38,17 @@ def nearest_mean_accuracy(features, labels, is_test):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "file", "least"),
+    ("name", "file", "each", "least"),
     [
-        ("squeezenet", "squeezenet1_1_imagenet_notop.npz", 0.75),
-        ("mobilenet_v2", "mobilenetv2_1.0_224_imagenet_notop.weights.h5", 0.88),
+        ("squeezenet", "squeezenet1_1_imagenet_notop.npz", 90, 0.75),
+        ("mobilenet_v2", "mobilenetv2_1.0_224_imagenet_notop.weights.h5", 90, 0.88),
+        ("alexnet_v2", "alexnet_single_tower_imagenet_notop.npz", 90, 0.72),
+        # Slow on a CPU: fewer images.
+        ("vgg16", "vgg16_imagenet_notop.npz", 18, 0.75),
     ],
 )
-def test_classifies_by_nearest_class_mean(data, name, file, least):
-    images, labels, is_test = photographs(data)
+def test_classifies_by_nearest_class_mean(data, name, file, each, least):
+    images, labels, is_test = photographs(data, each)
     keras.utils.set_random_seed(0)
     arguments = {
         "include_top": False,
@@ -76,6 +79,42 @@ def test_interpretable_squeezenet_keeps_the_weights(data):
     ordinary = zoo.squeezenet(weights=path, include_top=False)
     image = np.random.default_rng(0).uniform(-120, 130, (1, 224, 224, 3)).astype("float32")
     np.testing.assert_allclose(without(image), ordinary(image), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "layers"),
+    [
+        ("vgg16", "vgg16_imagenet_notop.npz", 13),
+        ("alexnet_v2", "alexnet_single_tower_imagenet_notop.npz", 5),
+    ],
+)
+def test_half_precision_weights_of_the_papers_networks(data, name, file, layers):
+    path = str(data / "weights" / file)
+    archive = np.load(path, allow_pickle=False)
+    assert len(archive.files) == 2 * layers
+    assert np.dtype("float16") in {archive[key].dtype for key in archive.files}
+    small = {"weights": path, "input_shape": (64, 64, 3), "include_preprocessing": True}
+    with_new_head = [
+        zoo.create_model(name, classes=3, new_head=True, **small),
+        zoo.create_model(f"{name}_interpretable", classes=3, new_filters=16, **small),
+    ]
+    assert [model.output_shape for model in with_new_head] == [(None, 3)] * 2
+    ordinary = zoo.create_model(name, include_top=False, **small)
+    without_mask = zoo.create_model(
+        f"{name}_interpretable", include_top=False, extra_layer=False, mask=False, **small
+    )
+    for model in (*with_new_head, ordinary, without_mask):
+        for key in archive.files:
+            layer, variable = key.split("/")
+            found = getattr(model.get_layer(layer), variable)
+            assert keras.backend.standardize_dtype(found.dtype) == "float32"
+            np.testing.assert_array_equal(found, archive[key])
+    pixels = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype("float32")
+    maps = np.asarray(ordinary(pixels))
+    np.testing.assert_allclose(without_mask(pixels), maps, atol=1e-4 * maps.max())
+    outside = zoo.create_model(name, include_top=False, weights=path, input_shape=(64, 64, 3))
+    prepared = zoo.preprocess_input(name, pixels)
+    np.testing.assert_allclose(outside(prepared), maps, atol=1e-4 * maps.max())
 
 
 @pytest.mark.slow

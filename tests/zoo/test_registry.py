@@ -14,8 +14,16 @@ from keras_icnn.zoo._manifest import MANIFEST
 from keras_icnn.zoo._signatures import InterpretableBuilder, OrdinaryBuilder
 
 # The smallest inputs that leave a map of more than one unit.
-SIZES = {"alexnet": 83, "vgg_m": 79, "vgg_s": 73, "squeezenet": 47, "vgg16": 32, "vgg19": 32}
-FAST = {"alexnet", "squeezenet"}
+SIZES = {
+    "alexnet": 83,
+    "alexnet_v2": 63,
+    "vgg_m": 79,
+    "vgg_s": 73,
+    "squeezenet": 47,
+    "vgg16": 32,
+    "vgg19": 32,
+}
+FAST = {"alexnet", "alexnet_v2", "squeezenet"}
 # One of each way of building: plain rows with normalisation and groups, fire modules, Keras's own.
 FAMILIES = ("alexnet", "squeezenet", "mobilenet_v2")
 
