@@ -113,7 +113,7 @@ class InterpretableConv(GroupedConv2D):
         inputs: Any,
         labels: Any = None,
         *,
-        share: float = 0.4,
+        share: float = 0.2,
         typical: float = 0.4,
         seed: int = 0,
     ) -> None:

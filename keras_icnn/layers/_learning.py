@@ -165,7 +165,7 @@ def _class_statistics(state, maps, member, task):
     """Class means, counts and scales; also the batch's size and the share of each class in it."""
     momentum = task.rule.momentum
     peak = peak_height(maps)
-    evidence = over_units(maps) if task.rule.target == "sum" else peak
+    evidence = peak if task.rule.target == "max" else over_units(maps)
     batch_size, counts, activation, peaks = _replicas.all_sum(
         [
             ops.cast(ops.shape(maps)[0], "float32"),

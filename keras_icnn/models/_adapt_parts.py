@@ -23,7 +23,7 @@ def adapt_parts(
     *,
     parts: int | None = None,
     layers: Sequence[str] | None = None,
-    share: float = 0.4,
+    share: float = 0.2,
     typical: float = 0.4,
     seed: int = 0,
     batch_size: int = 32,

@@ -40,6 +40,7 @@ class Range:
 ABOVE_0 = Range("above 0 and finite", lambda value: 0 < value < math.inf)
 AT_LEAST_0 = Range("at least 0", lambda value: value >= 0)
 BELOW_1 = Range("in [0, 1)", lambda value: 0 <= value < 1)
+SHARE = Range("in [0, 1]", lambda value: 0 <= value <= 1)
 FACTOR = Range("a number above 0", lambda value: type(value) in (int, float) and value > 0)
 
 
@@ -139,6 +140,13 @@ class Training:
         0.0,
         "share of images that are not background, reached by repeating the scarcer side "
         "(single-category); 0: as they are",
+    )
+    cluster_share: float = key(
+        0.2,
+        "how far new filters of interpretable layers start towards clusters of the training "
+        "features (`adapt_parts`); 0: as they are initialized. Rules that choose categories while "
+        "they train do not read it",
+        within=SHARE,
     )
     learning_rates: Mapping = key(
         dict,

@@ -1,10 +1,12 @@
 """Training: what `[training]` of a recipe means in Keras, on images or on cached features."""
 
 import math
+from pathlib import Path
 
 import keras
 import numpy as np
 
+from keras_icnn.models import adapt_parts
 from keras_icnn.recipes._format import mistakes_of
 from keras_icnn.recipes._losses import summed_logistic
 from keras_icnn.recipes._optimizers import LayerwiseAdamW, LayerwiseSGD
@@ -41,6 +43,7 @@ def train_network(built, recipe, variant, dataset, *, features, seed, backup, ve
         targets = dataset.labels.astype("float32")
         if not single:
             targets = np.eye(len(dataset.class_names), dtype="float32")[dataset.labels]
+        _adapt(built.trained, inputs, targets, training, seed)
         return _fit_features(built.trained, inputs, targets, training)
     batches = dataset.batches(
         training.batch_size,
@@ -49,7 +52,15 @@ def train_network(built, recipe, variant, dataset, *, features, seed, backup, ve
         flip=training.flip,
         labels="int" if single else "onehot",
     )
+    if training.cluster_share and not Path(backup).exists():
+        _adapt(built.trained, dataset.batches(training.batch_size), None, training, seed)
     return _fit_images(built.trained, batches, training, backup, verbose)
+
+
+def _adapt(model, inputs, targets, training, seed):
+    """Starts new filters of interpretable layers from clusters of the training data."""
+    if training.cluster_share:
+        adapt_parts(model, inputs, targets, share=training.cluster_share, seed=seed)
 
 
 def _fit_features(model, inputs, targets, training):

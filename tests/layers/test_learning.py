@@ -7,7 +7,7 @@ from backend_modes import MODES
 from keras import ops
 
 from keras_icnn import FilterLoss
-from keras_icnn.layers import _learning, _state
+from keras_icnn.layers import _learning, _state, _targets
 from keras_icnn.layers._peaks import peak_position
 
 pytestmark = pytest.mark.core
@@ -24,8 +24,11 @@ def task(rule="default", background_class=None, monitor_every=1):
 
 def fresh(given):
     shapes = _state.LayerState.shapes(given.bank, C, F)
-    state = [np.zeros(shape, "float32") for shape in shapes]
-    return tensors(_state.LayerState(*state)._replace(steps=np.zeros((), "int32")))
+    state = _state.LayerState(*(np.zeros(shape, "float32") for shape in shapes))
+    category, part = _targets.dealt_out(F, C, given.background_class, given.rule.parts)
+    return tensors(
+        state._replace(category=category, part=part, steps=np.zeros((), "int32")),
+    )
 
 
 def tensors(state):
@@ -69,7 +72,7 @@ def test_statistics_of_the_first_two_batches():
 
 def test_the_push_has_the_size_it_is_said_to_have():
     """factor (push - radial x) has the rule's strength over the images of target categories."""
-    given = task()
+    given = task("one_part")
     lesson = learn(fresh(given), maps(), given)
     push = ops.convert_to_numpy(lesson.push.direction(given.bank))
     push = push - ops.convert_to_numpy(lesson.radial) * maps()
@@ -185,3 +188,80 @@ def test_layers_without_a_filter_loss_observe():
     expected = arrays(learn(fresh(given), maps(), given).state)
     assert found.push_rms == 0
     assert_same(found._replace(push_rms=expected.push_rms), expected)
+
+
+PARTS = FilterLoss(gradient="equal", weight="relative", target="dealt", parts=2, spacing=1)
+
+
+def dealt(given, category, part):
+    return fresh(given)._replace(
+        category=ops.convert_to_tensor(category, "int32"), part=ops.convert_to_tensor(part, "int32")
+    )
+
+
+def templates_of(lesson):
+    """Row and column of each map's template, `[N, F]` each."""
+    return ops.convert_to_numpy(lesson.push.row), ops.convert_to_numpy(lesson.push.column)
+
+
+def test_filters_of_a_part_are_pushed_to_one_place_and_those_of_another_elsewhere():
+    given = task(PARTS)
+    lesson = learn(dealt(given, [1, 1], [0, 1]), maps(), given)
+    row, column = templates_of(lesson)
+    mine = Y == 1
+    apart = np.abs(row[mine, 0] - row[mine, 1]) + np.abs(column[mine, 0] - column[mine, 1])
+    assert (apart > 1).all()
+    together = learn(dealt(given, [1, 1], [0, 0]), maps(), given)
+    row, column = templates_of(together)
+    assert (row[mine, 0] == row[mine, 1]).all()
+    assert (column[mine, 0] == column[mine, 1]).all()
+
+
+def test_dealt_categories_do_not_follow_the_activations():
+    given = task(PARTS)
+    x = maps()
+    x[Y == 2] *= 9  # Chosen by activation, both filters would be of class 2.
+    lesson = learn(dealt(given, [0, 1], [0, 0]), x, given)
+    slope = ops.convert_to_numpy(lesson.push.slope)
+    assert ((slope[:, 0] < 0) == (Y == 0)).all()
+    assert ((slope[:, 1] < 0) == (Y == 1)).all()
+
+
+def test_a_filter_without_a_category_is_pushed_nowhere():
+    given = task(PARTS)
+    lesson = learn(dealt(given, [-1, 1], [-1, 0]), maps(), given)
+    assert (ops.convert_to_numpy(lesson.push.slope)[:, 0] == 0).all()
+    assert (ops.convert_to_numpy(lesson.push.level)[:, 0] == 0).all()
+    assert (ops.convert_to_numpy(lesson.push.slope)[Y == 1, 1] < 0).all()
+
+
+def test_in_an_image_of_several_categories_filters_keep_their_own_peaks():
+    given = task(PARTS)
+    x = ops.convert_to_tensor(maps())
+    member = np.eye(C, dtype="float32")[Y]
+    member[1] = [0, 1, 1]
+    own = peak_position(x)
+    lesson = _learning.learn(
+        dealt(given, [1, 1], [0, 0]),
+        x,
+        own,
+        ops.convert_to_tensor(member),
+        ops.convert_to_tensor(True),
+        given,
+    )
+    row, column = templates_of(lesson)
+    assert row[1].tolist() == ops.convert_to_numpy(own.row)[1].tolist()
+    assert column[1].tolist() == ops.convert_to_numpy(own.column)[1].tolist()
+    # Labels that count the background as a class of the image change nothing.
+    given = task(PARTS, background_class=0)
+    member[1] = [1, 1, 0]
+    lesson = _learning.learn(
+        dealt(given, [1, 1], [0, 0]),
+        x,
+        own,
+        ops.convert_to_tensor(member),
+        ops.convert_to_tensor(True),
+        given,
+    )
+    row, column = templates_of(lesson)
+    assert (row[1, 0], column[1, 0]) == (row[1, 1], column[1, 1])
