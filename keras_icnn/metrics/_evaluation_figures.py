@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_icnn.metrics._diversity import part_diversity
 from keras_icnn.metrics._location_instability import mean_or_nan
+from keras_icnn.metrics._part_coverage import parts_followed
 
 _NAN = float("nan")
 
@@ -52,6 +53,12 @@ def figures_of_filters(results, chosen, names, landmark_names, part_names):
         filters[f"{way}_landmark"] = named(
             per_filter(lambda r, way=way: getattr(r.tracking, f"{way}_landmark")), landmark_names
         )
+    filters["anatomy"] = per_filter(lambda r: r.anatomy.per_filter)
+    filters["anatomy_landmark"] = named(per_filter(lambda r: r.anatomy.landmark), landmark_names)
+    for k, landmark in enumerate(landmark_names):
+        # A landmark named as one of the columns above does not take its place.
+        column = per_filter(lambda r, k=k: r.coverage.r2[:, k])
+        filters.setdefault(f"r2_{landmark}", column)
     has_parts = results[0].parts is not None
     if has_parts:
         filters["part_interpretability"] = per_filter(lambda r: r.parts.per_filter)
@@ -62,6 +69,12 @@ def figures_of_filters(results, chosen, names, landmark_names, part_names):
     for way, table in tracking.items():
         values[way] = _mean(table[chosen, every])
         values[f"{way}_median"] = _median(table[chosen, every])
+    values["coverage"] = _mean([r.coverage.coverage for r in results])
+    values["parts_followed"] = _mean(
+        [parts_followed(r.coverage.r2[chosen == c]) for c, r in enumerate(results)]
+    )
+    # A filter that wanders counts as one that stays where it is: 0.
+    values["anatomy"] = _mean(_where_alive(filters["anatomy"], is_alive, 0.0, at_least=0.0))
     values["part_interpretability"] = _mean(filters["part_interpretability"]) if has_parts else _NAN
     if len(results) > 1:
         filters["best_category"] = np.array(
@@ -100,6 +113,11 @@ def _r2_or_minus_one(results, way):
     return np.where(~alive & defined, -1.0, tables)
 
 
+def _where_alive(column, alive, otherwise, at_least):
+    column = np.where(np.isfinite(column) & ~alive, otherwise, column)
+    return np.maximum(column, at_least)
+
+
 def _filled(table, value):
     return np.where(np.isfinite(table), table, value)
 
@@ -117,6 +135,31 @@ def _mean(column):
 def _median(column):
     column = column[np.isfinite(column)]
     return float(np.median(column)) if len(column) else _NAN
+
+
+def landmark_coverage(results, categories, landmark_names):
+    """Coverage of each landmark, a dict of means over the categories, and what it leaves out.
+
+    Returns:
+        (dict of landmark to coverage, list of sentences).
+    """
+    if not landmark_names:
+        return {}, []
+    means = mean_or_nan(np.stack([r.coverage.per_landmark for r in results], axis=-1))
+    several = len(categories) > 1
+    left_out = [
+        f"{landmark} of {category}" if several else landmark
+        for category, result in zip(categories, results, strict=True)
+        for landmark, value in zip(landmark_names, result.coverage.per_landmark, strict=True)
+        if np.isnan(value)
+    ]
+    notes = []
+    if left_out:
+        notes.append(
+            "Too few images, or always the same place, for coverage and anatomy: "
+            f"{', '.join(left_out)}."
+        )
+    return dict(zip(landmark_names, means.tolist(), strict=True)), notes
 
 
 def mean_tables(tables):

@@ -59,6 +59,7 @@ def test_trivial_detectors_stand_beside(report, dataset):
         "one bit",
         "perfect head",
         "perfect legs",
+        "every landmark",
         "whole image",
         "centred disc",
     ]
