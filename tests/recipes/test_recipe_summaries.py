@@ -1,8 +1,15 @@
 """Results as text."""
 
 import re
+import shutil
+from pathlib import Path
+
+import pytest
 
 from keras_icnn import recipes
+from keras_icnn.recipes._store import Results
+
+RESULTS = Path(__file__).parents[2] / "zoo" / "results"
 
 
 def row(variant, kind="network", beside="", **figures):
@@ -36,3 +43,18 @@ def test_rows_without_the_newer_measures_are_read():
     assert [old_cells[name] for name in shown] == ["0.900", "0.50", "-", "-", "-"]
     assert [new_cells[name] for name in shown] == ["0.800", "0.60", "0.45", "3.0", "0.70"]
     assert recipes.compare([old, new]).splitlines()[-1].split()[-1] == "-"
+
+
+@pytest.mark.parametrize("name", ["squeezenet.csv", "multi_category_softmax.csv"])
+def test_a_row_with_the_newer_measures_joins_a_table_without(tmp_path, name):
+    file = tmp_path / "results.csv"
+    shutil.copy(RESULTS / name, file)
+    keys = ("recipe_sha256", "kind", "variant", "category", "seed")
+    results = Results(file, keys)
+    before = [dict(row) for row in results.rows]
+    assert before and "coverage" not in before[0]
+    results.add(before[0] | {"variant": "newer", "coverage": 0.45, "anatomy": 0.7})
+    *old, new = Results(file, keys).rows
+    assert (new["variant"], new["coverage"], new["anatomy"]) == ("newer", "0.45", "0.7")
+    assert all(row.pop("coverage") == row.pop("anatomy") == "" for row in old) and old == before
+    assert "newer" in recipes.summarize([*old, new])
