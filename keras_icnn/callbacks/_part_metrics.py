@@ -19,6 +19,9 @@ _LOGGED = (
     "r2_median",
     "r2_strongest",
     "r2_facing",
+    "coverage",
+    "parts_followed",
+    "anatomy",
     "part_interpretability",
     "alive",
     "diversity",
@@ -31,8 +34,9 @@ class PartMetrics(keras.callbacks.Callback):
 
     Place it before the callbacks that shall see its figures (`CSVLogger`, `EarlyStopping`,
     `TensorBoard`): they are `val_instability`, `val_r2`, `val_r2_median`, `val_r2_strongest`,
-    `val_r2_facing`, `val_alive`, `val_diversity`, `val_part_diversity`, `val_balanced_accuracy`,
-    and `val_part_interpretability` where `radius` is given. Figures that do not apply are left out.
+    `val_r2_facing`, `val_coverage`, `val_parts_followed`, `val_anatomy`, `val_alive`,
+    `val_diversity`, `val_part_diversity`, `val_balanced_accuracy`, and `val_part_interpretability`
+    where `radius` is given. Figures that do not apply are left out.
 
     Args:
         dataset: a `PartDataset` of held-out images.

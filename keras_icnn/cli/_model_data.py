@@ -2,6 +2,8 @@
 
 import functools
 
+_ALL_BIRDS = "bird"
+
 
 class ModelData:
     """A data set's folder as a model's: its splits, at the model's size, with its classes.
@@ -12,16 +14,30 @@ class ModelData:
         reader: name of its reader; None: what the folder's files suggest.
         categories: class names in the order of the model's outputs; None: all. A background class
             0 of the data set comes first by itself, unless there is an output for each category.
+            "bird" alone is every species of CUB-200-2011 as one category.
         negatives, truth: folders for the readers that take them.
+        landmarks: names of landmarks, or ["all"], for the reader that takes them.
 
     Raises:
         ValueError: for options that do not fit the data.
         OSError: when the data cannot be read.
     """
 
-    def __init__(self, model, path, *, reader=None, categories=None, negatives=None, truth=None):
+    def __init__(
+        self,
+        model,
+        path,
+        *,
+        reader=None,
+        categories=None,
+        negatives=None,
+        truth=None,
+        landmarks=None,
+    ):
         size = tuple(model.inputs[0].shape[1:3])
-        self._splits = dict(read_splits(path, size, reader, negatives, truth).items())
+        species = list(categories or ()) != [_ALL_BIRDS]
+        options = {"landmarks": landmarks, "species": species}
+        self._splits = dict(read_splits(path, size, reader, negatives, truth, **options).items())
         self._categories = categories
         # How many classes the model tells apart by outputs of their own; None: not a classifier.
         shape = model.outputs[0].shape
@@ -53,13 +69,14 @@ class ModelData:
         return found
 
 
-def read_splits(path, size, reader=None, negatives=None, truth=None):
+def read_splits(path, size, reader=None, negatives=None, truth=None, landmarks=None, species=True):
     """Reads a data set.
 
     Args:
         path: its folder.
         size: (height, width) of the images, None where the model takes any.
-        reader, negatives, truth: as in `ModelData`.
+        reader, negatives, truth, landmarks: as in `ModelData`.
+        species: whether those of CUB-200-2011 are categories; else all of it is "bird".
 
     Returns:
         `PartSplits`.
@@ -69,6 +86,11 @@ def read_splits(path, size, reader=None, negatives=None, truth=None):
     reader = reader or datasets.detect(path)
     if truth is not None and reader != "animal_part":
         raise ValueError(f"`truth` belongs to Animal-Part as published, not to '{reader}'.")
+    if landmarks is not None and reader != "cub200":
+        raise ValueError(
+            f"`landmarks` can be chosen for CUB-200-2011 only, not for '{reader}', which has one "
+            "set of them. Leave --landmarks out."
+        )
     if negatives is not None and reader == "folder":
         raise ValueError("`negatives` belong to other readers: put them in a class folder.")
     options = {}
@@ -80,6 +102,10 @@ def read_splits(path, size, reader=None, negatives=None, truth=None):
         return datasets.PartSplits(test=datasets.folder(path, **options).train)
     if negatives is not None:
         options["negatives"] = negatives
+    if reader == "cub200":
+        options["species"] = species
+    if landmarks is not None:
+        options["landmarks"] = "all" if list(landmarks) == ["all"] else landmarks
     if truth is not None:
         options["truth"] = truth
     return datasets.read(reader, path, **options)

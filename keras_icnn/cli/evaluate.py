@@ -21,6 +21,12 @@ def add_arguments(parser):
         "--truth", metavar="DIR", help="part annotations of Animal-Part as published"
     )
     parser.add_argument(
+        "--landmarks",
+        action="append",
+        metavar="NAME",
+        help="a landmark of CUB-200-2011 to measure against, repeated, or all of its 15: all",
+    )
+    parser.add_argument(
         "--keypoints", action="store_true", help="add keypoint regression, fitted on train"
     )
     parser.add_argument(
@@ -43,6 +49,7 @@ def run(args):
         categories=args.category,
         negatives=args.negatives,
         truth=args.truth,
+        landmarks=args.landmarks,
     )
     measured = data.split(args.split)
     _require_landmarks(measured, args.keypoints, args.parts)

@@ -23,6 +23,13 @@ from keras_icnn.metrics._location_instability import (
 from keras_icnn.metrics._measured_classes import find_background
 from keras_icnn.metrics._occlusion_radius import occlusion_images, occlusion_radius
 from keras_icnn.metrics._part_agreement import PartAgreement, group_filters, part_agreement
+from keras_icnn.metrics._part_anatomy import AnatomyResult, PartAnatomy, part_anatomy
+from keras_icnn.metrics._part_coverage import (
+    CoverageResult,
+    PartCoverage,
+    part_coverage,
+    parts_followed,
+)
 from keras_icnn.metrics._part_interpretability import (
     InterpretabilityResult,
     PartInterpretability,
@@ -41,6 +48,8 @@ from keras_icnn.models._receptive_field import ReceptiveField, receptive_field
 __all__ = [
     "Accuracy",
     "Alive",
+    "AnatomyResult",
+    "CoverageResult",
     "EmpiricalFields",
     "EvaluationReport",
     "InstabilityResult",
@@ -49,6 +58,8 @@ __all__ = [
     "LocationInstability",
     "MapReader",
     "PartAgreement",
+    "PartAnatomy",
+    "PartCoverage",
     "PartInterpretability",
     "PartTracking",
     "PeakDiversity",
@@ -72,9 +83,12 @@ __all__ = [
     "occlusion_images",
     "occlusion_radius",
     "part_agreement",
+    "part_anatomy",
+    "part_coverage",
     "part_diversity",
     "part_interpretability",
     "part_tracking",
+    "parts_followed",
     "peak_diversity",
     "peaks_of",
     "receptive_field",

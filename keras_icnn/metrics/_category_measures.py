@@ -6,8 +6,11 @@ import numpy as np
 
 from keras_icnn.metrics._diversity import Alive, PeakDiversity
 from keras_icnn.metrics._location_instability import InstabilityResult, LocationInstability
+from keras_icnn.metrics._part_anatomy import AnatomyResult, PartAnatomy
+from keras_icnn.metrics._part_coverage import CoverageResult, PartCoverage
 from keras_icnn.metrics._part_interpretability import InterpretabilityResult, PartInterpretability
 from keras_icnn.metrics._part_tracking import PartTracking, TrackingResult
+from keras_icnn.metrics._peak_table import PeakTable
 from keras_icnn.metrics._resizing import move_points
 from keras_icnn.metrics._top_images import TopImages
 from keras_icnn.models._map_reading import peak_units
@@ -24,6 +27,8 @@ class CategoryResult(NamedTuple):
     mean_sum: np.ndarray
     mean_peak: np.ndarray
     random_instability: float
+    coverage: CoverageResult
+    anatomy: AnatomyResult
 
 
 class CategoryMeasures:
@@ -37,17 +42,29 @@ class CategoryMeasures:
         head: index of the landmark that gives facing, or None.
         sizes: [images of the data set, 2], the images' own (height, width) where they differ from
             `image_size`; `landmarks` are in their pixels. Rows are read when their image comes.
+        landmark_names: names of the landmarks, which tell pairs of left and right.
     """
 
     def __init__(
-        self, landmarks, image_ids, centers, image_size, radius, part_masks, head, sizes=None
+        self,
+        landmarks,
+        image_ids,
+        centers,
+        image_size,
+        radius,
+        part_masks,
+        head,
+        sizes=None,
+        landmark_names=None,
     ):
         self._centers = centers
         self._landmarks = landmarks
         self._image_size = image_size
         self._sizes = sizes
         self._place = {int(image_id): place for place, image_id in enumerate(image_ids)}
+        self._names = landmark_names
         self._store = TopImages(image_size, head=head)
+        self._table = PeakTable()
         self._parts = None
         if radius is not None and part_masks is not None:
             self._parts = PartInterpretability(
@@ -69,13 +86,16 @@ class CategoryMeasures:
             )
         units, strengths = peak_units(maps)
         peaks = self._centers.reshape(-1, 2)[units]
-        own = None
+        own, size = None, self._image_size
         if self._sizes is not None:
-            own = self._sizes[np.asarray(image_ids)]
+            own = size = self._sizes[np.asarray(image_ids)]
             peaks = move_points(peaks, self._image_size, own)
         place = [self._place[int(image_id)] for image_id in image_ids]
         self._store.update(
             peaks, self._landmarks[place], strengths, image_ids=image_ids, image_size=own
+        )
+        self._table.update(
+            peaks, self._landmarks[place], strengths, image_ids=image_ids, image_size=size
         )
         if self._parts is not None:
             self._parts.add(maps, image_ids)
@@ -110,4 +130,6 @@ class CategoryMeasures:
             self._sum / self._images,
             self._peak / self._images,
             random_instability,
+            PartCoverage(store=self._table).result(),
+            PartAnatomy(landmark_names=self._names, store=self._table).result(),
         )

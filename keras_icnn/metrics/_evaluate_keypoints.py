@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from keras_icnn.metrics._forward_pass import Forward, input_size_of
 from keras_icnn.metrics._keypoint_regression import (
     KeypointResult,
-    PeakTable,
     regress,
     relative_centers,
 )
+from keras_icnn.metrics._peak_table import PeakTable
 from keras_icnn.metrics._resizing import move_points
 from keras_icnn.models._map_reading import MapReader, peaks_of
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field

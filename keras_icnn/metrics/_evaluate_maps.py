@@ -14,7 +14,12 @@ from keras_icnn.metrics._accuracy import Accuracy, OutputAccuracy
 from keras_icnn.metrics._bit_masks import pack_discs
 from keras_icnn.metrics._category_measures import CategoryMeasures
 from keras_icnn.metrics._diversity import PeakDiversity
-from keras_icnn.metrics._evaluation_figures import figures_of_filters, mean_tables, target_places
+from keras_icnn.metrics._evaluation_figures import (
+    figures_of_filters,
+    landmark_coverage,
+    mean_tables,
+    target_places,
+)
 from keras_icnn.metrics._evaluation_report import EvaluationReport
 from keras_icnn.metrics._measured_classes import find_background, measured_classes
 from keras_icnn.metrics._part_association import association_rates
@@ -91,6 +96,7 @@ def evaluate_maps(
     trivial, results = _results(setting, measures.by_class, seed)
     names = [class_names[c] for c in setting.members]
     chosen = target_places(results, list(setting.members), target_categories)
+    covered, left_out = landmark_coverage(results, names, setting.landmark_names)
     values, filters = figures_of_filters(
         results, chosen, names, setting.landmark_names, list(part_names)
     )
@@ -111,6 +117,8 @@ def evaluate_maps(
         trivial=mean_tables(trivial),
         categories=names,
         landmarks=setting.landmark_names,
+        notes=left_out,
+        landmark_coverage=covered,
     )
 
 
@@ -178,6 +186,7 @@ class _Measures:
                 setting.part_masks,
                 names.index("head") if "head" in names else None,
                 setting.sizes,
+                names,
             )
             for c, ids in setting.members.items()
         }

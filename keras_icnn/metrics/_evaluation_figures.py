@@ -4,8 +4,16 @@ import numpy as np
 
 from keras_icnn.metrics._diversity import part_diversity
 from keras_icnn.metrics._location_instability import mean_or_nan
+from keras_icnn.metrics._part_coverage import parts_followed
 
 _NAN = float("nan")
+_WAYS = ("r2", "r2_strongest", "r2_facing")
+# Columns of filters in their best category, and the figures that are their means.
+_BEST_FIGURES = {
+    "best_instability": "instability_best_class",
+    "best_r2": "r2_best_class",
+    "best_part_interpretability": "part_interpretability_best_class",
+}
 
 
 def target_places(results, measured, target_categories):
@@ -27,6 +35,40 @@ def target_places(results, measured, target_categories):
 def figures_of_filters(results, chosen, names, landmark_names, part_names):
     """Figures over the filters, and the per-filter table, each filter in its category `chosen`."""
     every = np.arange(len(chosen))
+    filters = _table(results, chosen, names, landmark_names, part_names)
+    is_alive = filters["alive"]
+    has_parts = results[0].parts is not None
+    instability = _instability_or_random(results)
+    tracking = {way: _r2_or_minus_one(results, way) for way in _WAYS}
+    values = {"instability": _mean(instability[chosen, every])}
+    for way, table in tracking.items():
+        values[way] = _mean(table[chosen, every])
+        values[f"{way}_median"] = _median(table[chosen, every])
+    values["coverage"] = _mean([r.coverage.coverage for r in results])
+    values["parts_followed"] = _mean(
+        [parts_followed(r.coverage.r2[chosen == c]) for c, r in enumerate(results)]
+    )
+    # A filter that wanders counts as one that stays where it is: 0.
+    followed = np.maximum(filters["anatomy"], 0.0)
+    values["anatomy"] = _mean(np.where(np.isfinite(followed) & ~is_alive, 0.0, followed))
+    values["part_interpretability"] = _mean(filters["part_interpretability"]) if has_parts else _NAN
+    if len(results) > 1:
+        best = _in_best_category(results, names, instability, tracking["r2"])
+        filters |= best
+        for column, figure in _BEST_FIGURES.items():
+            if column in best:
+                values[figure] = _mean(best[column])
+    values["alive"] = float(np.mean(is_alive))
+    values["fired"] = float(np.mean(filters["fired"]))
+    # Filters not alive stand for no part.
+    stands_for = filters["part"] if has_parts else filters["r2_landmark"]
+    values["part_diversity"] = part_diversity(stands_for[is_alive])
+    return values, filters
+
+
+def _table(results, chosen, names, landmark_names, part_names):
+    """The per-filter table without the best categories."""
+    every = np.arange(len(chosen))
 
     def per_filter(get):
         return np.stack([np.asarray(get(result)) for result in results])[chosen, every]
@@ -34,11 +76,10 @@ def figures_of_filters(results, chosen, names, landmark_names, part_names):
     def named(index, labels):
         return np.array([labels[i] if i >= 0 else "" for i in index], dtype=object)
 
-    is_alive = per_filter(lambda r: r.alive)
     filters = {
         "filter": every,
         "category": np.array([names[c] for c in chosen], dtype=object),
-        "alive": is_alive,
+        "alive": per_filter(lambda r: r.alive),
         "fired": per_filter(lambda r: r.fired),
         "mean_peak": per_filter(lambda r: r.mean_peak),
         "instability": per_filter(lambda r: r.instability.per_filter),
@@ -47,43 +88,37 @@ def figures_of_filters(results, chosen, names, landmark_names, part_names):
         filters[f"instability_{landmark}"] = per_filter(
             lambda r, k=k: r.instability.per_landmark[:, k]
         )
-    for way in ("r2", "r2_strongest", "r2_facing"):
+    for way in _WAYS:
         filters[way] = per_filter(lambda r, way=way: getattr(r.tracking, f"best_{way}"))
         filters[f"{way}_landmark"] = named(
             per_filter(lambda r, way=way: getattr(r.tracking, f"{way}_landmark")), landmark_names
         )
-    has_parts = results[0].parts is not None
-    if has_parts:
+    filters["anatomy"] = per_filter(lambda r: r.anatomy.per_filter)
+    filters["anatomy_landmark"] = named(per_filter(lambda r: r.anatomy.landmark), landmark_names)
+    for k, landmark in enumerate(landmark_names):
+        # A landmark named as one of the columns above does not take its place.
+        column = per_filter(lambda r, k=k: r.coverage.r2[:, k])
+        filters.setdefault(f"r2_{landmark}", column)
+    if results[0].parts is not None:
         filters["part_interpretability"] = per_filter(lambda r: r.parts.per_filter)
         filters["part"] = named(per_filter(lambda r: r.parts.part), part_names)
-    instability = _instability_or_random(results)
-    tracking = {way: _r2_or_minus_one(results, way) for way in ("r2", "r2_strongest", "r2_facing")}
-    values = {"instability": _mean(instability[chosen, every])}
-    for way, table in tracking.items():
-        values[way] = _mean(table[chosen, every])
-        values[f"{way}_median"] = _median(table[chosen, every])
-    values["part_interpretability"] = _mean(filters["part_interpretability"]) if has_parts else _NAN
-    if len(results) > 1:
-        filters["best_category"] = np.array(
+    return filters
+
+
+def _in_best_category(results, names, instability, r2):
+    """Columns of each filter in the category that suits it best."""
+    columns = {
+        "best_category": np.array(
             [names[c] for c in _filled(instability, np.inf).argmin(axis=0)], dtype=object
+        ),
+        "best_instability": _best(instability, np.nanmin),
+        "best_r2": _best(r2, np.nanmax),
+    }
+    if results[0].parts is not None:
+        columns["best_part_interpretability"] = _best(
+            np.stack([r.parts.per_filter for r in results]), np.nanmax
         )
-        filters["best_instability"] = _best(instability, np.nanmin)
-        filters["best_r2"] = _best(tracking["r2"], np.nanmax)
-        values["instability_best_class"] = _mean(filters["best_instability"])
-        values["r2_best_class"] = _mean(filters["best_r2"])
-        if has_parts:
-            filters["best_part_interpretability"] = _best(
-                np.stack([r.parts.per_filter for r in results]), np.nanmax
-            )
-            values["part_interpretability_best_class"] = _mean(
-                filters["best_part_interpretability"]
-            )
-    values["alive"] = float(np.mean(is_alive))
-    values["fired"] = float(np.mean(filters["fired"]))
-    # Filters not alive stand for no part.
-    stands_for = filters["part"] if has_parts else filters["r2_landmark"]
-    values["part_diversity"] = part_diversity(stands_for[is_alive])
-    return values, filters
+    return columns
 
 
 def _instability_or_random(results):
@@ -117,6 +152,31 @@ def _mean(column):
 def _median(column):
     column = column[np.isfinite(column)]
     return float(np.median(column)) if len(column) else _NAN
+
+
+def landmark_coverage(results, categories, landmark_names):
+    """Coverage of each landmark, a dict of means over the categories, and what it leaves out.
+
+    Returns:
+        (dict of landmark to coverage, list of sentences).
+    """
+    if not landmark_names:
+        return {}, []
+    means = mean_or_nan(np.stack([r.coverage.per_landmark for r in results], axis=-1))
+    several = len(categories) > 1
+    left_out = [
+        f"{landmark} of {category}" if several else landmark
+        for category, result in zip(categories, results, strict=True)
+        for landmark, value in zip(landmark_names, result.coverage.per_landmark, strict=True)
+        if np.isnan(value)
+    ]
+    notes = []
+    if left_out:
+        notes.append(
+            "Too few images, or always the same place, for coverage and anatomy: "
+            f"{', '.join(left_out)}."
+        )
+    return dict(zip(landmark_names, means.tolist(), strict=True)), notes
 
 
 def mean_tables(tables):

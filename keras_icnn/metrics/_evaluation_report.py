@@ -23,6 +23,9 @@ _SHOWN = (
     ("r2_median", "median"),
     ("r2_strongest", "R2 str."),
     ("r2_facing", "R2 fac."),
+    ("coverage", "cover."),
+    ("parts_followed", "followed"),
+    ("anatomy", "anatomy"),
     ("part_interpretability", "parts"),
     ("alive", "alive"),
     ("diversity", "div."),
@@ -43,19 +46,23 @@ class EvaluationReport:
         name: what the tables call the network.
         layer: name of the measured layer (None: maps were given).
         values: dict of figures: `accuracy`, `balanced_accuracy`, `instability`, `r2`, `r2_median`,
-            `r2_strongest`, `r2_strongest_median`, `r2_facing`, `part_interpretability`, `alive`
-            (share of filters), `fired` (mean share of images), `diversity`, `part_diversity`
-            (effective number of parts), `radius` (pixels), `images`, `images_measured`, `filters`;
-            with several categories also `*_best_class`; with several independent outputs
-            `accuracy_outputs`. NaN: does not apply. Means over filters take -1 as R2 and the
-            random detector's instability for filters not alive.
+            `r2_strongest`, `r2_strongest_median`, `r2_facing`, `coverage`, `parts_followed`,
+            `anatomy`, `part_interpretability`, `alive` (share of filters), `fired` (mean share of
+            images), `diversity`, `part_diversity` (effective number of parts), `radius` (pixels),
+            `images`, `images_measured`, `filters`; with several categories also `*_best_class`;
+            with several independent outputs `accuracy_outputs`. NaN: does not apply. Means over
+            filters take -1 as R2, 0 as anatomy and the random detector's instability for filters
+            not alive. `coverage` may choose among all filters in every category, `parts_followed`
+            counts the filters of the category; both are means over the categories.
         filters: the per-filter table, dict of column name to an array [filters]; raw values, NaN
-            where undefined.
+            where undefined. `r2`, `r2_strongest` and `r2_facing` are of the best landmark over at
+            most 100 images, `r2_LANDMARK` of each landmark over all images that contain it.
         trivial: dict of detector name to its figures (see `trivial_detectors`), means over the
             categories.
         categories: names of the categories measured.
         landmarks: names of the landmarks.
         notes: sentences printed below the table.
+        landmark_coverage: dict of landmark to its coverage, mean over the categories.
     """
 
     name: str
@@ -66,6 +73,7 @@ class EvaluationReport:
     categories: list[str]
     landmarks: list[str]
     notes: list[str] = field(default_factory=list)
+    landmark_coverage: dict[str, float] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
         """The per-filter table as a list of dicts, one a filter."""
@@ -100,11 +108,18 @@ class EvaluationReport:
             + (f"; receptive field radius {radius:.1f} pixels" if math.isfinite(radius) else ""),
             "instab.: location instability (lower is steadier). R2: best landmark, over all images "
             "/ 30 strongest (str.) / within facing (fac.).",
+            "cover.: R2 of the best filter for each landmark, found on one half of the images and "
+            "measured on the other.",
+            "followed: landmarks that at least a twentieth of the filters follow. anatomy: R2 in "
+            "the object's own frame, at least 0.",
             "parts: part interpretability. div.: distance of peaks. n parts: effective number of "
             "parts the filters stand for.",
         ]
         if len(self.categories) > 1:
             lines.append("*: each filter in the category that suits it best, not in its target.")
+        if self.landmark_coverage:
+            covered = (f"{k} {_cell(v)}" for k, v in self.landmark_coverage.items())
+            lines.append(f"Coverage by landmark: {', '.join(covered)}.")
         return lines + list(self.notes)
 
     def to_csv(
@@ -132,6 +147,7 @@ class EvaluationReport:
             "trivial": _plain(self.trivial),
             "filters": _plain(self.filters),
             "notes": list(self.notes),
+            "landmark_coverage": _plain(self.landmark_coverage),
         }
 
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from keras_icnn.metrics import _array_shapes as shapes
 from keras_icnn.metrics._location_instability import mean_or_nan
-from keras_icnn.metrics._top_images import facing, image_center
+from keras_icnn.metrics._peak_table import PeakTable, relative
+from keras_icnn.metrics._top_images import facing
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -59,43 +60,6 @@ class KeypointResult:
 
 def _cell(value):
     return f"{value:.4f}" if np.isfinite(value) else "-"
-
-
-class PeakTable:
-    """Gathers the peaks of all images of a split: 8 bytes an image and filter."""
-
-    def __init__(self):
-        self._places, self._landmarks, self._sizes = [], [], []
-
-    def update(self, peaks, landmarks, strengths=None, *, image_size):
-        """Adds a batch; the arguments are those of `keypoint_regression`."""
-        peaks = shapes.as_peaks(peaks)
-        landmarks = shapes.as_landmarks(landmarks, len(peaks))
-        strengths = shapes.as_strengths(strengths, peaks.shape[:2])
-        size = np.broadcast_to(shapes.as_image_size(image_size, len(peaks)), (len(peaks), 2))
-        # Images without any landmark are of no use.
-        known = np.isfinite(landmarks).all(-1).any(-1)
-        self._places.append(relative_places(peaks, strengths, size)[known].astype("float32"))
-        self._landmarks.append(_relative(landmarks, size)[known])
-        self._sizes.append(size[known])
-
-    def arrays(self):
-        """Places [images, filters, 2] and landmarks [images, landmarks, 2] as shares of the
-        image's width and height from its center, and the sizes [images, 2]."""
-        if not self._places:
-            raise ValueError("No images were given: call `update` first.")
-        return tuple(
-            np.concatenate(batches) for batches in (self._places, self._landmarks, self._sizes)
-        )
-
-
-def relative_places(peaks, strengths, size):
-    """Peaks as shares of the image's width and height from its center, where silent filters are."""
-    return _relative(np.where(strengths[..., None] > 0, peaks, image_center(size)[:, None]), size)
-
-
-def _relative(points, size):
-    return (points - image_center(size)[:, None]) / size[:, None, ::-1]
 
 
 def keypoint_regression(
@@ -267,7 +231,7 @@ def _unit_answers(y_test, units):
 def relative_centers(centers, input_size):
     """Centers [units, 2] as shares of the input's width and height from its center."""
     centers = shapes.as_centers(centers)
-    return _relative(centers.reshape(1, -1, 2), np.asarray(input_size, "float64")[None])[0]
+    return relative(centers.reshape(1, -1, 2), np.asarray(input_size, "float64")[None])[0]
 
 
 def _draw(rng, images, filters, units):

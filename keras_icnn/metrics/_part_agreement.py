@@ -17,8 +17,8 @@ import numpy as np
 from keras_icnn import _arguments as check
 from keras_icnn.metrics import _array_shapes as shapes
 from keras_icnn.metrics._diversity import Alive, alive
-from keras_icnn.metrics._keypoint_regression import PeakTable, relative_places
 from keras_icnn.metrics._partitions import adjusted_rand_index, normalized_mutual_information
+from keras_icnn.metrics._peak_table import PeakTable, relative_places
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

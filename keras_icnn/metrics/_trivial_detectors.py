@@ -14,9 +14,12 @@ import numpy as np
 from keras_icnn.metrics import _array_shapes as shapes
 from keras_icnn.metrics import _bit_masks as bits
 from keras_icnn.metrics._location_instability import location_instability, mean_or_nan
+from keras_icnn.metrics._part_anatomy import PartAnatomy, facing_of_landmarks, mirrored_landmarks
 from keras_icnn.metrics._part_association import association_rates
+from keras_icnn.metrics._part_coverage import PartCoverage
 from keras_icnn.metrics._part_interpretability import IOU
 from keras_icnn.metrics._part_tracking import part_tracking
+from keras_icnn.metrics._peak_table import PeakTable
 from keras_icnn.metrics._resizing import move_points
 from keras_icnn.metrics._top_images import facing, image_center
 from keras_icnn.metrics._trivial_regions import COLUMNS, TrivialRegions, nearest_unit
@@ -47,9 +50,12 @@ def trivial_detectors(
     - `centre`: always the image's center.
     - `best constant`: the fixed position with the lowest instability.
     - `one bit`: knows whether the head is left or right of the median, and answers the better of
-      two positions, the means of the landmark on either side; needs a landmark named "head".
+      two positions, the means of the landmark on either side. Without a landmark named "head" it
+      knows which way the landmarks face (see `part_anatomy`).
     - `perfect NAME`: the unit nearest to the landmark, the limit of the grid, on the images that
       contain it.
+    - `every landmark`: a bank of the units nearest to each landmark, or to its left or right
+      counterpart where that alone is there, for `coverage`, `parts_followed` and `anatomy`.
     - `whole image`, `centred disc`: the same region everywhere; the disc's radius is 98/224 of the
       image's shorter side.
 
@@ -67,7 +73,8 @@ def trivial_detectors(
         seed: of the random detector.
 
     Returns:
-        dict of name to dict of `instability`, `r2`, `r2_strongest`, `r2_facing`,
+        dict of name to dict of `instability`, `r2`, `r2_strongest`, `r2_facing`, `coverage`,
+        `parts_followed`, `anatomy` (those of all detectors of a row as one bank of filters),
         `part_interpretability`; NaN where a measure does not apply.
     """
     landmarks = shapes.as_landmarks(landmarks, len(landmarks))
@@ -76,7 +83,7 @@ def trivial_detectors(
     frame = shapes.as_image_size(size if input_size is None else input_size, name="input_size")
     names = list(landmark_names or (str(k) for k in range(landmarks.shape[1])))
     head = names.index("head") if "head" in names else None
-    images = _AnnotatedImages(landmarks, size, frame, head)
+    images = _AnnotatedImages(landmarks, size, frame, names, head)
     table = _positions(images, centers, names, seed) if images.present.any() else {}
     if part_masks is None:
         return table
@@ -99,12 +106,16 @@ def _positions(images, centers, names, seed):
         "centre": images.measure(middle),
         "best constant": images.measure(_best_constant(images)),
     }
-    if images.head is not None and present[:, images.head].any():
-        table["one bit"] = images.measure(_side_means(images), present[:, images.head], best=True)
+    if (images.side >= 0).any():
+        table["one bit"] = images.measure(_side_means(images), images.side >= 0, best=True)
     for k, name in enumerate(names):
         if present[:, k].any():
             units = nearest_unit(images.in_input[:, k], centers)
             table[f"perfect {name}"] = images.measure(flat[units][:, None], present[:, k])
+    points, shown = images.either_side()
+    bank = np.stack([flat[nearest_unit(p, centers)] for p in np.moveaxis(points, 1, 0)], axis=1)
+    together = images.bank(images.own(bank), landmarks=images.landmarks, strengths=shown)
+    table["every landmark"] = dict.fromkeys(COLUMNS, float("nan")) | together
     return table
 
 
@@ -115,22 +126,47 @@ class _AnnotatedImages:
         landmarks: float [images, landmarks, 2] in the images' own pixels.
         size: (height, width) of the images, or [images, 2].
         frame: (height, width) of the network's input.
+        names: names of the landmarks.
         head: index of the landmark that gives facing, or None.
 
     Attributes:
         in_input: the landmarks in the input's pixels, where left and right mean the same in images
             of every width.
         present: bool [images, landmarks].
-        side: which way each image faces, as from `facing`.
+        side: which way each image faces, as from `facing`, or without a head from
+            `facing_of_landmarks`.
     """
 
-    def __init__(self, landmarks, size, frame, head):
+    def __init__(self, landmarks, size, frame, names, head):
         self.differ = size.shape != (2,) or tuple(size) != tuple(frame)
-        self.landmarks, self.frame, self.head = landmarks, frame, head
+        self.landmarks, self.frame, self.names, self.head = landmarks, frame, names, head
         self.size = np.broadcast_to(size, (len(landmarks), 2)) if self.differ else size
         self.present = np.isfinite(landmarks).all(axis=-1)
         self.in_input = move_points(landmarks, self.size, frame) if self.differ else landmarks
-        self.side = facing(self.in_input, head)
+        self.pairs = mirrored_landmarks(names, landmarks.shape[1])
+        if head is None:
+            self.side = facing_of_landmarks(self.in_input, self.pairs)
+        else:
+            self.side = facing(self.in_input, head)
+
+    def either_side(self):
+        """Landmarks of the input, in place of absent ones their counterparts, and whether there
+        is one: float [images, landmarks] of 0 and 1."""
+        present = self.present[..., None]
+        points = np.where(present, self.in_input, self.in_input[:, self.pairs])
+        return points, np.isfinite(points).all(axis=-1).astype("float32")
+
+    def bank(self, peaks, landmarks, strengths=None, rows=slice(None)):
+        """What detectors reach together, as the filters of a layer."""
+        size = self.size[rows] if self.differ else self.size
+        table = PeakTable()
+        table.update(peaks, landmarks, strengths, image_size=size)
+        coverage = PartCoverage(store=table).result()
+        return {
+            "coverage": coverage.coverage,
+            "parts_followed": coverage.parts_followed,
+            "anatomy": PartAnatomy(landmark_names=self.names, store=table).result().mean,
+        }
 
     def own(self, points, rows=slice(None)):
         """Points [images, ..., 2] of the input in the pixels of the images `rows`."""
@@ -156,7 +192,8 @@ class _AnnotatedImages:
             values = [-_highest(-lowest), *(_highest(v) for v in others)]
         else:
             values = [float(mean_or_nan(v)) for v in values]
-        return dict(zip(COLUMNS, [*values, float("nan")], strict=True))
+        found = dict(zip(COLUMNS[:4], values, strict=True)) | self.bank(peaks, mine, rows=rows)
+        return dict.fromkeys(COLUMNS, float("nan")) | found
 
 
 def _highest(values):

@@ -9,7 +9,16 @@ from keras_icnn.metrics._part_interpretability import best_part
 from keras_icnn.metrics._resizing import move_points
 from keras_icnn.metrics._top_images import image_center
 
-COLUMNS = ("instability", "r2", "r2_strongest", "r2_facing", "part_interpretability")
+COLUMNS = (
+    "instability",
+    "r2",
+    "r2_strongest",
+    "r2_facing",
+    "coverage",
+    "parts_followed",
+    "anatomy",
+    "part_interpretability",
+)
 
 _DISC = 98 / 224
 

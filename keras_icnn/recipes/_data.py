@@ -6,6 +6,9 @@ from keras_icnn.recipes._digests import data_digest
 from keras_icnn.recipes._format import Data, RecipeError, mistakes_of
 from keras_icnn.recipes._read_recipe import resolve
 
+# Of a supervised variant: a detector of each landmark.
+ALL_LANDMARKS = "all"
+
 
 @dataclass(frozen=True)
 class Images:
@@ -78,15 +81,17 @@ class Images:
             return (self.data.measure_on,)
         return tuple(name for name, _ in self.splits.items())
 
-    def landmark(self, variant):
-        """Place of a supervised variant's landmark among those of the data set."""
+    def landmarks(self, variant):
+        """Places of a supervised variant's landmarks among those of the data set: list of int."""
         names = list(self.splits.landmark_names)
-        if variant.landmark not in names:
-            raise RecipeError(
-                f"`landmark` of [[variant]] '{variant.name}' must be among {names}. "
-                f"Received: {variant.landmark!r}"
-            )
-        return names.index(variant.landmark)
+        if variant.landmark in names:
+            return [names.index(variant.landmark)]
+        if variant.landmark == ALL_LANDMARKS and names:
+            return list(range(len(names)))
+        raise RecipeError(
+            f"`landmark` of [[variant]] '{variant.name}' must be '{ALL_LANDMARKS}' or among "
+            f"{names}. Received: {variant.landmark!r}"
+        )
 
     @property
     def _background(self):

@@ -167,7 +167,11 @@ class Variant:
         "`landmark`, trained with its annotations on the frozen features of the network",
         choices=("trained", "untrained", "supervised"),
     )
-    landmark: str = key("head", "landmark of a supervised detector")
+    landmark: str = key(
+        "head",
+        'landmark of a supervised detector; "all": a detector of each landmark, measured together '
+        "as the filters of a layer, the upper bound of coverage",
+    )
     feature_scale: float = key(1.0, "factor of the features of a supervised detector")
     layer: str = key(
         "", "layer to measure; by default the topmost interpretable one, else the topmost map"

@@ -49,10 +49,10 @@ def measure_network(built, recipe, variant, dataset, *, features, radius, seed):
 
 
 def measure_detector(detector, built, field, variant, dataset, *, features, radius, seed):
-    """Measures a supervised detector as any filter.
+    """Measures supervised detectors as any filters.
 
     Args:
-        detector: Keras model, features to maps.
+        detector: Keras model, features to maps, one for each detector.
         field: `ReceptiveField` of the features.
         built, variant, dataset, features, seed: as in `measure_network`.
         radius: of the round receptive field, in pixels; None: parts are not measured.

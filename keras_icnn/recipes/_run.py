@@ -194,7 +194,7 @@ def _check(setup, runs):
 
     for variant in {run.variant.name: run.variant for run in runs}.values():
         if variant.kind == "supervised":
-            setup.images.landmark(variant)
+            setup.images.landmarks(variant)
             continue
         keras.backend.clear_session()
         built = setup.build(variant)
@@ -308,7 +308,7 @@ def _trained_before(store, run, model):
 
 
 def _supervised(setup, run, train, test):
-    """A detector trained with the landmark's annotations on the frozen features."""
+    """Detectors trained with the landmarks' annotations on the frozen features."""
     import keras
 
     from keras_icnn import metrics
@@ -322,7 +322,7 @@ def _supervised(setup, run, train, test):
     keras.utils.set_random_seed(run.seed)
     with mistakes_of(f"{run.category}, variant '{variant.name}'"):
         detector = train_supervised(
-            built, field, setup.images.landmark(variant), variant, train, features=features
+            built, field, setup.images.landmarks(variant), variant, train, features=features
         )
     report = _measures.measure_detector(
         detector, built, field, variant, test, features=features, radius=radius, seed=run.seed

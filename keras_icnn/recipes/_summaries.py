@@ -18,6 +18,9 @@ _COLUMNS = (
     ("r2_median", "median", 2),
     ("r2_strongest", "R2 str.", 2),
     ("r2_facing", "R2 fac.", 2),
+    ("coverage", "cover.", 2),
+    ("parts_followed", "followed", 1),
+    ("anatomy", "anatomy", 2),
     ("part_interpretability", "parts", 3),
     ("alive", "alive", 2),
     ("diversity", "div.", 3),
@@ -32,6 +35,7 @@ _BESIDE = {
     "parts": "+.2f",
     "R2": "+.2f",
     "R2 str.": "+.2f",
+    "cover.": "+.2f",
 }
 _WITHOUT_LOOKING = ("whole image", "centred disc")
 
@@ -79,8 +83,9 @@ def compare(rows: Sequence[Mapping[str, Any]]) -> str:
     Returns:
         A text table, a line a network: differences in accuracy and balanced accuracy (percentage
         points), the ratios of location instability and of the distance of peaks, the difference
-        in part interpretability to the better of the detectors that look at nothing, and the
-        differences in R2 (all images, strongest) to the supervised detector. Means over the
+        in part interpretability to the better of the detectors that look at nothing, the
+        differences in R2 (all images, strongest) to the supervised detector, and that in coverage
+        to the reference. Means over the
         categories and seeds that both have; "-" where there are none.
     """
     networks = [row for row in rows if row["kind"] == NETWORK]
@@ -92,9 +97,9 @@ def compare(rows: Sequence[Mapping[str, Any]]) -> str:
     names = [n for n in dict.fromkeys(row["variant"] for row in networks) if n != reference]
     width = max((len(n) for n in names), default=8)
     lines = [
-        f"Beside '{reference}': accuracy in points, ratios of instability and diversity; parts "
-        "beside the best detector that",
-        f"looks at nothing; R2 beside "
+        f"Beside '{reference}': accuracy in points, ratios of instability and diversity, coverage; "
+        "parts beside the best",
+        f"detector that looks at nothing; R2 beside "
         f"{repr(supervised) if supervised else 'a supervised detector (not run)'}.",
         " " * width + "  runs" + "".join(f"{heading:>10}" for heading in _BESIDE),
     ]
@@ -123,6 +128,7 @@ def _beside(row, twin, found, supervised):
         "parts": _value(row, "part_interpretability") - max(best) if best else np.nan,
         "R2": _less(row, taught, "r2"),
         "R2 str.": _less(row, taught, "r2_strongest"),
+        "cover.": _less(row, twin, "coverage"),
     }
 
 

@@ -60,6 +60,19 @@ def train_detector(
     return keras.Model(model.input, maps, name="supervised_detector")
 
 
+def side_by_side(detectors):
+    """Detectors on the same features as one model, whose maps have a channel for each of them."""
+    import keras
+
+    if len(detectors) == 1:
+        return detectors[0]
+    features = keras.Input(detectors[0].input_shape[1:])
+    for number, detector in enumerate(detectors):
+        detector.name = f"{detector.name}_{number}"
+    maps = keras.layers.Concatenate()([detector(features) for detector in detectors])
+    return keras.Model(features, maps, name="supervised_detectors")
+
+
 def _network(shape, scale, filters, dropout):
     """Two 3x3 convolutions and a softmax over units."""
     import keras

@@ -10,7 +10,7 @@ from keras_icnn.models import adapt_parts
 from keras_icnn.recipes._format import mistakes_of
 from keras_icnn.recipes._losses import summed_logistic
 from keras_icnn.recipes._optimizers import LayerwiseAdamW, LayerwiseSGD
-from keras_icnn.recipes._supervised_detector import train_detector
+from keras_icnn.recipes._supervised_detector import side_by_side, train_detector
 
 
 def train_network(built, recipe, variant, dataset, *, features, seed, backup, verbose):
@@ -95,30 +95,37 @@ def _fit_images(model, batches, training, backup, verbose):
     return history.history
 
 
-def train_supervised(built, field, which, variant, dataset, *, features):
-    """Trains a detector of a landmark on the frozen features, where it is annotated.
+def train_supervised(built, field, places, variant, dataset, *, features):
+    """Trains detectors of landmarks on the frozen features, each where its landmark is annotated.
 
     Args:
         built: `Built`, with a frozen part.
         field: `ReceptiveField` of the features.
-        which: place of the landmark among those of the data set.
+        places: places of the landmarks among those of the data set. Of several, those that are
+            annotated on fewer than two images are left out.
         variant: `Variant`.
         dataset: `PartDataset` to train on.
         features: `Features`.
 
     Returns:
-        A Keras model, features to maps.
+        A Keras model, features to maps, one for each detector.
 
     Raises:
-        ValueError: if the landmark is annotated on fewer than two images.
+        ValueError: if no landmark is annotated on two images.
     """
-    landmarks = dataset.landmarks[:, which]
-    known = np.flatnonzero(np.isfinite(landmarks).all(axis=-1))
-    return train_detector(
-        features.of(built.frozen, dataset)[known],
-        landmarks[known],
-        field.centers,
-        scale=variant.feature_scale,
+    maps = features.of(built.frozen, dataset)
+    known = np.isfinite(dataset.landmarks).all(axis=-1)
+    enough = [k for k in places if known[:, k].sum() >= 2] or places[:1]
+    return side_by_side(
+        [
+            train_detector(
+                maps[known[:, k]],
+                dataset.landmarks[known[:, k], k],
+                field.centers,
+                scale=variant.feature_scale,
+            )
+            for k in enough
+        ]
     )
 
 

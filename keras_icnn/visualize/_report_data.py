@@ -157,7 +157,8 @@ def filter_columns(report):
     """The per-filter table of an `EvaluationReport` as the page uses it, column by column."""
     columns = {"category": [str(name) for name in report.filters["category"]]}
     columns["alive"] = [bool(value) for value in report.filters["alive"]]
-    for name in ("fired", "mean_peak", "instability", "r2", "r2_strongest", "r2_facing"):
+    shown = ("fired", "mean_peak", "instability", "r2", "r2_strongest", "r2_facing", "anatomy")
+    for name in shown:
         columns[name] = [_short(value) for value in report.filters[name]]
     columns["landmark"] = [str(name) for name in report.filters["r2_landmark"]]
     if "part_interpretability" in report.filters:

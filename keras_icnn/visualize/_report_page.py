@@ -36,6 +36,27 @@ MEASURES = (
         1,
     ),
     (
+        "coverage",
+        "Coverage",
+        "how much of each landmark's movement the filter that suits it best follows, found on one "
+        "half of the pictures and measured on the other, mean over the landmarks: many copies of "
+        "one detector count once",
+        1,
+    ),
+    (
+        "parts_followed",
+        "Parts followed",
+        "how many landmarks are each followed by a twentieth of the filters or more",
+        1,
+    ),
+    (
+        "anatomy",
+        "R², own frame",
+        "how much of a part's movement a filter's peak explains once every picture is turned to "
+        "face one way: a place to the left or right of a part is no part",
+        1,
+    ),
+    (
         "instability",
         "Instability",
         "location instability: how much the distance from part to peak varies, as a share of the "
@@ -64,10 +85,12 @@ _DETECTORS = {
     "random": "a place drawn at random",
     "centre": "always the picture's centre",
     "best constant": "always the same, best place",
-    "one bit": "knows only whether the head is left or right",
+    "one bit": "knows one bit only, such as whether the head is left or right",
+    "every landmark": "the limit of this grid: a detector for every landmark",
     "whole image": "always the whole picture",
     "centred disc": "always a disc in the middle",
 }
+_BITS = ("one bit", "every landmark")
 
 
 def environment():
@@ -223,10 +246,12 @@ def words(reports):
         )
         bit = own.trivial.get("one bit", {}).get("r2", math.nan)
         if _known(bit) and bit > 0:
-            result.append(
-                "Knowing only whether the head is on the left or on the right already follows "
-                f"{bit:.0%}."
-            )
+            known = "whether the head is on the left or on the right"
+            if "head" not in own.landmarks:
+                known = "which way the landmarks face"
+            result.append(f"Knowing only {known} already follows {bit:.0%}.")
+        if len(own.landmarks) > 1 and _known(own.values["coverage"]):
+            result.append(_coverage(reports))
         counts = "; ".join(f"{report.name}: {_landmarks(report)}" for report in reports)
         result.append(f"Filters that follow a part (R² above one half): {counts}.")
     else:
@@ -250,6 +275,16 @@ def words(reports):
 
 def _explained(r2):
     return f"{r2:.0%}" if r2 > 0 else f"nothing (R² is {r2:.2f})".replace("-", "\N{MINUS SIGN}")
+
+
+def _coverage(reports):
+    own = reports[0]
+    said = "; ".join(f"{r.name} {r.values['coverage']:.0%}" for r in reports)
+    text = f"How much of all landmarks' movement their best filters follow: {said}."
+    known = [own.trivial.get(name, {}).get("coverage", math.nan) for name in _BITS]
+    if all(_known(value) for value in known):
+        text += " One bit would follow {:.0%}, a detector of every landmark {:.0%}.".format(*known)
+    return text
 
 
 def _landmarks(report):

@@ -29,6 +29,8 @@ _PANELS = (
         ("r2", "r2_median", "r2_strongest", "r2_facing"),
         "higher",
     ),
+    ("landmarks covered; R2 in the object's frame", ("coverage", "anatomy"), "higher"),
+    ("landmarks that filters follow", ("parts_followed",), "higher"),
     ("location instability", ("instability",), "lower"),
     ("part interpretability", ("part_interpretability",), "higher"),
     ("filters alive, share", ("alive",), "higher"),

@@ -66,6 +66,20 @@ def test_one_species_against_negatives(birds, tmp_path, capsys):
     assert "8 images, 6 of A measured" in capsys.readouterr().out
 
 
+def test_all_species_as_birds_and_chosen_landmarks(birds, tmp_path, capsys):
+    model = tmp_path / "bird.keras"
+    _network(model, (48, 48), 1, "sigmoid")
+    negatives = tmp_path / "animal_part" / "negatives"
+    options = ("--data", birds, "--category", "bird", "--negatives", negatives)
+    assert _run(model, *options, "--landmarks", "all") == cli.DONE
+    text = capsys.readouterr().out
+    assert "14 images, 12 of bird measured" in text
+    assert "perfect beak" in text and "perfect head" not in text
+    assert _run(model, *options, "--landmarks", "head", "--landmarks", "tail") == cli.DONE
+    text = capsys.readouterr().out
+    assert "perfect head" in text and "perfect tail" in text and "perfect beak" not in text
+
+
 def test_a_folder_of_class_folders(birds, tmp_path, capsys):
     model = tmp_path / "folder.keras"
     _network(model, (48, 48), 2)
@@ -92,6 +106,14 @@ def test_a_folder_of_class_folders(birds, tmp_path, capsys):
         (["MODEL", "--data", "CUB/images", "--parts", "4"], "at least 3 landmarks; this one has 0"),
         (["MODEL", "--data", "CUB", "--parts", "7"], "`parts` must be at most the number of"),
         (["MODEL", "--data", "CUB/images", "--negatives", "CUB"], "put them in a class folder"),
+        (
+            ["MODEL", "--data", "CUB/images", "--landmarks", "all"],
+            "`landmarks` can be chosen for CUB-200-2011 only, not for 'folder'",
+        ),
+        (
+            ["MODEL", "--data", "CUB", "--landmarks", "fin"],
+            "`landmarks` of cub200 must be names among",
+        ),
         (["MODEL", "--data", "CUB", "--truth", "CUB"], "belongs to Animal-Part as published"),
     ],
 )

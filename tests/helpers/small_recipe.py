@@ -44,6 +44,13 @@ landmark = "head"
 radius_from = "ordinary"
 
 [[variant]]
+name = "taught_each"
+network = "squeezenet"
+kind = "supervised"
+landmark = "all"
+radius_from = "ordinary"
+
+[[variant]]
 name = "untrained"
 network = "squeezenet"
 kind = "untrained"

@@ -59,6 +59,7 @@ def test_trivial_detectors_stand_beside(report, dataset):
         "one bit",
         "perfect head",
         "perfect legs",
+        "every landmark",
         "whole image",
         "centred disc",
     ]
@@ -91,6 +92,20 @@ def test_measures_are_those_of_the_arrays(report, dataset):
         maps, dataset.masks[positives], centers=centers, radius=5.0
     )
     np.testing.assert_allclose(report.filters["part_interpretability"], parts.per_filter)
+    coverage = metrics.part_coverage(*given, image_size=fake_data.SIZE)
+    np.testing.assert_allclose(report.filters["r2_head"], coverage.r2[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(report.filters["r2_legs"], coverage.r2[:, 1], rtol=1e-6)
+    assert report.values["coverage"] == pytest.approx(coverage.coverage, rel=1e-6)
+    assert report.landmark_coverage == pytest.approx(
+        dict(zip(("head", "legs"), coverage.per_landmark, strict=True)), rel=1e-6
+    )
+    assert report.values["parts_followed"] == coverage.parts_followed == 1
+    names = {"landmark_names": dataset.landmark_names}
+    anatomy = metrics.part_anatomy(*given, image_size=fake_data.SIZE, **names)
+    np.testing.assert_allclose(report.filters["anatomy"], anatomy.per_filter, rtol=1e-6)
+    # The three filters that are not alive count as 0.
+    assert report.values["anatomy"] == pytest.approx(anatomy.per_filter[0] / 4, rel=1e-6)
+    assert report.filters["anatomy_landmark"][0] == "head"
 
 
 def test_batch_size_and_cached_features_change_nothing(report, dataset):
@@ -159,6 +174,10 @@ def test_several_categories_by_both_rules():
     assert report.values["instability_best_class"] <= report.values["instability"]
     assert "instability_best_class" in report.trivial["centre"]
     assert "instab.*" in report.summary()
+    # In each category its own colour's filter is found among all of them, and follows the head.
+    assert report.landmark_coverage["head"] > 0.9 > 0.2 > report.landmark_coverage["legs"]
+    assert report.values["parts_followed"] == 1
+    assert report.notes == []
     assert report.values["accuracy"] == 1
     # Another target: the filter is silent there, so not alive.
     moved = metrics.evaluate(model, data, radius=5.0, target_categories=[2, -1, 3, -1])
@@ -200,6 +219,26 @@ def test_the_layer_to_measure():
     assert metrics.measured_layer(plain).name == "maps"
     with pytest.raises(ValueError, match="'nowhere'"):
         metrics.measured_layer(plain, "nowhere")
+
+
+def test_landmarks_left_out_of_coverage_are_named(dataset):
+    data = fake_data.FakeDataset(parts=False)
+    data.landmarks = data.landmarks.copy()
+    known = np.flatnonzero(np.isfinite(data.landmarks[:, 1, 0]))
+    data.landmarks[known[9:], 1] = np.nan
+    report = metrics.evaluate(fake_data.network(), data)
+    assert np.isnan(report.landmark_coverage["legs"]) and np.isnan(report.filters["r2_legs"]).all()
+    assert report.values["coverage"] == report.landmark_coverage["head"] > 0.9
+    (note,) = report.notes
+    assert note.endswith(": legs.") and note in report.summary()
+    assert "Coverage by landmark: head 0.9" in report.summary()
+
+
+def test_a_landmark_named_as_a_column_does_not_take_its_place(report):
+    data = fake_data.FakeDataset()
+    data.landmark_names = ["head", "strongest"]
+    named = metrics.evaluate(fake_data.network(), data, parts=False)
+    np.testing.assert_array_equal(named.filters["r2_strongest"], report.filters["r2_strongest"])
 
 
 def test_csv_appears_complete_and_dict_is_json(report, tmp_path):

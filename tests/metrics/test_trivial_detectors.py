@@ -39,6 +39,59 @@ def test_positions_by_hand():
     assert found["best constant"]["instability"] == pytest.approx(lowest, rel=0.01)
 
 
+def test_banks_by_hand():
+    rng = np.random.default_rng(0)
+    facing = np.resize([1.0, 1, -1, -1], 48)
+    centers = np.stack(np.meshgrid(np.arange(1.0, 40, 2), np.arange(1.0, 40, 2)), axis=-1)
+    head = np.stack([20 + facing * rng.uniform(8, 14, 48), rng.uniform(8, 30, 48)], axis=1)
+    tail = np.stack([20 - facing * 12, rng.uniform(8, 30, 48)], axis=1)
+    landmarks = np.stack([head, tail], axis=1)
+    found, unnamed = (
+        metrics.trivial_detectors(landmarks, centers, image_size=(40, 40), landmark_names=names)
+        for names in (["head", "tail"], ["left", "other"])
+    )
+    for name in ("random", "centre", "best constant"):
+        row = found[name]
+        assert row["coverage"] < 0.02 and row["anatomy"] < 0.02 and row["parts_followed"] == 0
+    # A detector of the head knows where the tail is not: which way the animal faces.
+    nearest = np.round((landmarks - 1) / 2) * 2 + 1
+    alone = metrics.part_coverage(nearest[:, :1], landmarks, image_size=(40, 40))
+    assert found["perfect head"]["coverage"] == pytest.approx(alone.coverage, rel=1e-6)
+    assert alone.coverage < 0.6
+    both = metrics.part_coverage(nearest, landmarks, image_size=(40, 40))
+    every = found["every landmark"]
+    assert every["coverage"] == pytest.approx(both.coverage, rel=1e-6) and both.coverage > 0.95
+    assert every["parts_followed"] == 2 and every["anatomy"] > 0.9
+    assert np.isnan(every["instability"]) and np.isnan(every["part_interpretability"])
+    sides = np.where(
+        (facing > 0)[:, None, None],
+        landmarks[facing > 0].mean(axis=0),
+        landmarks[facing < 0].mean(axis=0),
+    )
+    bit = metrics.part_coverage(sides, landmarks, image_size=(40, 40))
+    assert found["one bit"]["coverage"] == pytest.approx(bit.coverage, rel=1e-6)
+    assert 0.3 < bit.coverage < 0.9 and found["one bit"]["anatomy"] < 0.1
+    # Without a head the landmarks tell the same; within facing there is then no figure.
+    assert unnamed["one bit"]["coverage"] == pytest.approx(bit.coverage, rel=1e-6)
+    assert np.isnan(unnamed["one bit"]["r2_facing"])
+
+
+def test_the_limit_of_a_landmark_seen_from_one_side():
+    """Left and right eye: the bank of detectors finds the one that is there."""
+    rng = np.random.default_rng(0)
+    facing = np.resize([1, -1], 60)
+    centers = np.stack(np.meshgrid(np.arange(1.0, 40, 2), np.arange(1.0, 40, 2)), axis=-1)
+    eye = np.stack([20 + facing * 10, rng.uniform(8, 30, 60)], axis=1)
+    landmarks = np.full((60, 3, 2), np.nan)
+    landmarks[facing > 0, 0] = eye[facing > 0]
+    landmarks[facing < 0, 1] = eye[facing < 0]
+    landmarks[:, 2] = 20 - facing[:, None] * [10, 0]
+    names = ["right eye", "left eye", "tail"]
+    found = metrics.trivial_detectors(landmarks, centers, image_size=(40, 40), landmark_names=names)
+    assert found["every landmark"]["coverage"] > 0.95
+    assert found["every landmark"]["anatomy"] > 0.9 * 2 / 3  # the tail never moves in its frame
+
+
 def test_the_random_detector_draws_units_evenly():
     drawn = CENTERS.reshape(-1, 2)[np.random.default_rng(0).integers(4, size=(4, 32))]
     steady = slow_reference.instability(drawn, LANDMARKS, np.ones((4, 32)), SIZE, 100)

@@ -74,6 +74,11 @@ def test_baselines_are_measured_beside_the_networks(recipe_file, data, whole, tm
     assert taught["accuracy"] == "" or taught["accuracy"] is None
     assert taught["alive"] == 1.0
     assert taught["radius"] == untrained["radius"] == float(by_name["ordinary"]["radius"])
+    # A detector of each of a creature's four landmarks, measured as one bank of filters.
+    bank = by_name["taught_each"]
+    assert bank["kind"] == "supervised detector" and bank["filters"] == 4 and bank["alive"] == 1
+    # Fewer than ten foxes: there is a column, and nothing in it.
+    assert bank["coverage"] == bank["parts_followed"] == bank["anatomy"] == ""
     assert float(untrained["accuracy"]) <= 1 and untrained["train_loss"] == ""
     again = recipes.run_recipe(recipe, data, out, verbose=False)
     assert len(again) == len(rows)  # found again, supervised detectors too

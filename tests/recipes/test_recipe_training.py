@@ -151,3 +151,41 @@ def test_detector_learns_to_point_at_a_landmark():
     assert (found == (row * 6 + column)[60:]).mean() >= 0.9
     with pytest.raises(ValueError, match=r"`landmarks`.*2 images"):
         train_detector(features[:1], landmarks[:1], centers)
+
+
+def test_a_detector_for_each_landmark_is_that_landmark_s_own():
+    """Side by side in one model they answer as they do alone; rarely seen ones are left out."""
+    from types import SimpleNamespace
+
+    import keras
+
+    from keras_icnn.recipes._supervised_detector import train_detector
+    from keras_icnn.recipes._training import train_supervised
+
+    rng = np.random.default_rng(0)
+    centers = np.stack(np.meshgrid(np.arange(4) * 16.0, np.arange(4) * 16.0), axis=-1)
+    maps = rng.normal(size=(12, 4, 4, 3)).astype("float32")
+    landmarks = rng.uniform(0, 48, (12, 3, 2))
+    landmarks[::3, 0] = np.nan
+    landmarks[1:, 1] = np.nan
+    dataset = SimpleNamespace(landmarks=landmarks)
+    built, field = SimpleNamespace(frozen=None), SimpleNamespace(centers=centers)
+    features = SimpleNamespace(of=lambda frozen, images: maps)
+    variant = SimpleNamespace(feature_scale=0.5)
+
+    def trained(places):
+        keras.utils.set_random_seed(0)
+        return train_supervised(built, field, places, variant, dataset, features=features)
+
+    together = trained([0, 1, 2]).predict(maps, verbose=0)
+    assert together.shape == (12, 4, 4, 2)
+    np.testing.assert_allclose(together.sum(axis=(1, 2)), 1, rtol=1e-5)
+    keras.utils.set_random_seed(0)
+    for channel, k in enumerate((0, 2)):
+        known = np.isfinite(landmarks[:, k, 0])
+        alone = train_detector(maps[known], landmarks[known, k], centers, scale=0.5)
+        np.testing.assert_allclose(
+            together[..., [channel]], alone.predict(maps, verbose=0), rtol=1e-4, atol=1e-6
+        )
+    with pytest.raises(ValueError, match=r"`landmarks`.*2 images"):
+        trained([1])

@@ -172,6 +172,12 @@ def use_metrics(
     tracking: metrics.TrackingResult = metrics.part_tracking(
         peaks, landmarks, strengths, image_size=size, head=0
     )
+    coverage: metrics.CoverageResult = metrics.part_coverage(
+        peaks, landmarks, strengths, image_size=size
+    )
+    anatomy: metrics.AnatomyResult = metrics.part_anatomy(
+        peaks, landmarks, strengths, image_size=size, landmark_names=names
+    )
     interpretability: metrics.InterpretabilityResult = metrics.part_interpretability(
         maps, masks, centers=centers, radius=radius
     )
@@ -182,6 +188,8 @@ def use_metrics(
         metrics.LocationInstability(size, store=store),
         metrics.PartInterpretability(10, data.part_masks, centers, radius, size),
         metrics.PartTracking(size, store=store),
+        metrics.PartCoverage(size, fewest=10),
+        metrics.PartAnatomy(size, names),
         metrics.PeakDiversity(size),
     ]
     plain, balanced = metrics.accuracy(maps, labels, from_logits=True)
@@ -195,6 +203,9 @@ def use_metrics(
         metrics.adjusted_rand_index(labels, labels),
         instability.mean,
         tracking.mean,
+        coverage.coverage,
+        metrics.parts_followed(coverage.r2, share=0.1),
+        anatomy.mean,
         interpretability.mean,
         keypoints.error,
         regression.error,
