@@ -26,7 +26,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_icnn import InterpretableConv, InterpretableModel, metrics
+from keras_icnn import InterpretableConv, InterpretableModel, adapt_parts, metrics
 from keras_icnn._demo_files import write_images, write_models, write_page, write_tables
 from keras_icnn.datasets import PartDataset, PartSplits, creatures
 
@@ -251,6 +251,8 @@ def train(
             # The same random numbers for both: their new layers start alike.
             keras.utils.set_random_seed(seed)
             models[name] = build(setting, weights, name == "interpretable")
+            if name == "interpretable":
+                adapt_parts(models[name], data.batches(setting.batch_size), seed=seed)
             _fit(models[name], data, setting, setting.epochs, setting.rate, seed, progress)
     return models
 

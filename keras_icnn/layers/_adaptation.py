@@ -1,7 +1,5 @@
 """The pass over the training data before training: what `adapt` of the layers does."""
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import ops
@@ -153,5 +151,3 @@ def parts_in_turn(category, parts):
         members = np.flatnonzero(category == c)
         part[members] = np.arange(len(members)) % parts
     return part
-
-

@@ -3,8 +3,8 @@
 What a filter of a new layer can learn in a few epochs depends on where it starts. In one pass over
 the training data, `FeatureSample` keeps moments of the features and a bounded sample of places of
 each category; `cluster_directions` then whitens them, keeps the most typical places of each image
-of the category, and finds their clusters. Plain NumPy; shapes: `N` images, `P` places, `D` channels,
-`C` classes, `K` parts.
+of the category, and finds their clusters. Plain NumPy. Shapes: `N` images, `P` places,
+`D` channels, `C` classes, `K` parts.
 """
 
 from typing import NamedTuple
@@ -133,7 +133,7 @@ def cluster_directions(sample, c, parts, share, seed):
     else:
         # Nothing to tell the class from: all places are as typical.
         score = np.zeros(white.shape[:2])
-    n = max(int(round(share * white.shape[1])), 1)
+    n = max(round(share * white.shape[1]), 1)
     best = np.argsort(-score, axis=1, kind="stable")[:, :n]
     typical = np.take_along_axis(white, best[..., None], axis=1).reshape(-1, len(mean))
     centers, sizes = spherical_k_means(typical, parts, np.random.default_rng(seed))
@@ -174,7 +174,9 @@ def _first_centers(points, k, random):
     for _ in range(k - 1):
         far = np.minimum(far, np.maximum(1.0 - points @ centers[-1], 0.0))
         total = far.sum()
-        pick = random.choice(len(points), p=far / total) if total > 0 else random.integers(len(points))
+        pick = (
+            random.choice(len(points), p=far / total) if total > 0 else random.integers(len(points))
+        )
         centers.append(points[pick])
     return np.array(centers)
 

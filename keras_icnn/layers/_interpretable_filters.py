@@ -128,7 +128,9 @@ class InterpretableFilters(keras.layers.Layer):
         `class_activation` `[num_classes, filters]` and `class_count`, running class means that
         choose target categories; `activation_scale` `[filters]`, running mean of max x, for
         lambda; `push_rms`, running root mean square of the push; `beta` `[filters]`, of the masks
-        where `learn_beta` is on (0: not learned yet); `steps`.
+        where `learn_beta` is on (0: not learned yet); `category` and `part` `[filters]`, what each
+        filter was dealt out to, for rules with `target="dealt"`; `steps`. The last three are
+        integers.
         With gradient accumulation it moves with each micro-batch. A batch with a value that is
         not finite leaves it as it was.
 
@@ -317,8 +319,9 @@ class InterpretableFilters(keras.layers.Layer):
     def target_categories(self) -> np.ndarray:
         """The class each filter stands for: int array `[filters]`, -1 before labels were seen.
 
-        It is the class whose images activate the filter most (paper section 3.1), never the
-        background; with `balance_targets` one of that many filters.
+        With `target="dealt"` it is the class that the filter was dealt out to, from the beginning.
+        Otherwise it is the class whose images activate the filter most (paper section 3.1), never
+        the background; with `balance_targets` one of that many filters.
         """
         state, task = _state.read(self._state), self._task()
         if self._rule.target == "dealt":

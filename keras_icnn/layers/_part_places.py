@@ -1,4 +1,4 @@
-"""Competing parts: where in an image each part of a category lies, and where its filters are pushed.
+"""Competing parts: where in an image each part of a category lies.
 
 The filters of a category are dealt out to K parts. In each image the parts compete for places: a
 part claims the places at which it fires more strongly than the category's other parts do. Shapes:
@@ -110,8 +110,5 @@ def target_peaks(maps, peaks, positive, part, scale, parts, spacing):
     own = (peaks.row, peaks.column)
     found = (by_filter // width, by_filter % width)
     return Peaks(
-        *(
-            ops.where(assigned, ops.cast(f, "float32"), p)
-            for f, p in zip(found, own, strict=True)
-        )
+        *(ops.where(assigned, ops.cast(f, "float32"), p) for f, p in zip(found, own, strict=True))
     )

@@ -101,7 +101,9 @@ def _adaptable(model, layers):
         and layer.filter_loss.target == "dealt"
     ]
     if layers is not None:
-        wrong = set(layers) - {layer.name for layer in found if isinstance(layer, InterpretableConv)}
+        wrong = set(layers) - {
+            layer.name for layer in found if isinstance(layer, InterpretableConv)
+        }
         if wrong:
             raise ValueError(
                 "Argument `layers` of adapt_parts must name InterpretableConv layers whose rule "
