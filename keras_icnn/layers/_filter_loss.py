@@ -66,7 +66,7 @@ class FilterLoss:
             at its place. `None`: every filter is pushed along the template at its own peak (paper),
             and nearly all filters of a category may end at the same part.
         spacing: Distance that the places of two parts keep in an image, in units (L1). `None`: the
-            largest at which the places of all parts cover two thirds of a map.
+            largest at which the places of all parts cover three quarters of a map.
         momentum: Of all running statistics.
         learn_beta: Whether each filter's mask and template take on a width of their own, which
             follows the spread of its maps on images of its target category: `beta` starts from

@@ -15,7 +15,7 @@ _FAR = 1e4
 
 
 def default_spacing(parts, units):
-    """The distance that parts keep: the largest at which their places cover two thirds of a map.
+    """The distance that parts keep: the largest at which their places cover three quarters of a map.
 
     A place and what lies within a distance `s` of it (L1) are `2 s (s + 1) + 1` units.
 
@@ -24,7 +24,7 @@ def default_spacing(parts, units):
         units: Number of units of the map, `h * w`.
     """
     spacing = 0
-    while parts * (2 * (spacing + 1) * (spacing + 2) + 1) <= units * 2 / 3:
+    while parts * (2 * (spacing + 1) * (spacing + 2) + 1) <= units * 3 / 4:
         spacing += 1
     return spacing
 
