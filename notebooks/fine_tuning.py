@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -94,6 +96,7 @@ model.compile(
     "sparse_categorical_crossentropy",
     metrics=["accuracy"],
 )
+icnn.adapt_parts(model, train)  # new filters start from clusters of the training data
 history = model.fit(
     train,
     validation_data=validation,

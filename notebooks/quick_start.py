@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -74,6 +76,8 @@ def fit(model, epochs, rate):
         keras.losses.BinaryCrossentropy(from_logits=True),
         metrics=[keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
     )
+    if isinstance(model, icnn.InterpretableModel):
+        icnn.adapt_parts(model, train)  # new filters start from clusters of the training data
     return model.fit(train, epochs=epochs, shuffle=False, verbose=2)
 
 

@@ -82,13 +82,13 @@ def cluster_start(layer, batches, *, parts, share, typical, seed):
 
 
 def _check_images(sample, wanted, parts, name):
-    fewest = _cluster_starts.IMAGES_PER_PART * parts
     for c in wanted:
         count = 0 if sample is None else int(sample.count[c])
-        if count < fewest:
+        # Clusters of fewer images than parts would be single images.
+        if count < parts:
             raise ValueError(
-                f"The data that layer '{name}' is adapted to must hold at least {fewest} images "
-                f"of each category for {parts} parts. Received: {count} images of class {c}. Give "
+                f"The data that layer '{name}' is adapted to must hold at least {parts} images "
+                f"of each category for {parts} parts. Received: {count} of class {c}. Give "
                 "the training data, or take fewer `parts` in FilterLoss."
             )
 

@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Images of a category without which its clusters mean nothing, for each part.
-IMAGES_PER_PART = 2
 # Largest number of features kept: 512 MB of float32.
 _CAPACITY = 2**27
 _ITERATIONS = 50
