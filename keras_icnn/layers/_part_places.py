@@ -15,7 +15,7 @@ _FAR = 1e4
 
 
 def default_spacing(parts, units):
-    """The distance that parts keep: the largest at which their places cover three quarters of a map.
+    """The distance that parts keep: the largest at which they cover three quarters of a map.
 
     A place and what lies within a distance `s` of it (L1) are `2 s (s + 1) + 1` units.
 

@@ -126,8 +126,8 @@ def test_a_layer_adapts_to_arrays_and_to_batches_alike():
     second.build(x.shape)
     start = ops.convert_to_numpy(first.kernel)
     second.kernel.assign(start)
-    first.adapt(x, y, seed=3)
-    second.adapt([(x[:32], y[:32]), (x[32:], y[32:])], seed=3)
+    first.adapt(x, y, share=0.4, seed=3)
+    second.adapt([(x[:32], y[:32]), (x[32:], y[32:])], share=0.4, seed=3)
     found = ops.convert_to_numpy(first.kernel)
     assert found == pytest.approx(ops.convert_to_numpy(second.kernel), abs=1e-4)
     assert np.abs(found - start).max() > 0.01
