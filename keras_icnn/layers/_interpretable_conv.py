@@ -146,7 +146,7 @@ class InterpretableConv(GroupedConv2D):
         if not self.built and labels is not None:
             self.build(tuple(np.shape(inputs)))
         self.interpretable._check_adaptable(inputs, labels)
-        parts = (self.filter_loss or self.interpretable._rule).parts
+        parts = self.filter_loss.parts
         kernel = _adaptation.cluster_start(
             self,
             _adaptation.batches_of(inputs, labels, where),

@@ -169,8 +169,8 @@ class InterpretableFilters(keras.layers.Layer):
             where,
             ("channels_last", "channels_first"),
         )
-        # Geometry and statistics are those of the default rule where there is no loss.
-        self._rule = self.filter_loss or FilterLoss.parse("default")
+        # Without a loss nothing makes parts; masks and statistics are those of the default rule.
+        self._rule = self.filter_loss or FilterLoss.parse("one_part")
         self._normalization = None
         self.input_spec = keras.InputSpec(ndim=4)
 

@@ -6,6 +6,7 @@ import pytest
 from keras_icnn import FilterLoss, PartTemplates
 from keras_icnn.layers import _rules
 from keras_icnn.layers._filter_loss import NAMED
+from keras_icnn.layers._targets import TARGETS
 
 pytestmark = pytest.mark.core
 
@@ -65,6 +66,10 @@ def test_templates_may_be_a_table_of_their_constants():
         ({"momentum": 1.0}, "momentum"),
         ({"peak": "median"}, "peak"),
         ({"target": "mean"}, "target"),
+        ({"parts": 0}, "parts"),
+        ({"parts": 2.5}, "parts"),
+        ({"parts": 4, "spacing": -1}, "spacing"),
+        ({"spacing": 2}, "spacing"),
         ({"rescale": 1}, "rescale"),
         ({"mask_beta": 0.0}, "mask_beta"),
         ({"templates": 4.0}, "templates"),
@@ -85,6 +90,8 @@ OTHERS = {
     "class_balance": True,
     "learn_beta": True,
     "mask_beta": 2.0,
+    "parts": 3,
+    "balance_targets": True,
 }
 
 
@@ -93,12 +100,13 @@ def test_every_option_that_some_rule_does_not_read_is_tried_here():
     assert {name for name in options if _rules.readers(name)} == set(OTHERS)
 
 
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("learn_beta", [False, True])
 @pytest.mark.parametrize("weight", _rules.WEIGHTS)
 @pytest.mark.parametrize("gradient", _rules.GRADIENTS)
-def test_an_option_is_read_or_refused(gradient, weight, learn_beta):
+def test_an_option_is_read_or_refused(gradient, weight, learn_beta, target):
     """It is refused just where the layer's training does not depend on it."""
-    chosen = {"gradient": gradient, "weight": weight, "learn_beta": learn_beta}
+    chosen = {"gradient": gradient, "weight": weight, "learn_beta": learn_beta, "target": target}
     for name, value in OTHERS.items():
         arguments = {**chosen, name: value}
         read = {
@@ -106,6 +114,8 @@ def test_an_option_is_read_or_refused(gradient, weight, learn_beta):
             "class_balance": not gradient.startswith("full"),
             "learn_beta": not gradient.startswith("full"),
             "mask_beta": not arguments["learn_beta"],
+            "parts": not gradient.startswith("full"),
+            "balance_targets": target != "dealt",
         }
         idle = [n for n, v in arguments.items() if n in read and v and not read[n]]
         if name == "scale_with_activation" and not read[name]:

@@ -191,7 +191,7 @@ def test_target_is_the_class_that_activates_the_filter_most():
     x = np.full((3, 4, 4, 3), 0.1, "float32")
     for f, c in enumerate([2, 0, 1]):
         x[c, ..., f] = 1
-    layer = icnn.InterpretableFilters(num_classes=3)
+    layer = icnn.InterpretableFilters(num_classes=3, filter_loss="one_part")
     layer.build(x.shape)
     assert layer.target_categories().tolist() == [-1, -1, -1]
     step(layer, x, [0, 1, 2])
@@ -206,7 +206,7 @@ def test_balanced_targets_give_every_category_its_share():
     activation = np.random.default_rng(1).uniform(0.5, 2.0, (4, filters)).astype("float32")
     activation[1] *= 3  # the background
     activation[2] *= 5  # a class that activates every filter most
-    layer = icnn.InterpretableFilters(num_classes=4, background_class=1)
+    layer = icnn.InterpretableFilters(num_classes=4, background_class=1, filter_loss="one_part")
     layer.build((None, 2, 2, filters))
     set_state(layer, class_activation=activation, class_count=np.ones(4, "float32"))
     found = layer.target_categories()
@@ -228,7 +228,7 @@ def test_balanced_targets_give_every_category_its_share():
 
 
 def test_balanced_targets_of_filters_that_never_fired():
-    layer = icnn.InterpretableFilters(num_classes=3, background_class=0)
+    layer = icnn.InterpretableFilters(num_classes=3, background_class=0, filter_loss="one_part")
     layer.build((None, 1, 1, 4))
     set_state(layer, class_count=[2, 0, 5])
     assert (layer.target_categories() == 2).all()
@@ -237,7 +237,7 @@ def test_balanced_targets_of_filters_that_never_fired():
 
 
 def test_balanced_targets_leave_out_classes_not_seen_yet():
-    layer = icnn.InterpretableFilters(num_classes=5)
+    layer = icnn.InterpretableFilters(num_classes=5, filter_loss="one_part")
     layer.build((None, 2, 2, 8))
     activation = np.random.default_rng(1).uniform(0.5, 2.0, (5, 8)).astype("float32")
     activation[:, 3] = 0  # a filter that never fired
@@ -248,7 +248,7 @@ def test_balanced_targets_leave_out_classes_not_seen_yet():
 def test_background_is_never_a_target():
     x = random_maps(2, 4, 4, 3)
     x[0] += 5
-    layer = icnn.InterpretableFilters(num_classes=2, background_class=0)
+    layer = icnn.InterpretableFilters(num_classes=2, background_class=0, filter_loss="one_part")
     step(layer, x[:1], [0])
     assert layer.target_categories().tolist() == [-1, -1, -1]
     step(layer, x, [0, 1])
