@@ -48,9 +48,8 @@ OPENVINO = """
 import openvino
 settings = {"INFERENCE_PRECISION_HINT": "f32"}
 compiled = openvino.Core().compile_model(path, "CPU", settings)
-names = ["predictions", "peaks", "strengths", "target_categories", "top_filters", "top_effects"]
 found = compiled({"images": x})
-answer = {name: found[compiled.output(name)].copy() for name in names}
+answer = {output.get_any_name(): found[output].copy() for output in compiled.outputs}
 one = compiled({"images": x[:1]})[compiled.output("predictions")]
 """
 TAIL = """

@@ -90,6 +90,7 @@ def test_signatures_are_what_a_server_reads(saved):
         "peaks": (real, [-1, 6, 2]),
         "strengths": (real, [-1, 6]),
         "target_categories": (whole, [-1, 6]),
+        "part": (whole, [-1, 6]),
         "top_filters": (whole, [-1, 6]),
         "top_effects": (real, [-1, 6]),
     }
@@ -209,7 +210,8 @@ def put(name, where, value):
         (put("peaks", (0, 2), 15.0), "filter 2, at .15.0, 15.0. instead of .1.0, 1.0."),
         (put("peaks", (0, 0), 0.7), "not centres of units"),
         (put("peaks", (0, 0), np.nan), "not centres of units"),
-        (put("target_categories", (0, 0), 7), "`target_categories` are others"),
+        (put("target_categories", (0, 0), 7), "`target_categories` holds other numbers"),
+        (put("part", (0, 5), 7), "`part` holds other numbers"),
         (put("top_filters", (0, 0), 6), "k different filters"),
         (put("top_filters", (0, slice(None)), 1), "k different filters"),
         (put("top_effects", (0, 0), 50.0), "`top_effects`"),
