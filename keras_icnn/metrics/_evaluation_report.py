@@ -50,7 +50,8 @@ class EvaluationReport:
             `accuracy_outputs`. NaN: does not apply. Means over filters take -1 as R2 and the
             random detector's instability for filters not alive.
         filters: the per-filter table, dict of column name to an array [filters]; raw values, NaN
-            where undefined.
+            where undefined. `part` is the annotated part that a filter overlaps most;
+            `part_category` and `part_number` are there where the layer has parts of its own.
         trivial: dict of detector name to its figures (see `trivial_detectors`), means over the
             categories.
         categories: names of the categories measured.
