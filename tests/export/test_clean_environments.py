@@ -48,8 +48,9 @@ OPENVINO = """
 import openvino
 settings = {"INFERENCE_PRECISION_HINT": "f32"}
 compiled = openvino.Core().compile_model(path, "CPU", settings)
+names = "predictions peaks strengths target_categories part top_filters top_effects".split()
 found = compiled({"images": x})
-answer = {output.get_any_name(): found[output].copy() for output in compiled.outputs}
+answer = {name: found[compiled.output(name)].copy() for name in names}
 one = compiled({"images": x[:1]})[compiled.output("predictions")]
 """
 TAIL = """

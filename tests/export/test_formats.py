@@ -63,6 +63,21 @@ def test_every_format_answers_as_keras_does(format, trained, tmp_path):
 
 
 @exports
+@pytest.mark.parametrize("format", PATHS)
+def test_outputs_that_are_the_same_everywhere_stay_two(format, tmp_path):
+    """A layer that knows neither categories nor parts answers -1 to both."""
+    for module in RUNTIMES[format]:
+        pytest.importorskip(module, reason="needs the extra 'export'")
+    model, path = network(filter_loss="one_part"), tmp_path / PATHS[format]
+    endpoint = None if format == "tf_saved_model" else "explain"
+    model.export(path, format=format, verbose=False, endpoint=endpoint)
+    assert verify(model, path).largest < 1e-5
+    answer = Artifact(path)(pictures(), "explain")
+    for name in ("target_categories", "part"):
+        assert answer[name].shape == (8, 6) and (answer[name] == -1).all()
+
+
+@exports
 def test_signatures_are_what_a_server_reads(saved):
     """What saved_model_cli prints: tag, method, names, types, an open batch."""
     from tensorflow.core.framework import types_pb2

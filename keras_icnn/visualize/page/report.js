@@ -283,7 +283,7 @@ function partBlock(network, group, cards, count = 5) {
   const block = element(
     "div",
     { className: "part" },
-    element("h4", { textContent: name ? `${key}: ${name}` : key }),
+    element("h4", { textContent: key }),
     element("p", { className: "hint", textContent: said.filter(Boolean).join(" · ") }),
     strip(picturesOfPart(network, group, count), count, label, (context, box, i) => drawPart(context, box, network, group, i)),
     ...cards
