@@ -77,8 +77,8 @@ print(reports["interpretable"].summary(reports["ordinary"]))
 # ## Why this class?
 #
 # `explain` tells what each filter adds to the score (the logit) of a class. By ablation it is exact: the
-# score with the filter's map set to zero is computed. Filters that fire on the same place in the same pictures
-# count as one part. What is left without any filter, and what parts do together, is stated.
+# score with the filter's map set to zero is computed. Filters of one part of the layer count as one; in an
+# ordinary layer, those that fire on the same place in the same pictures. What is left without any filter, and what parts do together, is stated.
 
 # %%
 explanation = icnn.explain(

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_icnn.models._part_membership import part_key
+
 
 class Classes:
     """The classes of a network's outputs; one output has two, the background first.
@@ -93,6 +95,11 @@ class Classes:
     def name(self, number):
         """The name of a class, or "class 3"."""
         return f"class {number}" if self.names is None else str(self.names[number])
+
+    def part_key(self, number, part):
+        """What a part of a class is called until somebody names it: "tiger/0"."""
+        known = self.names is not None and number < len(self.names)
+        return part_key(self.names[number] if known else f"class {number}", part)
 
     def common_name(self, numbers):
         """The name of the one class that all the numbers are; "" where they differ or are -1."""

@@ -19,12 +19,16 @@ from keras_icnn.explanations._filter_effects import (
 )
 from keras_icnn.explanations._filter_groups import (
     FilterGroups,
+    is_annotated,
     like_filters,
+    measured,
     measured_groups,
     named_groups,
     names_of,
 )
-from keras_icnn.metrics import peaks_of, receptive_field
+from keras_icnn.explanations._part_groups import member_groups, named_as_given, named_by_majority
+from keras_icnn.metrics import EvaluationReport, peaks_of, receptive_field
+from keras_icnn.models._part_membership import part_membership
 from keras_icnn.models._split_model import SplitModel
 
 if TYPE_CHECKING:
@@ -32,7 +36,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from keras_icnn.datasets import PartDataset
-    from keras_icnn.metrics import EvaluationReport
 
 
 def explain(
@@ -63,9 +66,11 @@ def explain(
     ablation it holds what filters do together (two filters that can stand in for each other have
     no effect alone).
 
-    Filters that fire on the same place in the same images count as one part, shown once with its
-    count. To know which do, `reference` images are needed; with this image alone, filters that fire
-    on one place here are put together.
+    A part is shown once, with the number of its filters. Where the layer's filters were dealt out
+    to parts (the rule "default" does so), these are the parts; one without a name is called by its
+    category and number, "tiger/0". In other layers, filters that fire on the same place in the same
+    images count as one part. To know which do, `reference` images are needed; with this image
+    alone, filters that fire on one place here are put together.
 
     Args:
         model: functional or sequential Keras model, channels last, that classifies.
@@ -78,9 +83,11 @@ def explain(
         layer: layer or name; None: the topmost interpretable layer, else the topmost map.
         reference: `PartDataset` of (held-out) images that shows which filters fire alike. Where it
             has landmarks, filters that follow one (R2 above one half) are named after it and
-            grouped by that name. Also a `FilterGroups`, or False: every filter alone.
-        parts: what each filter is known to stand for: names `[filters]` ("" unknown), or an
-            `EvaluationReport`. In place of the names that `reference` would give.
+            grouped by that name; a part of the layer has the name that at least half of its living
+            filters have. Also a `FilterGroups`, or False: every filter alone.
+        parts: what each filter is known to stand for: an `EvaluationReport`, in place of the names
+            that `reference` would give; or names `[filters]` ("" unknown), which also win over the
+            layer's parts: filters of one name and category are then one part.
         class_names: names of the classes; for a model with one output of both (background first).
             None: those of `reference`, if they fit.
         preprocess: function applied to a batch of images (float32, 0 to 255) for the model.
@@ -122,8 +129,8 @@ class Explainer:
 
     Attributes:
         classes: `Classes` of the network.
-        groups: `FilterGroups` from `reference` and `parts`; None: filters are grouped image by
-            image.
+        groups: `FilterGroups` from the layer's own parts, `reference` and `parts`; None: filters
+            are grouped image by image.
     """
 
     def __init__(
@@ -249,8 +256,20 @@ class Explainer:
                 if names is None
                 else named_groups(groups.groups, names, self.categories, groups.grouped_by)
             )
+        if reference is not None:
+            self._check_reference(reference)
+        membership = part_membership(self.layer)
+        if membership is not None:
+            return self._layers_own(membership, reference, parts, names)
         if reference is None:
             return None
+        return measured_groups(
+            self._below, reference, self._field, self.split.batch_size, names, self.categories
+        )
+
+    def _check_reference(self, reference):
+        if not len(reference):
+            raise ValueError("`reference` must hold at least one image. Received: none")
         if reference.image_size is None or (
             self._size is not None and tuple(reference.image_size) != tuple(self._size)
         ):
@@ -258,9 +277,23 @@ class Explainer:
                 f"`reference` must have images of the model's input size, {self._size}. Received: "
                 f"image_size={reference.image_size}; read the data set with that `image_size`."
             )
-        return measured_groups(
-            self._below, reference, self._field, self.split.batch_size, names, self.categories
-        )
+
+    def _layers_own(self, membership, reference, parts, names):
+        """The groups of a layer whose filters were dealt out to parts, with their names."""
+        like, report = None, parts if isinstance(parts, EvaluationReport) else None
+        landmarks = names is None and reference is not None and is_annotated(reference)
+        # Images tell nothing else of a layer whose filters all have a part.
+        if reference is not None and (landmarks or (membership.part < 0).any()):
+            batch_size = self.split.batch_size
+            like, found = measured(
+                self._below, reference, self._field, batch_size, landmarks, self.categories
+            )
+            report = report or found
+        groups = member_groups(membership, self.classes, like)
+        if report is not None:
+            follows = names_of(report, self.split.filters)
+            return named_by_majority(groups, follows, report.filters["alive"], self.categories)
+        return groups if names is None else named_as_given(groups, names, self.categories)
 
     def _groups_here(self, peaks, strengths):
         if self.groups is not None:
@@ -319,7 +352,8 @@ class Explainer:
         """The `Part`s that fire or count here, the strongest effect first."""
         total = float(np.abs(effects.joint).sum()) or 1.0
         parts = []
-        for group, name, effect in zip(groups.groups, groups.names, effects.joint, strict=True):
+        rows = zip(groups.groups, groups.names, groups.keys, effects.joint, strict=True)
+        for group, name, key, effect in rows:
             strongest = max(group, key=lambda f: strengths[f])
             fires = strengths[strongest] > 0
             if not fires and effect == 0:
@@ -335,6 +369,7 @@ class Explainer:
                     x=float(peaks[strongest, 0]) if fires else math.nan,
                     y=float(peaks[strongest, 1]) if fires else math.nan,
                     strength=float(strengths[strongest]),
+                    key=key,
                 )
             )
         return tuple(sorted(parts, key=lambda part: -abs(part.effect)))

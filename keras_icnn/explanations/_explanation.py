@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _GROUPED = {
+    "membership": "Filters that the layer dealt out to one part of a category are together; a part "
+    "has a name where at least half of its filters follow an annotated part, or as given.",
     "annotation": "Filters that follow the same annotated part (R2 above one half, or as given) "
     "are one part; the others where they fire on the same place.",
     "reference": "Filters that fire on the same place in the same reference images are one part.",
@@ -38,7 +40,7 @@ class Part:
     effects, with the effect's sign; `name` of the annotated part, or ""; `category` the filters'
     target category, or ""; `x`, `y` pixels of the peak of the strongest of them, and its
     `strength`. NaN and 0 where no map of theirs is above 0 (swish, GELU: negative maps have an
-    effect, too).
+    effect, too). `key` is category and number of the layer's own part, such as "tiger/0", or "".
     """
 
     filters: tuple[int, ...]
@@ -49,6 +51,7 @@ class Part:
     x: float
     y: float
     strength: float
+    key: str = ""
 
     @property
     def count(self) -> int:
@@ -57,9 +60,9 @@ class Part:
 
     @property
     def label(self) -> str:
-        """The part's name, or its filters' numbers as far as they are short to say."""
-        if self.name:
-            return self.name
+        """The part's name or key, or its filters' numbers as far as they are short to say."""
+        if self.name or self.key:
+            return self.name or self.key
         if self.count == 1:
             return f"filter {self.filters[0]}"
         if self.count == 2:
@@ -95,7 +98,8 @@ class Explanation:
             filter's peak.
         field_radius: pixels; a quarter of the theoretical receptive field.
         categories: int `[filters]`, the filters' target categories (-1: none), or None.
-        grouped_by: what makes filters one part: "annotation", "reference", "image", "nothing".
+        grouped_by: what makes filters one part: "membership" (of the layer's own parts),
+            "annotation", "reference", "image", "nothing".
     """
 
     image: np.ndarray
@@ -130,8 +134,9 @@ class Explanation:
                 all.
 
         Returns:
-            List of dicts of `part`, `filters`, `count`, `category`, `effect`, `share`, `x`, `y`,
-            `strength`; the last two rows are "without any filter" and "remainder".
+            List of dicts of `part`, `key` ("tiger/0", "" where the layer has no parts), `filters`,
+            `count`, `category`, `effect`, `share`, `x`, `y`, `strength`; the last two rows are
+            "without any filter" and "remainder".
         """
         if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 0):
             raise ValueError(f"`n` must be a number of parts, or None. Received: n={n!r}")
@@ -139,6 +144,7 @@ class Explanation:
         rows = [
             {
                 "part": part.label,
+                "key": part.key,
                 "filters": list(part.filters),
                 "count": part.count,
                 "category": part.category,
@@ -333,6 +339,7 @@ def _signed(value, digits):
 def _plain_row(name, effect, filters=(), share=math.nan):
     return {
         "part": name,
+        "key": "",
         "filters": list(filters),
         "count": len(filters),
         "category": "",
@@ -366,6 +373,6 @@ def _bar_label(i, row, parts):
     text = row["part"]
     if row["count"] > 1:
         text += f" ({row['count']} filters)"
-    if row["category"]:
+    if row["category"] and row["part"] != row["key"]:
         text += f", {row['category']}"
     return f"{i + 1}  {text}" if i < parts else text

@@ -19,12 +19,20 @@ class FilterGroups:
     Attributes:
         groups: list of tuples of filter numbers; each filter is in one of them.
         names: list of str, the annotated part that a group follows; "" where none is known.
-        grouped_by: "annotation" (some have names), "reference", "image" or "nothing".
+        grouped_by: "membership" (the layer says which filters are one part), "annotation" (some
+            have names), "reference", "image" or "nothing".
+        keys: list of str, category and number of the layer's own part, such as "tiger/0"; "" for
+            other groups. Empty: no group has one.
     """
 
     groups: list[tuple[int, ...]]
     names: list[str] = field(default_factory=list)
     grouped_by: str = "reference"
+    keys: list[str] = field(default_factory=list)
+
+    def __post_init__(self):
+        if not self.keys:
+            object.__setattr__(self, "keys", [""] * len(self.groups))
 
 
 def like_filters(peaks, strengths, image_size, *, tolerance=0.1, agreement=0.5):
@@ -79,15 +87,30 @@ def measured_groups(reader, dataset, field, batch_size=32, names=None, categorie
     `like_filters`.
 
     Args:
+        reader, dataset, field, batch_size, categories: as in `measured`.
+        names: known names of the filters, str `[filters]`, instead of the landmarks'.
+    """
+    groups, report = measured(reader, dataset, field, batch_size, names is None, categories)
+    if report is not None:
+        names = names_of(report, len(report.filters["filter"]))
+    return named_groups(groups, names, categories, "reference")
+
+
+def measured(reader, dataset, field, batch_size=32, landmarks=True, categories=None):
+    """Which filters fire alike on images, and which landmarks they follow there.
+
+    Args:
         reader: function of a batch of images that gives (maps `[images, h, w, filters]`, ...).
         dataset: `PartDataset`.
         field: `ReceptiveField` of the layer.
         batch_size: images per forward pass.
-        names: known names of the filters, str `[filters]`, instead of the landmarks'.
+        landmarks: whether to measure which landmarks filters follow.
         categories: int `[filters]`, target category of each filter, or None.
+
+    Returns:
+        (groups as `like_filters` gives them, `EvaluationReport` or None where no landmarks are
+        measured).
     """
-    if not len(dataset):
-        raise ValueError("`reference` must hold at least one image. Received: none")
     peaks, strengths = [], []
 
     def batches():
@@ -99,9 +122,8 @@ def measured_groups(reader, dataset, field, batch_size=32, names=None, categorie
             strengths.append(heights)
             yield maps
 
-    annotated = np.isfinite(dataset.landmarks).all(axis=-1)
-    annotated &= (dataset.labels != find_background(dataset.class_names))[:, None]
-    if names is None and annotated.any():
+    report = None
+    if landmarks and is_annotated(dataset):
         report = evaluate_maps(
             batches(),
             dataset.labels,
@@ -112,12 +134,18 @@ def measured_groups(reader, dataset, field, batch_size=32, names=None, categorie
             landmark_names=dataset.landmark_names,
             target_categories=categories,
         )
-        names = names_of(report, len(report.filters["filter"]))
     else:
         for _ in batches():
             pass
     groups = like_filters(np.concatenate(peaks), np.concatenate(strengths), dataset.image_size)
-    return named_groups(groups, names, categories, "reference")
+    return groups, report
+
+
+def is_annotated(dataset):
+    """Whether an image of a category has a landmark."""
+    annotated = np.isfinite(dataset.landmarks).all(axis=-1)
+    annotated &= (dataset.labels != find_background(dataset.class_names))[:, None]
+    return bool(annotated.any())
 
 
 def names_of(parts, filters):

@@ -12,6 +12,7 @@ from keras_icnn import _arguments
 from keras_icnn.export._head import Head
 from keras_icnn.layers import _peaks
 from keras_icnn.metrics import measured_layer, receptive_field
+from keras_icnn.models._part_membership import part_membership
 from keras_icnn.models._split_model import logits_of
 from keras_icnn.models._tensors import output_of
 from keras_icnn.zoo._manifest import MANIFEST
@@ -68,6 +69,8 @@ class Explain(Serve):
       receptive field of each map's strongest unit, the first one of several in reading order;
     - `strengths` float `[batch, F]`, the map there;
     - `target_categories` int `[batch, F]`, the same in every row; -1 where none is known;
+    - `part` int `[batch, F]`, number of each filter's part among those of its category, the same in
+      every row; -1 where it has none;
     - `top_filters` int `[batch, k]`, the filters with the largest effect on the decision, whatever
       its sign, the largest first;
     - `top_effects` float `[batch, k]`, those effects: what the logit of the predicted class loses
@@ -103,6 +106,9 @@ class Explain(Serve):
         categories = getattr(self.layer, "target_categories", None)
         categories = np.full(self.filters, -1) if categories is None else categories()
         self._categories = categories.astype("int32")
+        membership = part_membership(self.layer)
+        part = np.full(self.filters, -1) if membership is None else membership.part
+        self._part = part.astype("int32")
         logits, _ = logits_of(model)
         self._head = Head(model, self.layer, logits)
         # What the model makes of the maps, as `answer` takes it.
@@ -132,6 +138,7 @@ class Explain(Serve):
                 "peaks": ops.stack([x, y], axis=-1),
                 "strengths": strengths,
                 "target_categories": ops.zeros_like(column, dtype="int32") + self._categories,
+                "part": ops.zeros_like(column, dtype="int32") + self._part,
                 "top_filters": ops.cast(top, "int32"),
                 "top_effects": ops.sum(chosen * ops.expand_dims(effects, 1), axis=-1),
             },

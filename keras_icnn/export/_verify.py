@@ -229,9 +229,9 @@ def _compare_explanations(reference, images, found, compare):
 
     compare.floats("predictions", expected["predictions"], found)
     compare.floats("strengths", expected["strengths"], found)
-    categories = compare.output("target_categories", found, (batch, filters))
-    if (categories != expected["target_categories"]).any():
-        compare.fail("`target_categories` are others")
+    for name in ("target_categories", "part"):
+        if (compare.output(name, found, (batch, filters)) != expected[name]).any():
+            compare.fail(f"`{name}` holds other numbers")
     # Effects are differences of logits, and as exact as those.
     scale = max(np.abs(effects).max(), np.abs(logits).max())
     k = expected["top_filters"].shape[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from keras_icnn.metrics._forward_pass import Forward, input_size_of
 from keras_icnn.metrics._measured_classes import measured_classes
 from keras_icnn.metrics._occlusion_radius import occlusion_images, occlusion_radius
 from keras_icnn.models._map_reading import MapReader, output_activation
+from keras_icnn.models._part_membership import part_membership
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
 if TYPE_CHECKING:
@@ -82,7 +84,8 @@ def evaluate(
         reader: internal, a forward pass that exists already.
 
     Returns:
-        An `EvaluationReport`.
+        An `EvaluationReport`. Where the layer's filters were dealt out to parts, its table of
+        filters says which: `part_category`, the name of the class, and `part_number`, -1 for none.
 
     Raises:
         ValueError: for a model, layer, data set and features that do not fit together.
@@ -103,7 +106,7 @@ def evaluate(
         target_categories = np.asarray(own())
     activation = output_activation(model)
     forward = Forward(reader, dataset, size, features, preprocess, "evaluate" if verbose else None)
-    return evaluate_maps(
+    report = evaluate_maps(
         forward,
         dataset.labels,
         dataset.landmarks,
@@ -125,6 +128,20 @@ def evaluate(
         layer=reader.layer.name,
         seed=seed,
     )
+    membership = _membership_columns(reader.layer, dataset.class_names)
+    return replace(report, filters={**report.filters, **membership})
+
+
+def _membership_columns(layer, class_names):
+    """The columns of the per-filter table that say what the layer dealt its filters out to."""
+    found = part_membership(layer)
+    if found is None:
+        return {}
+    known = (found.part >= 0) & (found.category < len(class_names))
+    names = [
+        str(class_names[c]) if yes else "" for c, yes in zip(found.category, known, strict=True)
+    ]
+    return {"part_category": np.array(names, dtype=object), "part_number": found.part}
 
 
 def _field(model, layer, size, given):

@@ -57,6 +57,8 @@ class EvaluationReport:
         filters: the per-filter table, dict of column name to an array [filters]; raw values, NaN
             where undefined. `r2`, `r2_strongest` and `r2_facing` are of the best landmark over at
             most 100 images, `r2_LANDMARK` of each landmark over all images that contain it.
+            `part` is the annotated part that a filter overlaps most;
+            `part_category` and `part_number` are there where the layer has parts of its own.
         trivial: dict of detector name to its figures (see `trivial_detectors`), means over the
             categories.
         categories: names of the categories measured.

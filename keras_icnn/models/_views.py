@@ -42,6 +42,10 @@ class WithoutMask(keras.layers.Layer):
         """See `InterpretableFilters.target_categories`."""
         return self.layer.target_categories()
 
+    def parts(self):
+        """See `InterpretableFilters.parts`."""
+        return self.layer.parts()
+
 
 class WithoutActivation(keras.layers.Layer):
     """A layer with weights as it is before its activation.

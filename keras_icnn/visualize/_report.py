@@ -226,15 +226,18 @@ def _short_name(file):
 
 
 def _groups(explainer, filters):
-    """Number of each filter's group, and the groups' names."""
+    """Each filter's group, and the groups' names, keys and categories ("" unknown)."""
     groups = explainer.groups
     number = [-1] * filters
-    if groups is None:
-        return {"of": number, "names": []}
     for place, members in enumerate(groups.groups):
         for f in members:
             number[int(f)] = place
-    return {"of": number, "names": [str(name or "") for name in groups.names]}
+    return {
+        "of": number,
+        "names": [str(name or "") for name in groups.names],
+        "keys": list(groups.keys),
+        "categories": [key.rpartition("/")[0] for key in groups.keys],
+    }
 
 
 def _progress(verbose, what):

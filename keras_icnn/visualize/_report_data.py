@@ -196,6 +196,7 @@ def _explanation(e, size):
         "parts": [
             {
                 "name": part.name or "",
+                "key": part.key,
                 "category": part.category or "",
                 "count": int(part.count),
                 # The filter that stands for the part on the page.

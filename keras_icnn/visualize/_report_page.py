@@ -158,7 +158,7 @@ def write(environment, path, content, reports, title, dataset):
         style_hash=_policy_hash(style),
         script_hash=_policy_hash(script),
         networks=[
-            {**network, "report": report}
+            {**network, "report": report, "has_parts": any(network["groups"]["keys"])}
             for network, report in zip(content["networks"], reports, strict=True)
         ],
         columns=_columns(reports),

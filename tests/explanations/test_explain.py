@@ -21,7 +21,9 @@ pytestmark = pytest.mark.filterwarnings(
 FILTERS = 5
 
 
-def network(head="dense", classes=3, activation="softmax", interpretable=False, skip=False):
+def network(
+    head="dense", classes=3, activation="softmax", interpretable=False, skip=False, rule="default"
+):
     """Few filters of the layer `parts`, all of which fire, then heads of many kinds."""
     keras.utils.set_random_seed(3)
     lively = {"bias_initializer": keras.initializers.Constant(1.0)}
@@ -30,9 +32,8 @@ def network(head="dense", classes=3, activation="softmax", interpretable=False, 
         layers.Rescaling(1 / 64)(x)
     )
     if interpretable:
-        x = icnn.InterpretableConv(
-            FILTERS, 3, padding="same", num_classes=max(classes, 2), name="parts", **lively
-        )(x)
+        options = {"num_classes": max(classes, 2), "filter_loss": rule, "name": "parts"}
+        x = icnn.InterpretableConv(FILTERS, 3, padding="same", **options, **lively)(x)
     else:
         x = layers.Conv2D(FILTERS, 3, padding="same", activation="relu", name="parts", **lively)(x)
     if skip:
@@ -318,8 +319,9 @@ def test_parts_are_named_by_the_landmark_they_follow(data):
     assert names_of(report, 3) == ["head", "head", ""]
 
 
-def test_one_image_alone_groups_by_place(data, image):
-    model = copies(network(interpretable=True))
+@pytest.mark.parametrize("rule", ["one_part", "paper", "official", None])
+def test_one_image_alone_groups_by_place_where_the_layer_has_no_parts(rule, image):
+    model = copies(network(interpretable=True, rule=rule))
     found = icnn.explain(model, image)
     assert found.grouped_by == "image" and "pass `reference`" in found.summary()
     limit = 0.1 * np.hypot(32, 32)

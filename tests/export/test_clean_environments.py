@@ -48,7 +48,7 @@ OPENVINO = """
 import openvino
 settings = {"INFERENCE_PRECISION_HINT": "f32"}
 compiled = openvino.Core().compile_model(path, "CPU", settings)
-names = ["predictions", "peaks", "strengths", "target_categories", "top_filters", "top_effects"]
+names = "predictions peaks strengths target_categories part top_filters top_effects".split()
 found = compiled({"images": x})
 answer = {name: found[compiled.output(name)].copy() for name in names}
 one = compiled({"images": x[:1]})[compiled.output("predictions")]

@@ -55,6 +55,8 @@ def test_peaks_strengths_and_the_strongest_filters(trained):
     np.testing.assert_allclose(answer["predictions"], trained(x), atol=1e-6)
     assert (answer["target_categories"] == layer.target_categories()).all()
     assert answer["target_categories"].shape == (8, 6) and layer.target_categories().min() >= 0
+    # Six filters dealt out to three categories: each has its parts 0 and 1.
+    np.testing.assert_array_equal(answer["part"], np.tile([0, 0, 0, 1, 1, 1], (8, 1)))
     order = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, :4]
     np.testing.assert_array_equal(answer["top_filters"], order)
     np.testing.assert_array_equal(answer["top_effects"], np.take_along_axis(effects, order, 1))
@@ -70,6 +72,12 @@ def test_no_more_filters_than_there_are(trained):
 def test_an_ordinary_layer_stands_for_no_category(trained):
     answer, _, _ = explained(trained, pictures(), layer=trained.layers[1].name)
     assert (answer["target_categories"] == -1).all() and answer["strengths"].shape == (8, 8)
+    assert (answer["part"] == -1).all() and answer["part"].shape == (8, 8)
+
+
+def test_a_rule_without_parts_has_none():
+    answer, _, _ = explained(network(filter_loss="one_part"), pictures())
+    assert (answer["part"] == -1).all() and answer["part"].shape == (8, 6)
 
 
 def test_what_cannot_be_explained():

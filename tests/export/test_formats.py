@@ -63,6 +63,21 @@ def test_every_format_answers_as_keras_does(format, trained, tmp_path):
 
 
 @exports
+@pytest.mark.parametrize("format", PATHS)
+def test_outputs_that_are_the_same_everywhere_stay_two(format, tmp_path):
+    """A layer that knows neither categories nor parts answers -1 to both."""
+    for module in RUNTIMES[format]:
+        pytest.importorskip(module, reason="needs the extra 'export'")
+    model, path = network(filter_loss="one_part"), tmp_path / PATHS[format]
+    endpoint = None if format == "tf_saved_model" else "explain"
+    model.export(path, format=format, verbose=False, endpoint=endpoint)
+    assert verify(model, path).largest < 1e-5
+    answer = Artifact(path)(pictures(), "explain")
+    for name in ("target_categories", "part"):
+        assert answer[name].shape == (8, 6) and (answer[name] == -1).all()
+
+
+@exports
 def test_signatures_are_what_a_server_reads(saved):
     """What saved_model_cli prints: tag, method, names, types, an open batch."""
     from tensorflow.core.framework import types_pb2
@@ -90,6 +105,7 @@ def test_signatures_are_what_a_server_reads(saved):
         "peaks": (real, [-1, 6, 2]),
         "strengths": (real, [-1, 6]),
         "target_categories": (whole, [-1, 6]),
+        "part": (whole, [-1, 6]),
         "top_filters": (whole, [-1, 6]),
         "top_effects": (real, [-1, 6]),
     }
@@ -209,7 +225,8 @@ def put(name, where, value):
         (put("peaks", (0, 2), 15.0), "filter 2, at .15.0, 15.0. instead of .1.0, 1.0."),
         (put("peaks", (0, 0), 0.7), "not centres of units"),
         (put("peaks", (0, 0), np.nan), "not centres of units"),
-        (put("target_categories", (0, 0), 7), "`target_categories` are others"),
+        (put("target_categories", (0, 0), 7), "`target_categories` holds other numbers"),
+        (put("part", (0, 5), 7), "`part` holds other numbers"),
         (put("top_filters", (0, 0), 6), "k different filters"),
         (put("top_filters", (0, slice(None)), 1), "k different filters"),
         (put("top_effects", (0, 0), 50.0), "`top_effects`"),

@@ -121,6 +121,7 @@ def test_the_protocol(server, trained):
     told = json.loads(environments.run(interpreter, "ask.py", grpc, http, folder=folder))
     assert told["inputs"] == [["images", "FP32", [-1, 24, 24, 3]]]
     assert told["outputs"] == [
+        "part",
         "peaks",
         "predictions",
         "strengths",

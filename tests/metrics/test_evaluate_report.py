@@ -10,6 +10,7 @@ import pytest
 import slow_reference
 from PIL import Image
 
+import keras_icnn as icnn
 from keras_icnn import metrics
 
 
@@ -391,9 +392,43 @@ def test_errors(dataset):
         )
 
 
-def test_interpretable_layers_bring_their_target_categories():
-    import keras_icnn as icnn
+def network_of_rule(rule):
+    image = keras.Input((*fake_data.SIZE, 3))
+    options = {"num_classes": 3, "background_class": 0, "filter_loss": rule, "name": "i"}
+    x = icnn.InterpretableConv(5, 3, padding="same", **options)(image)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return icnn.InterpretableModel(image, keras.layers.Dense(3, activation="softmax")(x))
 
+
+def test_the_table_says_which_part_a_filter_was_dealt_out_to(tmp_path):
+    data = fake_data.FakeDataset(20, classes=("negative", "red", "green"))
+    rule = icnn.FilterLoss(gradient="equal", weight="relative", target="dealt", parts=2)
+    model = network_of_rule(rule)
+    for view in (model, icnn.models.without_masks(model)):
+        table = metrics.evaluate(view, data, radius=6.0).filters
+        assert table["part_category"].tolist() == ["red", "green", "red", "green", "red"]
+        assert table["part_number"].tolist() == [0, 0, 1, 1, 0]
+        assert "part" in table
+    # It stays so where only one category is measured, and one filter has no part.
+    state = model.get_layer("i").interpretable._state
+    state.part.assign(keras.ops.convert_to_tensor([0, 0, -1, 1, 0], "int32"))
+    report = metrics.evaluate(model, data, parts=False, categories=["green"])
+    assert report.filters["part_category"].tolist() == ["red", "green", "", "green", "red"]
+    report.to_csv(tmp_path / "filters.csv")
+    with open(tmp_path / "filters.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["part_number"] for row in rows] == ["0", "0", "-1", "1", "0"]
+    assert {row["category"] for row in rows} == {"green"}
+
+
+@pytest.mark.parametrize("rule", ["paper", "official", "one_part", None])
+def test_without_parts_the_table_has_no_column_of_them(rule):
+    data = fake_data.FakeDataset(12, classes=("negative", "red", "green"))
+    table = metrics.evaluate(network_of_rule(rule), data, parts=False).filters
+    assert not {"part_number", "part_category"} & set(table)
+
+
+def test_interpretable_layers_bring_their_target_categories():
     data = fake_data.FakeDataset(40, classes=("negative", "red", "green"))
     image = keras.Input((*fake_data.SIZE, 3))
     x = keras.layers.AveragePooling2D(4)(image)

@@ -2,6 +2,7 @@
 
 import base64
 import builtins
+import collections
 import dataclasses
 import json
 import os
@@ -13,6 +14,7 @@ import pytest
 from report_data import MARKUP, SCRIPT, SIZE, network, pictures
 
 from keras_icnn import datasets, metrics
+from keras_icnn.explanations._filter_groups import names_of
 from keras_icnn.metrics import MapReader
 from keras_icnn.visualize import _report, _report_data, _report_page, report
 
@@ -128,6 +130,35 @@ def test_groups_hold_every_filter_once(page):
         assert len(of) == packed["filters"] and set(of) == set(
             range(len(packed["groups"]["names"]))
         )
+
+
+def test_groups_are_the_parts_of_the_layer(page, data, models):
+    own, ordinary = (packed["groups"] for packed in content_of(page)["networks"])
+    category, part = models[0].get_layer("parts").parts()
+    keys = [f"{data.class_names[c]}/{p}" for c, p in zip(category, part, strict=True)]
+    assert [own["keys"][group] for group in own["of"]] == keys
+    assert [own["categories"][group] for group in own["of"]] == [
+        data.class_names[c] for c in category
+    ]
+    # A name only where at least half of the living filters follow the landmark.
+    report = metrics.evaluate(models[0], data, radius=6.0, batch_size=8)
+    follow = names_of(report, len(keys))
+    for group, name in enumerate(own["names"]):
+        living = [f for f, g in enumerate(own["of"]) if g == group and report.filters["alive"][f]]
+        counts = collections.Counter(follow[f] for f in living if follow[f])
+        if name:
+            assert counts[name] == max(counts.values()) and 2 * counts[name] >= len(living)
+        else:
+            assert all(2 * n <= len(living) for n in counts.values())
+    assert set(ordinary["keys"]) == {""} and len(ordinary["keys"]) == len(ordinary["names"])
+    decided = {p["key"] for p in content_of(page)["networks"][0]["decisions"][0]["parts"]}
+    assert decided <= set(keys) and decided
+    assert "Together by part" in page and f"“{own['keys'][0]}” is a part's category" in page
+
+
+def test_a_network_whose_layer_has_no_parts_is_not_grouped_by_them(data, models, tmp_path):
+    page = report(models[1], data, tmp_path / "r.html", radius=6.0).read_text(encoding="utf-8")
+    assert "Together by part" not in page and "dealt" not in page.split("<script")[0]
 
 
 def test_fewer_pictures_than_the_data_set(data, models, tmp_path):

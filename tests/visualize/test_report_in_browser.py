@@ -147,6 +147,7 @@ def test_every_view_is_accessible_and_fits(view, browser, path):
 
 def test_sorting(browser, path):
     with Opened(browser, path, **DESKTOP) as page:
+        page.uncheck("#together")
         by_r2 = scores(page)
         assert len(by_r2) == 24 and by_r2 == sorted(by_r2, reverse=True)
         page.select_option("#sort", "number")
@@ -155,6 +156,53 @@ def test_sorting(browser, path):
         assert numbers(page) == list(range(30)) and numbers(page, 1) == list(range(24))
         # The first of the new ones has the focus, so that a keyboard goes on there.
         assert page.evaluate("document.activeElement.dataset.filter") == "24"
+
+
+def test_filters_of_a_part_are_together(browser, path):
+    with Opened(browser, path, **DESKTOP) as page:
+        first, second = page.locator("#filter-columns .column").all()
+        # The ordinary network has no parts of its own.
+        assert second.locator(".part").count() == 0 and len(numbers(page, 1)) == 24
+        assert len(set(numbers(page))) == len(numbers(page)) == 24
+        keys = page.evaluate("networks[0].groups.of.map((g) => networks[0].groups.keys[g])")
+        blocks = first.locator(".part").all()
+        assert len({block.get_attribute("data-part") for block in blocks}) == len(blocks) > 8
+        best = []
+        for block in blocks:
+            cards = block.locator(".filter strong").all_inner_texts()
+            assert {keys[int(card.split()[-1])] for card in cards} == {
+                block.get_attribute("data-part")
+            }
+            best.append(value(block.locator(".score").first.inner_text().split()[-1]))
+            assert block.locator("h4").inner_text().startswith(block.get_attribute("data-part"))
+            count = keys.count(block.get_attribute("data-part"))
+            assert f"{count} filter" in block.locator(".hint").inner_text()
+        assert best == sorted(best, reverse=True)
+        page.check("#once")
+        assert len(numbers(page)) == first.locator(".part").count() == len(set(keys))
+        page.uncheck("#once")
+        page.fill("#search", keys[0])
+        assert len(numbers(page)) == keys.count(keys[0]) and first.locator(".part").count() == 1
+
+
+def test_pictures_of_a_part_are_those_on_which_its_filters_fire_most(browser, path):
+    with Opened(browser, path, **DESKTOP) as page:
+        category, members, chosen, strengths, labels = page.evaluate("""() => {
+            const n = networks[0];
+            const group = n.groups.of[4];
+            const members = n.members(group);
+            const strengths = content.labels.map((_, i) => members.map((f) => n.strength(i, f)));
+            const labels = content.labels.map((label) => className(label));
+            const chosen = picturesOfPart(n, group, 4);
+            return [n.groups.categories[group], members, chosen, strengths, labels];
+        }""")
+        # 30 filters dealt out to three categories and eight parts: 4 and 28 share one.
+        assert members == [4, 28] and category == "cat"
+        sums = {i: sum(row) for i, row in enumerate(strengths) if labels[i] == category}
+        assert chosen == sorted(sums, key=lambda i: (-sums[i], i))[:4]
+        block = page.locator("#filter-columns .part", has_text="cat/1")
+        drawn(page, "#filters")
+        assert "every peak" in block.locator("> canvas").get_attribute("aria-label")
 
 
 def test_search_and_choice(browser, path):
@@ -217,7 +265,15 @@ def test_from_a_filter_to_a_decision_and_back(browser, path):
 
 def test_why_filters_are_one_part_is_said_as_it_is(browser, path):
     with Opened(browser, path, **DESKTOP) as page:
-        page.evaluate("networks[0].groups.of.fill(0); networks[0].groups.names[0] = ''")
+        page.fill("#search", "4")
+        page.locator("#filter-columns .column").first.locator('[data-filter="4"]').click()
+        said = page.inner_text("#dialog-body")
+        assert "1 other filter was dealt out to cat/1, too: they are one part." in said
+        page.click("#close")
+        page.fill("#search", "")
+        page.evaluate(
+            "const g = networks[0].groups; g.of.fill(0); g.names[0] = g.keys[0] = ''; listFilters()"
+        )
         page.locator("#filter-columns .filter").first.click()
         said = page.inner_text("#dialog-body")
         assert "29 other filters look at the same place in the same pictures: they are" in said

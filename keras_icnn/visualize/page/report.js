@@ -52,6 +52,10 @@ const networks = content.networks.map((network, number) => {
     },
     // The annotated part that a filter's group follows; "" where they are together by their place.
     followed: (f) => network.groups.names[network.groups.of[f]] || "",
+    // The layer's own part that a filter was dealt out to, such as "dog/0"; "" where there is none.
+    key: (f) => network.groups.keys[network.groups.of[f]] || "",
+    hasParts: network.groups.keys.some(Boolean),
+    members: (group) => network.groups.of.flatMap((g, f) => (g === group ? [f] : [])),
   };
 });
 
@@ -203,25 +207,25 @@ async function drawTile(context, box, network, f, number, place) {
   context.restore();
 }
 
-function strip(network, f, count) {
+// Pictures side by side, `draw(context, box, number, place)` draws one.
+function strip(numbers, count, label, draw) {
   const side = 112;
   const gap = 6;
-  const numbers = network.strongest(f).slice(0, count);
-  const made = canvas(count * (side + gap) - gap, side * aspect, "", async (context) => {
+  if (!numbers.length) return element("span", { className: "same", textContent: "fires on none of these pictures" });
+  return canvas(count * (side + gap) - gap, side * aspect, label, async (context) => {
     await Promise.all(
       numbers.map((number, place) =>
-        drawTile(context, { x: place * (side + gap), y: 0, width: side, height: side * aspect }, network, f, number, place)
+        draw(context, { x: place * (side + gap), y: 0, width: side, height: side * aspect }, number, place)
       )
     );
   });
-  return numbers.length ? made : element("span", { className: "same", textContent: "fires on none of these pictures" });
 }
 
 function filterCard(network, f, rank, order, count = 5) {
   const score = measured ? `R² ${number(network.columns.r2[f])}` : `fires on ${percent(network.columns.fired[f])}`;
   const alike = network.alike(f);
   const followed = network.followed(f);
-  const together = followed ? `follow the ${followed}` : "look at the same place";
+  const together = followed ? `that follow the ${followed}` : "that look at the same place";
   const said = [follows(network, f), network.columns.category[f]].filter(Boolean).join(" · ");
   const card = element(
     "button",
@@ -234,14 +238,58 @@ function filterCard(network, f, rank, order, count = 5) {
       element("span", { textContent: said }),
       element("span", { className: "score", textContent: score })
     ),
-    strip(network, f, count),
+    strip(network.strongest(f).slice(0, count), count, "", (context, box, number, place) =>
+      drawTile(context, box, network, f, number, place)
+    ),
     alike > 1
-      ? element("span", { className: "same", textContent: `one of ${alike} filters that ${together}` })
+      ? element("span", { className: "same", textContent: `one of ${alike} filters ${network.key(f) ? `of ${network.key(f)}` : together}` })
       : ""
   );
   card.dataset.filter = f;
   card.addEventListener("click", () => show({ kind: "filter", network: network.number, f, order }));
   return card;
+}
+
+// Pictures of a part's category on which its filters together are strongest, the strongest first.
+function picturesOfPart(network, group, count) {
+  const members = network.members(group);
+  const category = network.groups.categories[group];
+  return content.labels
+    .map((label, i) => [className(label) === category ? members.reduce((sum, f) => sum + network.strength(i, f), 0) : 0, i])
+    .filter(([sum]) => sum > 0)
+    .sort((a, b) => b[0] - a[0] || a[1] - b[1])
+    .slice(0, count)
+    .map(([, i]) => i);
+}
+
+// A picture with a spot wherever filters of the part fire.
+async function drawPart(context, box, network, group, i) {
+  const { x, y, width, height } = box;
+  const image = await picture(i);
+  context.save();
+  context.beginPath();
+  context.rect(x, y, width, height);
+  context.clip();
+  context.drawImage(image, x, y, width, height);
+  drawSpots(context, box, network, network.members(group), i);
+  context.restore();
+}
+
+// A part of the layer: what it is, its pictures, and the cards of its filters.
+function partBlock(network, group, cards, count = 5) {
+  const [key, name] = [network.groups.keys[group], network.groups.names[group]];
+  const said = [name ? `follows the ${name}` : "", network.groups.categories[group], plural(network.members(group).length, "filter", "filters")];
+  const label = `Pictures on which the filters of ${key} fire most, with a spot at every peak.`;
+  const block = element(
+    "div",
+    { className: "part" },
+    element("h4", { textContent: key }),
+    element("p", { className: "hint", textContent: said.filter(Boolean).join(" · ") }),
+    strip(picturesOfPart(network, group, count), count, label, (context, box, i) => drawPart(context, box, network, group, i)),
+    ...cards
+  );
+  block.dataset.part = key;
+  return block;
 }
 
 // --- at a glance -----------------------------------------------------------------------------
@@ -319,7 +367,7 @@ function chosenFilters(network) {
   const wanted = byId("part").value;
   const [key, , direction] = SORTS.find(([name]) => name === byId("sort").value);
   let filters = network.top.map((_, f) => f).filter((f) => {
-    const of = [String(f), network.columns.category[f], measured ? follows(network, f) : ""];
+    const of = [String(f), network.columns.category[f], measured ? follows(network, f) : "", network.key(f)];
     const text = of.join(" ").toLowerCase();
     // A number is the filter's own, or 1 would find 512 of them.
     const found = (word) => (/^\d+$/.test(word) ? String(f) === word : text.includes(word));
@@ -336,6 +384,15 @@ function chosenFilters(network) {
   };
   if (key === "number") filters.sort((a, b) => a - b);
   else filters.sort((a, b) => value(b) - value(a) || a - b);
+  if (together(network)) {
+    // A part stands where the first of its filters would.
+    const blocks = new Map();
+    for (const f of filters) {
+      const group = network.groups.of[f];
+      blocks.set(group, [...(blocks.get(group) || []), f]);
+    }
+    filters = [...blocks.values()].flat();
+  }
   if (byId("once").checked) {
     const seen = new Set();
     filters = filters.filter((f) => {
@@ -346,6 +403,20 @@ function chosenFilters(network) {
   return filters;
 }
 
+const together = (network) => network.hasParts && byId("together").checked;
+
+// The cards of the first of the filters, those of a part of the layer in its block.
+function blocksOf(network, filters, cards) {
+  const made = [];
+  for (const [place, card] of cards.entries()) {
+    const group = network.groups.of[filters[place]];
+    if (!together(network) || !network.groups.keys[group]) made.push([null, [card]]);
+    else if (made.length && made.at(-1)[0] === group) made.at(-1)[1].push(card);
+    else made.push([group, [card]]);
+  }
+  return made.flatMap(([group, own]) => (group === null ? own : [partBlock(network, group, own)]));
+}
+
 function listFilters() {
   const holder = byId("filter-columns");
   const counts = [];
@@ -354,7 +425,7 @@ function listFilters() {
       const filters = chosenFilters(network);
       counts.push(`${filters.length} of ${network.filters}${networks.length > 1 ? ` in ${network.name}` : ""}`);
       const cards = filters.slice(0, listed[n]).map((f, place) => filterCard(network, f, `${place + 1}.`, filters));
-      const made = column(network, ...cards);
+      const made = column(network, ...blocksOf(network, filters, cards));
       if (filters.length > listed[n]) {
         const more = element("button", { type: "button", textContent: `More filters of ${network.name}` });
         more.addEventListener("click", () => {
@@ -391,7 +462,7 @@ function prepareFilters() {
   );
   options(byId("sort"), known);
   byId("filter-columns").classList.add(networks.length > 1 ? "switched" : "one");
-  for (const id of ["search", "category", "part", "sort", "once"]) byId(id).addEventListener("input", relist);
+  for (const input of byId("controls").querySelectorAll("input, select")) input.addEventListener("input", relist);
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
   // On narrow screens one network at a time.
   if (networks.length > 1) {
@@ -571,6 +642,7 @@ function filterView({ network: n, f }) {
     facts([
       ["Network", network.name],
       ["Category", columns.category[f]],
+      ["Part", [network.key(f), network.key(f) ? network.followed(f) : ""].filter(Boolean).join(": ")],
       ["Follows", measured ? follows(network, f).replace("follows ", "") : ""],
       ["R²", measured ? number(columns.r2[f]) : ""],
       ["R², 30 strongest", measured ? number(columns.r2_strongest[f]) : ""],
@@ -589,11 +661,14 @@ function filterView({ network: n, f }) {
     });
     const more = alike.length > 24 ? `, ${alike.length - 24} more of them not shown` : "";
     const followed = network.followed(f);
-    const together = followed
+    const key = network.key(f);
+    const others = key
+      ? `${plural(alike.length, "other filter was", "other filters were")} dealt out to ${key}, too`
+      : followed
       ? `${plural(alike.length, "other filter follows", "other filters follow")} the ${followed}, too`
       : `${plural(alike.length, "other filter looks", "other filters look")} at the same place in the same pictures`;
     children.push(
-      element("p", { textContent: `${together}: they are one part${more}.` }),
+      element("p", { textContent: `${others}: they are one part${more}.` }),
       element("div", { className: "chips" }, ...chips)
     );
   }
@@ -622,7 +697,8 @@ const MARKED = 5;
 function partName(p) {
   const of = p.category ? ` of ${p.category}` : "";
   const filters = p.count > 1 ? `filter ${p.lead} and ${p.count - 1} more` : `filter ${p.lead}`;
-  return p.name ? `${p.name}${of}: ${p.count > 1 ? `${p.count} filters` : filters}` : filters + (p.category ? ` (${p.category})` : "");
+  const name = p.name ? `${p.name}${of}` : p.key;
+  return name ? `${name}: ${p.count > 1 ? `${p.count} filters` : filters}` : filters + (p.category ? ` (${p.category})` : "");
 }
 
 // Places of the numbers: at the peaks, the weaker ones pushed aside where they would overlap.
@@ -675,16 +751,11 @@ async function drawDecision(context, side, network, i) {
   }
 }
 
-// Where all filters fire: each puts a spot on its peak.
-async function drawAll(context, side, network, i) {
-  const height = side * aspect;
-  const image = await picture(i);
-  context.drawImage(image, 0, 0, side, height);
-  context.fillStyle = "rgba(0,0,0,.6)";
-  context.fillRect(0, 0, side, height);
+// A spot at each peak of the filters that fire, larger where many do; gives how many fire.
+function drawSpots(context, box, network, filters, i) {
   const counts = new Map();
   let firing = 0;
-  for (let f = 0; f < network.filters; f++) {
+  for (const f of filters) {
     // As part_heatmap does: a tenth of the filter's highest peak counts as firing.
     if (network.strength(i, f) <= 25) continue;
     firing++;
@@ -693,16 +764,26 @@ async function drawAll(context, side, network, i) {
   }
   for (const [key, count] of [...counts].sort((a, b) => b[1] - a[1])) {
     const [x, y] = key.split(",").map(Number);
-    const radius = side * (0.008 + 0.07 * Math.sqrt(count / Math.max(firing, 1)));
+    const radius = box.width * (0.008 + 0.07 * Math.sqrt(count / Math.max(firing, 1)));
     context.beginPath();
-    context.arc(x * side, y * height, radius, 0, 2 * Math.PI);
+    context.arc(box.x + x * box.width, box.y + y * box.height, radius, 0, 2 * Math.PI);
     context.fillStyle = "rgba(255,45,149,.75)";
     context.fill();
-    context.lineWidth = side / 300;
+    context.lineWidth = Math.max(box.width / 300, 0.7);
     context.strokeStyle = "#ffffff";
     context.stroke();
   }
   return firing;
+}
+
+// Where all filters fire.
+async function drawAll(context, side, network, i) {
+  const height = side * aspect;
+  const image = await picture(i);
+  context.drawImage(image, 0, 0, side, height);
+  context.fillStyle = "rgba(0,0,0,.6)";
+  context.fillRect(0, 0, side, height);
+  return drawSpots(context, { x: 0, y: 0, width: side, height }, network, [...Array(network.filters).keys()], i);
 }
 
 function effectLine(marker, text, value) {
