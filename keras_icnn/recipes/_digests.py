@@ -72,13 +72,18 @@ def run_digest(recipe, variant):
 def rule_digest(rule):
     """sha256 of a filter loss in full: what "default" stands for may change with the version.
 
+    An option at its default counts as not given, as a key of a recipe does.
+
     Args:
         rule: anything that `FilterLoss.parse` takes, None (the mask alone) included.
     """
     from keras_icnn.layers._filter_loss import FilterLoss
 
     rule = FilterLoss.parse(rule)
-    return _json_digest("none" if rule is None else rule.get_config())
+    if rule is None:
+        return _json_digest("none")
+    idle = FilterLoss().get_config()
+    return _json_digest({k: v for k, v in rule.get_config().items() if v != idle[k]})
 
 
 def _json_digest(content):
