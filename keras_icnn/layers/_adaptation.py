@@ -118,7 +118,7 @@ def class_means(layer, batches):
     """How much the images of each class activate each filter: `[C, F]`, and images `[C]`.
 
     Args:
-        layer: `InterpretableFilters`, built.
+        layer: `InterpretableFilters` or `InterpretableConv`, built.
         batches: Iterable of (inputs of the layer, labels).
     """
     sums = counts = 0.0

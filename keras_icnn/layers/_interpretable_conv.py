@@ -124,13 +124,16 @@ class InterpretableConv(GroupedConv2D):
         category are clustered into the rule's parts; each filter moves towards the discriminant
         direction of its own part's cluster, and keeps its norm. Filters without a part stay as
         they are. Nothing is changed until the pass is complete, and the same data and seed give
-        the same filters. For filters that were trained already, leave it out.
+        the same filters. For filters that were trained already take `share=0`: they stay as they
+        are, and each gets the category whose images activate it most, as with
+        `InterpretableFilters.adapt`.
 
         Args:
             inputs: The layer's inputs, an array with `labels`, or a data set of batches (inputs,
                 labels). For a layer within a model, `keras_icnn.adapt_parts` makes them of images.
             labels: Labels of the images, as `keras_icnn.labels` takes them.
-            share: Share of the cluster's direction in the new filter; the rest is what it was.
+            share: Share of the cluster's direction in the new filter; the rest is what it was. With
+                0 no filter changes, only what it is dealt out to.
             typical: Share of an image's places that are clustered, those that tell its category
                 from the others best.
             seed: Of the sample of places and of the clusters.
@@ -146,10 +149,14 @@ class InterpretableConv(GroupedConv2D):
         if not self.built and labels is not None:
             self.build(tuple(np.shape(inputs)))
         self.interpretable._check_adaptable(inputs, labels)
+        batches = _adaptation.batches_of(inputs, labels, where)
+        if not share:
+            self.interpretable._deal_out(*_adaptation.class_means(self, batches))
+            return
         parts = self.filter_loss.parts
         kernel = _adaptation.cluster_start(
             self,
-            _adaptation.batches_of(inputs, labels, where),
+            batches,
             parts=1 if parts is None else parts,
             share=share,
             typical=typical,

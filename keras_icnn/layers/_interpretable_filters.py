@@ -361,7 +361,10 @@ class InterpretableFilters(keras.layers.Layer):
         """
         self._check_adaptable(inputs, labels)
         batches = _adaptation.batches_of(inputs, labels, f"{type(self).__name__}.adapt")
-        means, counts = _adaptation.class_means(self, batches)
+        self._deal_out(*_adaptation.class_means(self, batches))
+
+    def _deal_out(self, means, counts):
+        """Fixes categories and parts by the class means of the filters."""
         category = _adaptation.chosen_categories(means, counts, self.background_class)
         self._state.category.assign(category)
         if self._rule.parts is not None:

@@ -79,10 +79,11 @@ def adapt_parts(
         if verbose:
             source = _shown(source, dataset, layer.name, batch_size)
         batches = _features(lower, source, getattr(model, "filter_labels", None))
-        if isinstance(layer, InterpretableConv) and _is_new(layer, layers):
-            layer.adapt(batches, share=share, typical=typical, seed=seed)
+        if isinstance(layer, InterpretableConv):
+            new = _is_new(layer, layers)
+            layer.adapt(batches, share=share if new else 0.0, typical=typical, seed=seed)
         else:
-            getattr(layer, "interpretable", layer).adapt(batches)
+            layer.adapt(batches)
 
 
 def _adaptable(model, layers):
