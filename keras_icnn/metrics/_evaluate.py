@@ -129,7 +129,8 @@ def evaluate(
         seed=seed,
     )
     membership = _membership_columns(reader.layer, dataset.class_names)
-    return replace(report, filters={**report.filters, **membership})
+    filters = {**report.filters, **membership}
+    return replace(report, filters=filters, values={**report.values, **best_part(filters)})
 
 
 def _membership_columns(layer, class_names):
@@ -142,6 +143,29 @@ def _membership_columns(layer, class_names):
         str(class_names[c]) if yes else "" for c, yes in zip(found.category, known, strict=True)
     ]
     return {"part_category": np.array(names, dtype=object), "part_number": found.part}
+
+
+def best_part(filters):
+    """How well the best-followed part of each category is followed: a figure of the report.
+
+    Args:
+        filters: Per-filter table of a layer with parts; of others nothing is said.
+
+    Returns:
+        `{"best_part": value}`: the largest mean of `r2_strongest` over the filters of one part,
+        averaged over the categories; or an empty dict.
+    """
+    if "part_number" not in filters:
+        return {}
+    category = np.asarray(filters["part_category"]).astype(str)
+    number, r2 = np.asarray(filters["part_number"]), np.asarray(filters["r2_strongest"], "float64")
+    found = []
+    for c in sorted(set(category[number >= 0].tolist())):
+        known = (category == c) & (number >= 0) & np.isfinite(r2)
+        means = [r2[known & (number == k)].mean() for k in set(number[known].tolist())]
+        if means:
+            found.append(max(means))
+    return {"best_part": float(np.mean(found))} if found else {}
 
 
 def _field(model, layer, size, given):

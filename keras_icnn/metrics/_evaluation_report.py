@@ -50,7 +50,9 @@ class EvaluationReport:
             `anatomy`, `part_interpretability`, `alive` (share of filters), `fired` (mean share of
             images), `diversity`, `part_diversity` (effective number of parts), `radius` (pixels),
             `images`, `images_measured`, `filters`; with several categories also `*_best_class`;
-            with several independent outputs `accuracy_outputs`. NaN: does not apply. Means over
+            with several independent outputs `accuracy_outputs`; where the layer has parts
+            `best_part`, the mean `r2_strongest` of the filters of the best-followed part of each
+            category. NaN: does not apply. Means over
             filters take -1 as R2, 0 as anatomy and the random detector's instability for filters
             not alive. `coverage` may choose among all filters in every category, `parts_followed`
             counts the filters of the category; both are means over the categories.

@@ -443,3 +443,16 @@ def test_interpretable_layers_bring_their_target_categories():
     targets = model.get_layer("i").target_categories()
     assert set(targets) <= {1, 2}
     assert report.filters["category"].tolist() == [data.class_names[c] for c in targets]
+
+
+def test_the_best_part_is_the_one_whose_filters_follow_best_on_average():
+    from keras_icnn.metrics._evaluate import best_part
+
+    table = {
+        "part_category": np.array(["cat", "cat", "cat", "cat", "dog", "dog", ""], dtype=object),
+        "part_number": np.array([0, 0, 1, 1, 0, 1, -1]),
+        "r2_strongest": np.array([0.9, 0.1, 0.6, 0.8, np.nan, 0.3, 1.0]),
+    }
+    # Cat: 0.5 and 0.7. Dog: one part undefined, the other 0.3.
+    assert best_part(table) == {"best_part": pytest.approx(0.5)}
+    assert best_part({"r2_strongest": np.ones(3)}) == {}
