@@ -57,6 +57,7 @@ READERS = {
     ),
     "filter_maps": lambda model, data, folder: icnn.visualize.filter_maps(model, data.image(0)),
     "filter_gallery": lambda model, data, folder: icnn.visualize.filter_gallery(model, data, 1),
+    "part_gallery": lambda model, data, folder: icnn.visualize.part_gallery(model, data, 1),
     "part_heatmap": lambda model, data, folder: icnn.visualize.part_heatmap(model, data),
     "category_filters": lambda model, data, folder: icnn.visualize.category_filters(model, data),
     "evaluate": lambda model, data, folder: icnn.metrics.evaluate(model, data),

@@ -230,6 +230,7 @@ def use_figures(
         visualize.category_filters(model, data),
         visualize.filter_gallery(model, data, filter=3, compare=model, path="gallery.png"),
         visualize.filter_maps(model, image, filters=[3, 7], layer="conv"),
+        visualize.part_gallery(model, data, "cat", n=4),
         visualize.part_heatmap(model, data, n=4),
         visualize.receptive_fields(model, data, filters=1, verbose=1),
         visualize.templates(icnn.PartTemplates().for_maps(6, 6), n=3),

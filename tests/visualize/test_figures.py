@@ -12,7 +12,13 @@ import keras_icnn as icnn
 from keras_icnn._figure import lit
 from keras_icnn.datasets import creatures
 from keras_icnn.metrics import MapReader, ReceptiveField
-from keras_icnn.visualize import category_filters, filter_gallery, filter_maps, part_heatmap
+from keras_icnn.visualize import (
+    category_filters,
+    filter_gallery,
+    filter_maps,
+    part_gallery,
+    part_heatmap,
+)
 from keras_icnn.visualize._filter_gallery import most_alike
 from keras_icnn.visualize._part_heatmap import spots
 from keras_icnn.visualize._regions import seen_region
@@ -177,6 +183,41 @@ def test_a_silent_filter_has_an_empty_gallery(data):
     # No peak: no ring, and no place for a mask.
     assert not maps.axes[0].patches and not panels(maps)[2].any()
     assert [t.get_text() for t in maps.axes[-1].get_yticklabels()] == ["0", "silent"]
+
+
+def rings(axis):
+    """Centers of the circles in a panel."""
+    return sorted(tuple(patch.center) for patch in axis.patches)
+
+
+def test_part_gallery_rings_the_peaks_of_each_part(data, tmp_path):
+    model = network(filters=6)
+    layer = model.get_layer("parts")
+    layer.interpretable._state.part.assign([0, 2, 0, 2, 2, -1])
+    shown = data.select(["background", "cat"])
+    figure = part_gallery(model, shown, "cat", n=3, filters=2, path=tmp_path / "parts.png")
+    assert (tmp_path / "parts.png").stat().st_size > 1000
+    axes = np.array(figure.axes).reshape(2, 3)
+    assert [axis.get_ylabel() for axis in axes[:, 0]] == ["cat/0\n2 filters", "cat/2\n3 filters"]
+    cats = np.flatnonzero(shown.labels == 1)
+    images = np.stack([shown.image(int(i)) for i in cats])
+    places = np.unique(np.linspace(0, len(cats) - 1, 3).round().astype(int))
+    maps = MapReader(model, None, 4).maps(images[places])
+    strength = maps.after.max(axis=(1, 2))
+    for column in range(3):
+        firing = [f for f in (0, 2) if strength[column, f] > 0.1 * strength[:, f].max()]
+        expected = sorted(tuple(map(float, maps.peak(column, f))) for f in firing)
+        assert [tuple(map(float, c)) for c in rings(axes[0, column])] == expected
+        assert len(rings(axes[1, column])) <= 2
+
+
+def test_part_gallery_says_what_it_cannot_show(data):
+    with pytest.raises(ValueError, match="must have parts"):
+        part_gallery(network(interpretable=False), data, "cat")
+    with pytest.raises(ValueError, match=r"one of.*Received: category='dog'"):
+        part_gallery(network(), data, "dog")
+    with pytest.raises(ValueError, match="No filter of layer 'parts'"):
+        part_gallery(network(), data, "background")
 
 
 def test_part_heatmap(data, tmp_path):
