@@ -20,6 +20,7 @@ BIN = Path(sys.executable).parent
 # What calls the backend in a way of its own; the rest is NumPy, files and pages, or calls these.
 ON_EVERY_BACKEND = (
     "tests/layers",
+    "tests/models/test_adapt_parts.py",
     "tests/models/test_interpretable_model.py",
     "tests/models/test_processes.py",
     "tests/models/test_reading_changes_nothing.py",

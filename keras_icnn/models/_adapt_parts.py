@@ -74,7 +74,8 @@ def adapt_parts(
                 "Build the network with dataclasses.replace(rule, parts=...) as `filter_loss`.",
             )
     for layer in found:
-        lower = keras.Model(model.inputs, input_of(model, layer))
+        inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+        lower = keras.Model(inputs, input_of(model, layer))
         source = _adaptation.batches_of(dataset, labels, where, batch_size)
         if verbose:
             source = _shown(source, dataset, layer.name, batch_size)
