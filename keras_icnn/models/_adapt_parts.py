@@ -11,6 +11,7 @@ from keras_icnn import _arguments
 from keras_icnn.layers import _adaptation
 from keras_icnn.layers._interpretable_conv import InterpretableConv
 from keras_icnn.layers._interpretable_filters import InterpretableFilters
+from keras_icnn.models._forward_pass import forward
 from keras_icnn.models._tensors import input_of
 
 _NEW = "interpretable_conv"
@@ -120,9 +121,10 @@ def _is_new(layer, layers):
 
 def _features(lower, batches, choose):
     """Batches of (inputs of the layer, labels), from batches of (images, labels)."""
+    read = forward(lower)
     for batch in batches:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(tuple(batch))
-        yield lower.predict_on_batch(x), y if choose is None else choose(y)
+        yield read(x)[0], y if choose is None else choose(y)
 
 
 def _shown(batches, dataset, name, batch_size):
