@@ -62,6 +62,7 @@ def read_image(file, size=None, box=None):
     """
     with _opened(file) as image:
         image.load()
+        image = _eight_bits(image) if image.mode[0] in "IF" else image
         image = ImageOps.exif_transpose(image) if box is None else image.crop(box)
         if image.mode == "P" and "transparency" in image.info:
             image = image.convert("RGBA")
@@ -69,6 +70,32 @@ def read_image(file, size=None, box=None):
     if size is not None and image.size != (size[1], size[0]):
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     return np.array(image)
+
+
+def _eight_bits(image):
+    """An image of one deep channel with 8 bits, where Pillow would cut it off at 255.
+
+    16 bits are scaled by their range, floating-point numbers from 0 to 1.
+
+    Raises:
+        ValueError: For pixels whose range is not known.
+    """
+    values = np.asarray(image)
+    # Some versions of Pillow read a PNG of 16 bits, the most that PNG has, as 32-bit integers.
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+        eight = values.astype("uint32") >> 8
+    elif image.mode == "F" and values.min(initial=0) >= 0 and values.max(initial=0) <= 1:
+        # Comparisons with a value that is not a number are false.
+        eight = np.round(values * 255)
+    else:
+        kind = "floating-point numbers beyond 0 to 1" if image.mode == "F" else "32-bit integers"
+        raise ValueError(
+            f"its pixels are {kind}, whose range is not known; store it with 8 or 16 bits"
+        )
+    result = Image.fromarray(eight.astype("uint8"))
+    result.info, exif = dict(image.info), image.getexif()
+    result.getexif().update(exif)
+    return result
 
 
 def stored_size(file):
