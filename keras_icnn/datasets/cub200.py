@@ -65,8 +65,8 @@ def cub200(
             1,000); they become class 0, `"negative"`, every second one for `test` and every fifth
             of the others for `validation`. `None`: there is no such class.
         categories: List of species to read, such as `"Laysan_Albatross"`; `None`: all.
-        validation_split: Share of a species' training images for validation: every tenth for
-            0.1; 0: no validation split. `test` is the data set's own.
+        validation_split: Share of a species' training images for validation, up to 0.5, evenly
+            spread: every tenth for 0.1; 0: no validation split. `test` is the data set's own.
         on_error: As in `animal_part`.
 
     Returns:
@@ -109,7 +109,7 @@ def cub200(
             split = TRAIN if tables.is_train[i] else TEST
             if split == TRAIN:
                 seen[label] = seen.get(label, 0) + 1
-                if every and seen[label] % every == 0:
+                if every and _is_turn(seen[label], every):
                     split = VALIDATION
             category = wanted[label] if species else "bird"
             rows.append(ObjectRow(files[i], category, box, box.points(points[i]), None, split))
@@ -256,4 +256,10 @@ def _every(share):
         at_most=0.5,
         fix="It is a share of the training images: use 0.1 for every tenth.",
     )
-    return round(1 / share) if share else 0
+    return 1 / share if share else 0
+
+
+def _is_turn(n, every):
+    """Whether image n, counted from 1, is one of every so many; `every` need not be whole."""
+    # 1 / 0.15 and the like are not exact.
+    return math.floor(n / every + 1e-9) > math.floor((n - 1) / every + 1e-9)

@@ -306,3 +306,13 @@ def test_faulty_pictures(birds, spoil):
 def test_wrong_arguments(birds, options, message):
     with pytest.raises(ValueError, match=message):
         cub200(birds.root, **options)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.15, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5])
+def test_validation_shares_are_exact_to_one_image(share):
+    from keras_icnn.datasets.cub200 import _every, _is_turn
+
+    every = _every(share)
+    for images in (1, 7, 30, 59, 1000):
+        taken = sum(_is_turn(n, every) for n in range(1, images + 1))
+        assert taken == int(images * share + 1e-9)
