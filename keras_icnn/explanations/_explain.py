@@ -175,7 +175,7 @@ class Explainer:
         tensors = self._below(image[None])
         peaks, strengths = peaks_of(np.maximum(tensors[0], 0), self._field.centers)
         groups = self._groups_here(peaks, strengths)
-        logits = self.split.logits(tensors)[0]
+        logits = self._finite(self.split.logits(tensors))[0]
         target, against, weights = self.classes.asked(logits, target, against)
         effects = filter_effects(self.split, tensors, weights, groups.groups, self.method)
         return self._explanation(image, peaks[0], strengths[0], groups, effects, target, against)
@@ -214,7 +214,7 @@ class Explainer:
 
     def _batch_by_gradient(self, images, targets):
         tensors = self._below(images)
-        logits = self.split.logits(tensors)
+        logits = self._finite(self.split.logits(tensors))
         without = self.split.logits([np.zeros_like(tensors[0]), *tensors[1:]])
         asked = [
             self.classes.asked(row, target, None)
@@ -317,6 +317,15 @@ class Explainer:
         if self._preprocess is not None:
             images = np.asarray(self._preprocess(images), "float32")
         return self.split.below(images)
+
+    def _finite(self, logits):
+        if not np.isfinite(logits).all():
+            raise ValueError(
+                f"Model '{self.model.name}' predicts NaN or infinite values for the given image, "
+                "which no part can explain. Check that its weights did not diverge in training "
+                "(`keras_icnn.callbacks.StopOnNaN` stops such a run), and that the image is finite."
+            )
+        return logits
 
     def _explanation(self, image, peaks, strengths, groups, effects, target, against):
         probabilities = _probabilities(effects.logits, self.split.activation)

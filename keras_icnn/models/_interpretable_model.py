@@ -163,8 +163,9 @@ class InterpretableModel(keras.Model):
 
     def get_metrics_result(self) -> dict[str, Any]:
         results = super().get_metrics_result()
-        if _label_scope.current() is None:
-            # Only training steps compute it; in evaluation it would read 0.
+        terms = _label_scope.current()
+        if terms is None or terms.filter_loss() is None:
+            # Only layers that learn, in training steps, compute it; it would read 0.
             results.pop(self.filter_loss_tracker.name, None)
         return results
 

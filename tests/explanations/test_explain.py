@@ -480,3 +480,15 @@ def test_every_kind_of_network_in_the_zoo(name):
         model, picture, reference=FilterGroups([tuple(range(len(found.effects)))], [""])
     )
     assert everything.remainder == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("method", ["ablation", "gradient"])
+def test_predictions_that_are_not_finite_are_refused(method):
+    model = network(interpretable=True)
+    model.get_layer("classifier").bias.assign([np.nan, 0, 0])
+    image = np.zeros((32, 32, 3), "uint8")
+    explainer = Explainer(model, method)
+    with pytest.raises(ValueError, match="'net' predicts NaN"):
+        explainer(image)
+    with pytest.raises(ValueError, match="'net' predicts NaN"):
+        explainer.batch(image[None])

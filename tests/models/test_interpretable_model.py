@@ -203,6 +203,18 @@ def test_several_layers_and_frozen_ones():
         assert np.array_equal(before, after)
 
 
+def test_what_no_layer_computed_is_not_logged():
+    model = network(layers=2)
+    for name in ("parts_0", "parts_1"):
+        model.get_layer(name).trainable = False
+    history = compiled(model).fit(X, Y, batch_size=16, validation_data=(X, Y), verbose=0).history
+    assert not any("filter_loss" in name for name in history)
+    model.get_layer("parts_1").trainable = True
+    history = compiled(model).fit(X, Y, batch_size=16, validation_data=(X, Y), verbose=0).history
+    assert history["filter_loss"][0] != 0
+    assert "val_filter_loss" not in history
+
+
 def test_plain_model_says_what_to_do():
     interpretable = network()
     plain = keras.Model(interpretable.inputs, interpretable.outputs)
