@@ -112,10 +112,26 @@ def stored_size(file):
 def images_in(folder):
     """Paths of the images in one folder (not below it), sorted, hidden files left out."""
     return sorted(
-        entry.path
+        utf8(entry.path)
         for entry in os.scandir(folder)
         if entry.name[0] != "." and entry.name.lower().endswith(EXTENSIONS)
     )
+
+
+def utf8(name):
+    """A name from the file system, which can be hashed, printed and written.
+
+    Raises:
+        ValueError: Where its bytes are no UTF-8; Python then keeps them as lone surrogates.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"Names of class folders and images must be UTF-8 text. Received: {name!a}. "
+            "Rename it: `convmv -f latin1 -t utf8` does so for whole folders."
+        ) from None
+    return name
 
 
 def existing_folder(path, where, argument="path"):

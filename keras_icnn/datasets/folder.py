@@ -9,7 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_icnn import _arguments as check
-from keras_icnn.datasets._image_files import EXTENSIONS, checked_size, existing_folder, read_image
+from keras_icnn.datasets._image_files import (
+    EXTENSIONS,
+    checked_size,
+    existing_folder,
+    read_image,
+    utf8,
+)
 from keras_icnn.datasets._part_dataset import PartDataset
 from keras_icnn.datasets._part_splits import PartSplits
 from keras_icnn.datasets._readers import register
@@ -59,7 +65,7 @@ def folder(
         fix="It is a share of the images: use 0.2 for a fifth.",
     )
     seed = check.whole_number(seed, "seed", "folder", at_least=0)
-    names = sorted(e.name for e in os.scandir(root) if e.is_dir() and e.name[0] != ".")
+    names = sorted(utf8(e.name) for e in os.scandir(root) if e.is_dir() and e.name[0] != ".")
     if not names:
         raise ValueError(
             f"Argument `path` of folder must hold a folder a class. Received: path='{root}', "
@@ -100,7 +106,9 @@ def _images(root):
     for base, folders, files in os.walk(root):
         folders[:] = [f for f in folders if f[0] != "."]
         found += [
-            os.path.join(base, f) for f in files if f[0] != "." and f.lower().endswith(EXTENSIONS)
+            utf8(os.path.join(base, f))
+            for f in files
+            if f[0] != "." and f.lower().endswith(EXTENSIONS)
         ]
     if not found:
         raise ValueError(

@@ -1,5 +1,7 @@
 """The reader of class folders."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -120,3 +122,14 @@ def test_a_damaged_picture_is_named(photos):
     data = folder(photos, validation_split=0).train
     with pytest.raises(OSError, match=r"red/0.bmp' cannot be decoded"):
         list(data.batches(5))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps names as Unicode")
+@pytest.mark.parametrize("name", [b"Pe\xf1a/x.png", b"zebra/\xf1.png"])
+def test_names_that_are_not_utf8_are_refused_with_the_remedy(tmp_path, name):
+    for file in (name, b"horse/y.png"):
+        path = os.path.join(os.fsencode(tmp_path), file)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        Image.new("RGB", (9, 9)).save(os.fsdecode(path))
+    with pytest.raises(ValueError, match=r"UTF-8.*Received: '.*udcf1.*Rename"):
+        folder(tmp_path, image_size=8)
