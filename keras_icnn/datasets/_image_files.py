@@ -111,11 +111,12 @@ def stored_size(file):
 
 def images_in(folder):
     """Paths of the images in one folder (not below it), sorted, hidden files left out."""
-    return sorted(
-        utf8(entry.path)
-        for entry in os.scandir(folder)
-        if entry.name[0] != "." and entry.name.lower().endswith(EXTENSIONS)
-    )
+    with os.scandir(folder) as entries:
+        return sorted(
+            utf8(entry.path)
+            for entry in entries
+            if entry.name[0] != "." and entry.name.lower().endswith(EXTENSIONS)
+        )
 
 
 def utf8(name):

@@ -65,7 +65,8 @@ def folder(
         fix="It is a share of the images: use 0.2 for a fifth.",
     )
     seed = check.whole_number(seed, "seed", "folder", at_least=0)
-    names = sorted(utf8(e.name) for e in os.scandir(root) if e.is_dir() and e.name[0] != ".")
+    with os.scandir(root) as entries:
+        names = sorted(utf8(e.name) for e in entries if e.is_dir() and e.name[0] != ".")
     if not names:
         raise ValueError(
             f"Argument `path` of folder must hold a folder a class. Received: path='{root}', "
