@@ -34,6 +34,7 @@ def main(argv=None):
         The exit code: 0 done, 1 failed, 2 wrong use (a recipe that cannot be run included), 130
         interrupted. argparse itself leaves by `SystemExit`, with the same codes.
     """
+    _print_everything()
     parser = make_parser()
     args = parser.parse_args(argv)
     if args.verb is None:
@@ -60,6 +61,14 @@ def main(argv=None):
         else:
             complain(told(error))
         return code_of(error)
+
+
+def _print_everything():
+    """Lets consoles whose encoding lacks a character print its code instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        # Streams that tests or notebooks put in their place may not have it.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def make_parser():

@@ -1,5 +1,6 @@
 """The command line: exit codes, one-line errors, and that help is cheap."""
 
+import io
 import json
 import subprocess
 import sys
@@ -254,3 +255,11 @@ def test_explain_without_its_files(pictures, capsys):
     assert "missing.keras" in only_line(capsys.readouterr().err)
     assert cli.main(["explain", str(pictures / "net.keras"), "missing.png"]) == cli.FAILED
     assert "missing.png" in only_line(capsys.readouterr().err)
+
+
+def test_a_console_that_lacks_a_character_prints_its_code(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, encoding="cp1252"))
+    assert cli.main(["train", "\u732b.toml", "--data", ".", "--out", "."]) == 2
+    sys.stderr.flush()
+    assert rb"\u732b.toml" in written.getvalue()
