@@ -206,10 +206,15 @@ def transform(
     if interpretable is None:
         maps = []
     head = None if num_classes is None else _plan_head(graph, base, num_classes)
+    # Over one unit a softmax is 1, whatever the network says.
+    idle = [] if head is None else head.idle_softmaxes(graph)
     copies = []
 
     def clone(op):
         config = op.get_config()
+        if op.name in idle:
+            dtype = getattr(op, "dtype_policy", None)
+            return klayers.Activation("sigmoid", dtype=dtype, name=f"{op.name}_sigmoid")
         if not isinstance(op, keras.Layer):
             return fresh(op, config)
         if op.name in maps and _is_rectified_conv(op):
@@ -223,6 +228,8 @@ def transform(
         return new
 
     def call(op, *args, **kwargs):
+        if op.name.removesuffix("_sigmoid") in idle:
+            kwargs = {}  # What a `Softmax` was called with, such as a mask.
         x = op(*args, **kwargs)
         dtype = getattr(op, "dtype_policy", None)
         if op.name in maps and not isinstance(op, InterpretableConv):
@@ -284,6 +291,12 @@ def _is_rectified_conv(op):
     return type(op) in (klayers.Conv2D, GroupedConv2D) and op.activation is keras.activations.relu
 
 
+def _is_softmax(op):
+    activation = getattr(op, "activation", None)
+    name = type(op).__name__ if activation is None else getattr(activation, "__name__", "")
+    return name.lower() == "softmax"
+
+
 class _Head:
     """What becomes of the classifier: kept, given other units, or added."""
 
@@ -296,6 +309,13 @@ class _Head:
         """The classifier's configuration with the units of this task."""
         key = "units" if "units" in config else "filters"
         return {**config, key: self.units, "activation": self._activation(config["activation"])}
+
+    def idle_softmaxes(self, graph):
+        """Names of the softmaxes that follow a classifier of one unit."""
+        if self.units != 1:
+            return []
+        below = graph.downstream(self.classifier.name)
+        return [op.name for op in graph.ops if op.name in below and _is_softmax(op)]
 
     def _activation(self, activation):
         if self.units == 1 and activation == "softmax":
@@ -331,3 +351,6 @@ def _copy_weights(old, new, may_differ):
         return
     for target, value in zip(targets, values, strict=True):
         target.assign(value)
+    # `Normalization` computes with tensors that it makes of its weights.
+    if values and hasattr(new, "finalize_state"):
+        new.finalize_state()

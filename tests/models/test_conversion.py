@@ -371,3 +371,45 @@ def test_keras_applications(name, tmp_path):
         model.export(tmp_path / "saved", format="tf_saved_model", verbose=False)
         loaded = tf.saved_model.load(str(tmp_path / "saved"))
         np.testing.assert_allclose(loaded.serve(images(shape)), outputs(model, shape), atol=1e-5)
+
+
+HEADS = {
+    "softmax of the classifier": lambda x: layers.Dense(5, activation="softmax")(
+        layers.GlobalAveragePooling2D()(x)
+    ),
+    "activation": lambda x: layers.Activation("softmax", dtype="float32")(
+        layers.Dense(5)(layers.GlobalAveragePooling2D()(x))
+    ),
+    "softmax layer": lambda x: layers.Softmax()(
+        layers.Dense(5)(layers.GlobalAveragePooling2D()(x))
+    ),
+        layers.Dense(5)(layers.GlobalAveragePooling2D()(x))
+    ),
+    "operation": lambda x: keras.ops.softmax(layers.Dense(5)(layers.GlobalAveragePooling2D()(x))),
+    "convolution": lambda x: layers.Activation("softmax")(
+        layers.GlobalAveragePooling2D()(layers.Conv2D(5, 1)(x))
+    ),
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_one_unit_gets_a_sigmoid_whatever_form_the_softmax_has(head):
+    inputs = keras.Input(SHAPE)
+    top = layers.Conv2D(6, 3, activation="relu", name="top")(inputs)
+    model = make_interpretable(keras.Model(inputs, HEADS[head](top)), num_classes=1)
+    predicted = outputs(model)
+    assert predicted.shape == (4, 1)
+    assert ((predicted > 0) & (predicted < 1)).all()
+
+
+def test_an_adapted_normalization_stays_adapted():
+    x = images() * 40 + 7
+    normalize = layers.Normalization()
+    normalize.adapt(x)
+    inputs = keras.Input(SHAPE)
+    top = layers.Conv2D(6, 3, activation="relu", name="top")(normalize(inputs))
+    cnn = keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(top)))
+    model = make_interpretable(cnn, num_classes=3, extra_layer=False, mask=False)
+    found = keras.ops.convert_to_numpy(model(x))
+    assert found == pytest.approx(keras.ops.convert_to_numpy(cnn(x)), abs=1e-5)
+    assert np.abs(found).max() > 0.01
