@@ -373,22 +373,18 @@ def test_keras_applications(name, tmp_path):
         np.testing.assert_allclose(loaded.serve(images(shape)), outputs(model, shape), atol=1e-5)
 
 
+def pooled(x):
+    return layers.GlobalAveragePooling2D()(x)
+
+
 HEADS = {
-    "softmax of the classifier": lambda x: layers.Dense(5, activation="softmax")(
-        layers.GlobalAveragePooling2D()(x)
-    ),
+    "softmax of the classifier": lambda x: layers.Dense(5, activation="softmax")(pooled(x)),
     "activation": lambda x: layers.Activation("softmax", dtype="float32")(
-        layers.Dense(5)(layers.GlobalAveragePooling2D()(x))
+        layers.Dense(5)(pooled(x))
     ),
-    "softmax layer": lambda x: layers.Softmax()(
-        layers.Dense(5)(layers.GlobalAveragePooling2D()(x))
-    ),
-        layers.Dense(5)(layers.GlobalAveragePooling2D()(x))
-    ),
-    "operation": lambda x: keras.ops.softmax(layers.Dense(5)(layers.GlobalAveragePooling2D()(x))),
-    "convolution": lambda x: layers.Activation("softmax")(
-        layers.GlobalAveragePooling2D()(layers.Conv2D(5, 1)(x))
-    ),
+    "softmax layer": lambda x: layers.Softmax()(layers.Dense(5)(pooled(x))),
+    "operation": lambda x: keras.ops.softmax(layers.Dense(5)(pooled(x))),
+    "convolution": lambda x: layers.Activation("softmax")(pooled(layers.Conv2D(5, 1)(x))),
 }
 
 
