@@ -195,11 +195,13 @@ class FilterLoss:
         return cls(**config)
 
     def __repr__(self) -> str:
-        default = FilterLoss()
+        # The default strength is that of the weight.
+        default = FilterLoss(weight=self.weight)
         changed = {
             f.name: getattr(self, f.name)
             for f in fields(self)
             if getattr(self, f.name) != getattr(default, f.name)
+            or (f.name == "weight" and self.weight != f.default)
         }
         return f"FilterLoss({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
 
