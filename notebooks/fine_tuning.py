@@ -54,7 +54,7 @@ PHOTOS = None
 if PHOTOS is None:
     temporary = tempfile.TemporaryDirectory()
     PHOTOS = Path(temporary.name)
-    n = 24 if SMALL else 400
+    n = 40 if SMALL else 400
     for i, sample in enumerate(
         icnn.datasets.creatures(
             n, 0, 0, (160, 160), species=["cat", "hare"], scale=(0.45, 0.6)
