@@ -7,6 +7,8 @@ from keras import ops
 from keras_icnn import _arguments
 from keras_icnn.layers import _cluster_starts, _membership, _targets
 
+# Images of a category without which nothing is typical of it.
+_FEWEST = 2
 _FORM = "Give arrays `adapt(inputs, labels)`, or a data set of (inputs, labels) batches."
 
 
@@ -69,7 +71,7 @@ def cluster_start(layer, batches, *, parts, share, typical, seed):
     kernel = ops.convert_to_numpy(layer.kernel)
     held = layer.parts()
     wanted = sorted(set(held.category[held.part >= 0].tolist()) - {-1})
-    _check_images(sample, wanted, parts, layer.name)
+    _check_images(sample, wanted, layer.name)
     filters = kernel.shape[-1]
     per_group = filters // layer.groups
     directions = np.full((filters, kernel.shape[2]), np.nan)
@@ -81,15 +83,14 @@ def cluster_start(layer, batches, *, parts, share, typical, seed):
     return _cluster_starts.start_kernel(kernel, directions, share)
 
 
-def _check_images(sample, wanted, parts, name):
+def _check_images(sample, wanted, name):
     for c in wanted:
         count = 0 if sample is None else int(sample.count[c])
-        # Clusters of fewer images than parts would be single images.
-        if count < parts:
+        if count < _FEWEST:
             raise ValueError(
-                f"The data that layer '{name}' is adapted to must hold at least {parts} images "
-                f"of each category for {parts} parts. Received: {count} of class {c}. Give "
-                "the training data, or take fewer `parts` in FilterLoss."
+                f"The data that layer '{name}' is adapted to must hold at least {_FEWEST} images "
+                f"of each category that has filters. Received: {count} of class {c}. Give the "
+                "training data, all classes of it."
             )
 
 
