@@ -16,7 +16,12 @@ NETWORKS = {
     "vgg16": ("block5_conv2", 512, "block5_conv3"),
     "alexnet_v2": ("conv4", 256, "conv5"),
 }
-RULES = {"paper_rule": "paper", "official_rule": "official", "interpretable": "default"}
+RULES = {
+    "paper_rule": "paper",
+    "official_rule": "official",
+    "one_part": "one_part",
+    "interpretable": "default",
+}
 
 
 @pytest.fixture(scope="module")
