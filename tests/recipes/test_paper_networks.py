@@ -61,7 +61,9 @@ def test_the_last_convolution_and_what_is_new_are_trained(data, network, task):
         recipe = dataclasses.replace(recipe, data=known)
     images = read_images(recipe.data, data, {})
     archive = np.load(data / recipe.network.weights)
-    assert [v.name for v in recipe.variants] == ["ordinary_extra", *RULES]
+    # The paper's table has no column for the rule of one part.
+    rules = [name for name in RULES if name != "one_part" or "table5" not in recipe.name]
+    assert [v.name for v in recipe.variants] == ["ordinary_extra", *rules]
     for variant in recipe.variants:
         built = build(recipe, variant, images, data)
         # 14 x 14 units of VGG-16, 13 x 13 of AlexNet.
