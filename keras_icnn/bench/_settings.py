@@ -8,7 +8,7 @@ import importlib
 PHASES = ("train", "inference")
 PLAIN = "plain"
 # Names of filter losses; "mask" is the mask alone.
-RULES = ("default", "paper", "official", "full_sum", "mask")
+RULES = ("default", "one_part", "paper", "official", "full_sum", "mask")
 # "graph" is `tf.function`, "jit" XLA.
 MODES = {"tensorflow": ("graph", "jit"), "jax": ("jit",), "torch": ("eager",)}
 
