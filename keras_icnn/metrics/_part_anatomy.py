@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_icnn import _arguments as check
 from keras_icnn.metrics._followed_variation import best_landmark, followed_variation
 from keras_icnn.metrics._location_instability import mean_or_nan
-from keras_icnn.metrics._peak_table import PeakTable
+from keras_icnn.metrics._peak_table import PeakTable, PeakTableMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -34,7 +34,7 @@ class AnatomyResult:
     images: np.ndarray
 
 
-class PartAnatomy:
+class PartAnatomy(PeakTableMeasure):
     """Streaming form of `part_anatomy`.
 
     Args:
@@ -53,19 +53,8 @@ class PartAnatomy:
         store: PeakTable | None = None,
     ) -> None:
         self.fewest = check.whole_number(fewest, "fewest", "PartAnatomy", at_least=2)
-        self.store = PeakTable() if store is None else store
-        self._image_size = image_size
+        super().__init__(image_size, store)
         self._names = landmark_names
-
-    def update(
-        self,
-        peaks: ArrayLike,
-        landmarks: ArrayLike,
-        strengths: ArrayLike | None = None,
-        **options: Any,
-    ) -> None:
-        """Adds a batch; `image_ids` and `image_size` as in `part_anatomy`."""
-        self.store.update(peaks, landmarks, strengths, **{"image_size": self._image_size} | options)
 
     def result(self) -> AnatomyResult:
         """The `AnatomyResult` of all batches so far."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_icnn import _arguments as check
 from keras_icnn.metrics._followed_variation import best_landmark, followed_variation
 from keras_icnn.metrics._location_instability import mean_or_nan
-from keras_icnn.metrics._peak_table import PeakTable
+from keras_icnn.metrics._peak_table import PeakTable, PeakTableMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -36,7 +36,7 @@ class CoverageResult:
     parts_followed: float
 
 
-class PartCoverage:
+class PartCoverage(PeakTableMeasure):
     """Streaming form of `part_coverage`.
 
     Args:
@@ -54,18 +54,7 @@ class PartCoverage:
     ) -> None:
         # Two images in each half: with fewer nothing varies.
         self.fewest = check.whole_number(fewest, "fewest", "PartCoverage", at_least=4)
-        self.store = PeakTable() if store is None else store
-        self._image_size = image_size
-
-    def update(
-        self,
-        peaks: ArrayLike,
-        landmarks: ArrayLike,
-        strengths: ArrayLike | None = None,
-        **options: Any,
-    ) -> None:
-        """Adds a batch; `image_ids` and `image_size` as in `part_coverage`."""
-        self.store.update(peaks, landmarks, strengths, **{"image_size": self._image_size} | options)
+        super().__init__(image_size, store)
 
     def result(self) -> CoverageResult:
         """The `CoverageResult` of all batches so far."""

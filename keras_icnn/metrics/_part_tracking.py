@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_icnn import _arguments as check
+from keras_icnn.metrics._followed_variation import best_landmark
 from keras_icnn.metrics._location_instability import columns_or_none, mean_or_nan
 from keras_icnn.metrics._top_images import TopImages
 
@@ -96,7 +97,7 @@ class PartTracking:
             for column, found in zip(ways, zip(*pieces, strict=True), strict=True):
                 column.append(np.concatenate(found))
         tables = [columns_or_none(columns, self.store.n_filters) for columns in ways]
-        best = [_best(table) for table in tables]
+        best = [best_landmark(table) for table in tables]
         # Undefined altogether only where no landmark could be measured over all images either.
         unlearnt = (best[1][1] < 0) & (best[0][1] >= 0)
         best_strongest = np.where(unlearnt, -1.0, best[1][0])
@@ -131,16 +132,6 @@ def _variation(points, group):
     n = np.maximum(group.sum(axis=-1), 1)
     # Shares of the diagonal in float64: what the difference of the squares loses is about 1e-15.
     return np.maximum(squares - (x * x + y * y) / n, 0.0)
-
-
-def _best(table):
-    if table.shape[-1] == 0:
-        return np.full(len(table), np.nan), np.full(len(table), -1)
-    filled = np.where(np.isfinite(table), table, -np.inf)
-    index = filled.argmax(axis=-1)
-    value = np.take_along_axis(filled, index[:, None], axis=-1)[:, 0]
-    none = np.isneginf(value)
-    return np.where(none, np.nan, value), np.where(none, -1, index)
 
 
 def part_tracking(

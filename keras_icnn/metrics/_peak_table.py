@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -92,6 +92,29 @@ class PeakTable:
         places, landmarks, size = self.arrays()
         scale = (size[:, ::-1] / np.hypot(size[:, 0], size[:, 1])[:, None])[:, None]
         return places * scale.astype("float32"), landmarks * scale
+
+
+class PeakTableMeasure:
+    """What the measures on a `PeakTable` share: their table, and how batches get into it.
+
+    Args:
+        image_size: (height, width) in pixels; None where every `update` is given it.
+        store: a `PeakTable` shared with another measure, which then is updated once for both.
+    """
+
+    def __init__(self, image_size: Sequence[int] | None, store: PeakTable | None) -> None:
+        self.store = PeakTable() if store is None else store
+        self._image_size = image_size
+
+    def update(
+        self,
+        peaks: ArrayLike,
+        landmarks: ArrayLike,
+        strengths: ArrayLike | None = None,
+        **options: Any,
+    ) -> None:
+        """Adds a batch, as `PeakTable.update`; `image_size` may be given anew."""
+        self.store.update(peaks, landmarks, strengths, **{"image_size": self._image_size} | options)
 
 
 def relative_places(peaks, strengths, size):
