@@ -72,11 +72,14 @@ def cluster_start(layer, batches, *, parts, share, typical, seed):
     held = layer.parts()
     wanted = sorted(set(held.category[held.part >= 0].tolist()) - {-1})
     _check_images(sample, wanted, layer.name)
+    whitening = sample.whitening() if wanted else None
     filters = kernel.shape[-1]
     per_group = filters // layer.groups
     directions = np.full((filters, kernel.shape[2]), np.nan)
     for c in wanted:
-        found = _cluster_starts.cluster_directions(sample, c, parts, typical, seed).directions
+        found = _cluster_starts.cluster_directions(
+            sample, whitening, c, parts, typical, seed
+        ).directions
         for f in np.flatnonzero((held.category == c) & (held.part >= 0)):
             first = f // per_group * kernel.shape[2]
             directions[f] = found[held.part[f], first : first + kernel.shape[2]]
@@ -145,10 +148,24 @@ def chosen_categories(means, counts, background_class):
     return ops.convert_to_numpy(index).astype("int32")
 
 
-def parts_in_turn(category, parts):
-    """The parts of filters, in turn within each category: int32 `[F]`; -1 without a category."""
-    part = np.full(len(category), -1, "int32")
-    for c in set(category.tolist()) - {-1}:
-        members = np.flatnonzero(category == c)
-        part[members] = np.arange(len(members)) % parts
-    return part
+def check_adaptable(layer, inputs, labels):
+    """Checks that a layer has fixed categories and is built; builds it for arrays.
+
+    Args:
+        layer: `InterpretableFilters` or `InterpretableConv`.
+        inputs, labels: As in `batches_of`.
+    """
+    target = getattr(layer, "interpretable", layer)._rule.target
+    if target != "dealt":
+        raise ValueError(
+            f"Layer '{layer.name}' chooses categories while it trains and has nothing to adapt to. "
+            f"Received: FilterLoss(target={target!r}). Use target='dealt', as the default rule "
+            "does."
+        )
+    if not layer.built:
+        if labels is None:
+            raise ValueError(
+                f"Layer '{layer.name}' must be built before it is adapted to a data set: call it, "
+                "or `build(input_shape)`."
+            )
+        layer.build(tuple(np.shape(inputs)))

@@ -101,7 +101,7 @@ class Clusters(NamedTuple):
     sizes: np.ndarray
 
 
-def cluster_directions(sample, c, parts, share, seed):
+def cluster_directions(sample, whitening, c, parts, share, seed):
     """Clusters of the most typical places of a class.
 
     Typical are the `share` of each image's places that a linear discriminant, the class against
@@ -110,6 +110,7 @@ def cluster_directions(sample, c, parts, share, seed):
 
     Args:
         sample: `FeatureSample`.
+        whitening: `sample.whitening()`, the same for all classes.
         c: The class.
         parts: K.
         share: Share of each image's places.
@@ -118,7 +119,7 @@ def cluster_directions(sample, c, parts, share, seed):
     Returns:
         `Clusters`.
     """
-    mean, factor = sample.whitening()
+    mean, factor = whitening
     places = np.stack(sample.kept[c]).astype("float64")  # [N, P, D]
     white = np.linalg.solve(factor, (places - mean).reshape(-1, len(mean)).T).T
     white = white.reshape(places.shape)

@@ -12,12 +12,13 @@ from keras import ops
 from keras_icnn import _arguments
 from keras_icnn.layers import _adaptation
 from keras_icnn.layers._grouped_conv import GroupedConv2D
-from keras_icnn.layers._interpretable_filters import InterpretableFilters, check_classes
+from keras_icnn.layers._interpretable_filters import InterpretableFilters
+from keras_icnn.layers._membership import check_classes
 
 if TYPE_CHECKING:
     from keras_icnn.layers._filter_loss import FilterLoss
-    from keras_icnn.layers._interpretable_filters import PartMembership
     from keras_icnn.layers._state import LayerState
+    from keras_icnn.layers._targets import PartMembership
 
 _OWN = (
     "num_classes",
@@ -146,9 +147,7 @@ class InterpretableConv(GroupedConv2D):
         share = _arguments.number(share, "share", where, at_least=0, at_most=1)
         typical = _arguments.number(typical, "typical", where, above=0, at_most=1)
         seed = _arguments.whole_number(seed, "seed", where, at_least=0)
-        if not self.built and labels is not None:
-            self.build(tuple(np.shape(inputs)))
-        self.interpretable._check_adaptable(inputs, labels)
+        _adaptation.check_adaptable(self, inputs, labels)
         batches = _adaptation.batches_of(inputs, labels, where)
         if not share:
             self.interpretable._deal_out(*_adaptation.class_means(self, batches))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -25,24 +25,12 @@ from keras_icnn.layers import (
 from keras_icnn.layers._filter_loss import FilterLoss
 from keras_icnn.layers._learning import Task
 from keras_icnn.layers._likelihood import diagnostics
+from keras_icnn.layers._membership import check_classes
 from keras_icnn.layers._peaks import PEAKS
 from keras_icnn.layers._state import LayerState
+from keras_icnn.layers._targets import PartMembership
 
 NORMALIZATIONS = (None, "batch")
-
-
-class PartMembership(NamedTuple):
-    """What each filter of a layer stands for.
-
-    Attributes:
-        category: int array `[filters]`, the class; -1 for none.
-        part: int array `[filters]`, the number of the part among those of its category; -1 for
-            none.
-    """
-
-    category: np.ndarray
-    part: np.ndarray
-
 
 _NO_LABELS = (
     "Layer '{layer}' was called in training without labels, so its filters cannot learn parts. "
@@ -60,28 +48,6 @@ _OTHER_SIZE = (
     "trained on others. Received: maps of {height} x {width} units. Build the model anew with this "
     "`input_shape`."
 )
-
-
-def check_classes(num_classes, background_class, where):
-    """The two arguments, checked."""
-    num_classes = _arguments.whole_number(
-        num_classes,
-        "num_classes",
-        where,
-        at_least=2,
-        fix="It counts the label classes, background included; one category against the rest is "
-        "num_classes=2, background_class=0.",
-    )
-    background_class = _arguments.whole_number(
-        background_class,
-        "background_class",
-        where,
-        at_least=0,
-        at_most=num_classes - 1,
-        optional=True,
-        fix="Classes are counted from 0.",
-    )
-    return num_classes, background_class
 
 
 @keras.saving.register_keras_serializable(package="keras_icnn")
@@ -359,7 +325,7 @@ class InterpretableFilters(keras.layers.Layer):
         Raises:
             ValueError: For data that do not fit, and rules without fixed categories.
         """
-        self._check_adaptable(inputs, labels)
+        _adaptation.check_adaptable(self, inputs, labels)
         batches = _adaptation.batches_of(inputs, labels, f"{type(self).__name__}.adapt")
         self._deal_out(*_adaptation.class_means(self, batches))
 
@@ -367,23 +333,7 @@ class InterpretableFilters(keras.layers.Layer):
         """Fixes categories and parts by the class means of the filters."""
         category = _adaptation.chosen_categories(means, counts, self.background_class)
         self._state.category.assign(category)
-        if self._rule.parts is not None:
-            self._state.part.assign(_adaptation.parts_in_turn(category, self._rule.parts))
-
-    def _check_adaptable(self, inputs, labels):
-        if self._rule.target != "dealt":
-            raise ValueError(
-                f"Layer '{self.name}' chooses categories while it trains and has nothing to adapt "
-                f"to. Received: FilterLoss(target={self._rule.target!r}). Use target='dealt', as "
-                "the default rule does."
-            )
-        if not self.built:
-            if labels is None:
-                raise ValueError(
-                    f"Layer '{self.name}' must be built before it is adapted to a data set: call "
-                    "it, or `build(input_shape)`."
-                )
-            self.build(tuple(np.shape(inputs)))
+        self._state.part.assign(_targets.parts_in_turn(category, self._rule.parts))
 
     def class_means(self) -> tuple[np.ndarray, np.ndarray]:
         """What target categories are chosen by: the running means of each class's activations.

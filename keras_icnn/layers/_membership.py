@@ -4,6 +4,30 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_icnn import _arguments
+
+
+def check_classes(num_classes, background_class, where):
+    """The two arguments, checked."""
+    num_classes = _arguments.whole_number(
+        num_classes,
+        "num_classes",
+        where,
+        at_least=2,
+        fix="It counts the label classes, background included; one category against the rest is "
+        "num_classes=2, background_class=0.",
+    )
+    background_class = _arguments.whole_number(
+        background_class,
+        "background_class",
+        where,
+        at_least=0,
+        at_most=num_classes - 1,
+        optional=True,
+        fix="Classes are counted from 0.",
+    )
+    return num_classes, background_class
+
 
 def membership(y, num_classes):
     """Which images belong to which classes.

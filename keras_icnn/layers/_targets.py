@@ -3,10 +3,25 @@
 Shapes: `B` images, `C` classes, `F` filters.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from keras import ops
 
 TARGETS = ("sum", "max", "dealt")
+
+
+class PartMembership(NamedTuple):
+    """What each filter of a layer stands for.
+
+    Attributes:
+        category: int array `[filters]`, the class; -1 for none.
+        part: int array `[filters]`, the number of the part among those of its category; -1 for
+            none.
+    """
+
+    category: np.ndarray
+    part: np.ndarray
 
 
 def dealt_out(filters, classes, background_class, parts):
@@ -21,10 +36,22 @@ def dealt_out(filters, classes, background_class, parts):
         parts: K, or None: no filter has a part (-1).
     """
     categories = np.delete(np.arange(classes), [] if background_class is None else background_class)
-    index = np.arange(filters)
-    category = categories[index % len(categories)]
-    part = np.full(filters, -1) if parts is None else index // len(categories) % parts
-    return category.astype("int32"), part.astype("int32")
+    category = categories[np.arange(filters) % len(categories)]
+    return category.astype("int32"), parts_in_turn(category, parts)
+
+
+def parts_in_turn(category, parts):
+    """The parts of filters, in turn within each category: int32 `[F]`; -1 without a category.
+
+    Args:
+        category: int `[F]`, -1 for none.
+        parts: K, or None: no filter has a part.
+    """
+    part = np.full(len(category), -1, "int32")
+    for c in () if parts is None else set(category.tolist()) - {-1}:
+        members = np.flatnonzero(category == c)
+        part[members] = np.arange(len(members)) % parts
+    return part
 
 
 def candidates(count, background_class):

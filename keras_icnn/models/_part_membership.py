@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_icnn.layers._interpretable_filters import PartMembership
+from keras_icnn.layers._targets import PartMembership
 from keras_icnn.models._map_reading import interpretable_filters
 
 

@@ -35,6 +35,10 @@ def sample_of(x, y, seed=0, batch=16):
     return sample
 
 
+def clusters_of(sample, *arguments):
+    return _cluster_starts.cluster_directions(sample, sample.whitening(), *arguments)
+
+
 def test_moments_are_those_of_all_features():
     x, y = planted()
     mean, factor = sample_of(x, y).whitening()
@@ -48,7 +52,7 @@ def test_moments_are_those_of_all_features():
 def test_planted_clusters_are_found():
     x, y = planted()
     # 2 of 36 places: the planted ones.
-    found = _cluster_starts.cluster_directions(sample_of(x, y), 1, 2, 2 / 36, 0)
+    found = clusters_of(sample_of(x, y), 1, 2, 2 / 36, 0)
     assert sorted(found.sizes.tolist()) == [20, 20]
     response = np.einsum("nijd,kd->nkij", x[y == 1], found.directions)
     best = response.reshape(20, 2, -1).argmax(axis=-1)
@@ -58,14 +62,14 @@ def test_planted_clusters_are_found():
 def test_without_another_class_all_places_are_as_typical():
     x, _ = planted()
     ones = np.ones(len(x), int)
-    found = _cluster_starts.cluster_directions(sample_of(x, ones), 1, 3, 0.5, 0)
+    found = clusters_of(sample_of(x, ones), 1, 3, 0.5, 0)
     assert found.sizes.sum() == len(x) * 18
 
 
 def test_the_same_seed_gives_the_same_clusters_whatever_the_batches():
     x, y = planted()
-    a = _cluster_starts.cluster_directions(sample_of(x, y), 1, 3, 0.4, 5)
-    b = _cluster_starts.cluster_directions(sample_of(x, y, batch=7), 1, 3, 0.4, 5)
+    a = clusters_of(sample_of(x, y), 1, 3, 0.4, 5)
+    b = clusters_of(sample_of(x, y, batch=7), 1, 3, 0.4, 5)
     assert a.directions == pytest.approx(b.directions, rel=1e-3, abs=1e-5)
     assert a.sizes.tolist() == b.sizes.tolist()
 
