@@ -251,8 +251,8 @@ def train(
             # The same random numbers for both: their new layers start alike.
             keras.utils.set_random_seed(seed)
             models[name] = build(setting, weights, name == "interpretable")
-            if name == "interpretable":
-                adapt_parts(models[name], data.batches(setting.batch_size), seed=seed)
+            # Which leaves the ordinary one as it is.
+            adapt_parts(models[name], data.batches(setting.batch_size), seed=seed)
             _fit(models[name], data, setting, setting.epochs, setting.rate, seed, progress)
     return models
 

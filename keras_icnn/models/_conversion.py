@@ -19,6 +19,7 @@ from keras_icnn.models._flat_copy import flatten, fresh, functional
 from keras_icnn.models._interpretable_model import InterpretableModel
 from keras_icnn.models._operations import classifier_below, top_map
 from keras_icnn.models._signed_filters import SignedInterpretableFilters
+from keras_icnn.models._tensors import activation_of
 
 if TYPE_CHECKING:
     from keras_icnn.layers import FilterLoss
@@ -291,12 +292,6 @@ def _is_rectified_conv(op):
     return type(op) in (klayers.Conv2D, GroupedConv2D) and op.activation is keras.activations.relu
 
 
-def _is_softmax(op):
-    activation = getattr(op, "activation", None)
-    name = type(op).__name__ if activation is None else getattr(activation, "__name__", "")
-    return name.lower() == "softmax"
-
-
 class _Head:
     """What becomes of the classifier: kept, given other units, or added."""
 
@@ -315,7 +310,7 @@ class _Head:
         if self.units != 1:
             return []
         below = graph.downstream(self.classifier.name)
-        return [op.name for op in graph.ops if op.name in below and _is_softmax(op)]
+        return [op.name for op in graph.ops if op.name in below and activation_of(op) == "softmax"]
 
     def _activation(self, activation):
         if self.units == 1 and activation == "softmax":

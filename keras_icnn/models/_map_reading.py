@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_icnn.models._receptive_field import ReceptiveField, receptive_field
-from keras_icnn.models._tensors import output_of, produced_by
+from keras_icnn.models._tensors import activation_of, output_of, produced_by
 
 if TYPE_CHECKING:
     import keras
@@ -70,9 +70,7 @@ def _is_map(model, layer):
 
 def output_activation(model):
     """ "sigmoid", "softmax" or "linear" (logits): how a model's first output is to be read."""
-    layer = produced_by(model.outputs[0])[0]
-    activation = getattr(layer, "activation", None)
-    name = getattr(activation, "__name__", str(activation or type(layer).__name__)).lower()
+    name = activation_of(produced_by(model.outputs[0])[0])
     return next((kind for kind in ("sigmoid", "softmax") if kind in name), "linear")
 
 

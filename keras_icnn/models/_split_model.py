@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_icnn.models._forward_pass import forward
 from keras_icnn.models._map_reading import measured_layer
-from keras_icnn.models._tensors import output_of, produced_by
+from keras_icnn.models._tensors import activation_of, output_of, produced_by
 from keras_icnn.models._views import WithoutActivation
 
 _SQUASHES = {
@@ -34,10 +34,8 @@ def logits_of(model):
         operation, above, _ = produced_by(tensor)
         if not above:
             return model.outputs[0], "linear"
-        kind = type(operation).__name__.lower()
+        kind = activation_of(operation)
         activation = getattr(operation, "activation", None)
-        if activation is not None:
-            kind = getattr(activation, "__name__", str(activation)).lower()
         if kind in _SQUASHES:
             if activation is not None and getattr(operation, "weights", ()):
                 if "activation" not in vars(operation):

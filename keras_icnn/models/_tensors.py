@@ -37,3 +37,11 @@ def _call_of(model, layer):
         if id(tensor) not in inputs:
             stack.extend(above or ())
     return None, None
+
+
+def activation_of(operation):
+    """What an operation does to values, in lower case: its activation's name, or its own type's."""
+    activation = getattr(operation, "activation", None)
+    if activation is None:
+        return type(operation).__name__.lower()
+    return getattr(activation, "__name__", str(activation)).lower()

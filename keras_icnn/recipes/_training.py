@@ -52,7 +52,7 @@ def train_network(built, recipe, variant, dataset, *, features, seed, backup, ve
         flip=training.flip,
         labels="int" if single else "onehot",
     )
-    if training.cluster_share and not Path(backup).exists():
+    if not Path(backup).exists():
         _adapt(built.trained, dataset.batches(training.batch_size), None, training, seed)
     return _fit_images(built.trained, batches, training, backup, verbose)
 

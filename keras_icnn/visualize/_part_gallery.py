@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_icnn._figure import check_path, new_figure, save, show
-from keras_icnn.metrics import MapReader
+from keras_icnn.metrics import MapReader, peaks_of
 from keras_icnn.models._part_membership import part_key, part_membership
 from keras_icnn.visualize._checks import check_counts, check_dataset
 
@@ -73,10 +73,8 @@ def part_gallery(
     reader = MapReader(model, layer, min(batch_size, len(images)))
     parts = _parts_of(reader.layer, number, name)
     maps = reader.maps(images).after
-    flat = maps.reshape(len(images), -1, maps.shape[-1])
-    strength, peak = flat.max(axis=1), flat.argmax(axis=1)
-    centers = reader.field.centers.reshape(-1, 2)
-    radius = max(float(np.ptp(centers[:, 0])) / maps.shape[2] * 0.6, 2.0)
+    peaks, strength = peaks_of(maps, reader.field.centers)
+    radius = max(float(np.ptp(reader.field.centers[..., 0])) / maps.shape[2] * 0.6, 2.0)
     figure, axes = new_figure(
         1.3 * len(images) + 0.9, 1.3 * len(parts) + 0.6, len(parts), len(images)
     )
@@ -86,7 +84,7 @@ def part_gallery(
             show(axis, images[column])
             fires = strength[column] > _FIRES * strength.max(axis=0)
             for f in shown[fires[shown]]:
-                _ring(axis, centers[peak[column, f]], radius)
+                _ring(axis, peaks[column, f], radius)
         row[0].set_ylabel(f"{part_key(name, part)}\n{len(members)} filters", fontsize=9)
     figure.suptitle(title or f"Parts of '{name}', layer '{reader.layer.name}'", fontsize=12)
     return save(figure, path)

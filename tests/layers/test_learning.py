@@ -235,33 +235,21 @@ def test_a_filter_without_a_category_is_pushed_nowhere():
     assert (ops.convert_to_numpy(lesson.push.slope)[Y == 1, 1] < 0).all()
 
 
-def test_in_an_image_of_several_categories_filters_keep_their_own_peaks():
-    given = task(PARTS)
+def lesson_of(member, given):
     x = ops.convert_to_tensor(maps())
+    state = dealt(given, [1, 1], [0, 0])
+    true = ops.convert_to_tensor(True)
+    return _learning.learn(state, x, peak_position(x), ops.convert_to_tensor(member), true, given)
+
+
+def test_in_an_image_of_several_categories_filters_keep_their_own_peaks():
+    own = peak_position(ops.convert_to_tensor(maps()))
     member = np.eye(C, dtype="float32")[Y]
     member[1] = [0, 1, 1]
-    own = peak_position(x)
-    lesson = _learning.learn(
-        dealt(given, [1, 1], [0, 0]),
-        x,
-        own,
-        ops.convert_to_tensor(member),
-        ops.convert_to_tensor(True),
-        given,
-    )
-    row, column = templates_of(lesson)
+    row, column = templates_of(lesson_of(member, task(PARTS)))
     assert row[1].tolist() == ops.convert_to_numpy(own.row)[1].tolist()
     assert column[1].tolist() == ops.convert_to_numpy(own.column)[1].tolist()
     # Labels that count the background as a class of the image change nothing.
-    given = task(PARTS, background_class=0)
     member[1] = [1, 1, 0]
-    lesson = _learning.learn(
-        dealt(given, [1, 1], [0, 0]),
-        x,
-        own,
-        ops.convert_to_tensor(member),
-        ops.convert_to_tensor(True),
-        given,
-    )
-    row, column = templates_of(lesson)
+    row, column = templates_of(lesson_of(member, task(PARTS, background_class=0)))
     assert (row[1, 0], column[1, 0]) == (row[1, 1], column[1, 1])
