@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from keras_icnn import _arguments as check
+from keras_icnn import _image_digests
 from keras_icnn.datasets._sample import Sample, mirrored_points
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ class PartDataset(Sequence[Sample]):
         landmarks: float `[samples, landmarks, 2]`, as in `Sample`. `None`: no landmark.
         landmark_names: Strings `[landmarks]`.
         part_names: Strings `[parts]`.
+        paths: The images' files, `[samples]`, for readers of files. `None`: images are told apart
+            by their pixels.
 
     Raises:
         ValueError: When the arguments do not fit together.
@@ -61,6 +65,7 @@ class PartDataset(Sequence[Sample]):
         landmarks: ArrayLike | None = None,
         landmark_names: Iterable[str] = (),
         part_names: Iterable[str] = (),
+        paths: Iterable[str] | None = None,
     ) -> None:
         self._read_image = image
         self._read_parts = parts
@@ -73,6 +78,7 @@ class PartDataset(Sequence[Sample]):
             landmarks = np.full((len(self.labels), len(self.landmark_names), 2), np.nan)
         self.landmarks = np.asarray(landmarks, "float32")
         self.files = [str(name) for name in files]
+        self._path = None if paths is None else [os.fspath(path) for path in paths].__getitem__
         # Where each sample is in the reader's own numbering: what a selection changes.
         self._rows = np.arange(len(self.labels))
         _check_columns(self)
@@ -130,6 +136,24 @@ class PartDataset(Sequence[Sample]):
             return self._read_parts(int(self._rows[i]))
         size = self.image_size or self.image(i).shape[:2]
         return np.zeros((len(self.part_names), *size), bool)
+
+    def image_digests(self) -> np.ndarray:
+        """What tells the images apart, wherever they lie and in whatever order they come.
+
+        Returns:
+            uint64 `[samples]`: of the files' bytes for readers of class folders, else of the
+            pixels.
+
+        Raises:
+            OSError: When a file cannot be read.
+        """
+        found = np.empty(len(self), "uint64")
+        for i, row in enumerate(self._rows.tolist()):
+            if self._path is None:
+                found[i] = _image_digests.of_pixels(self.image(i))
+            else:
+                found[i] = _image_digests.of_file(self._path(row))
+        return found
 
     def subset(self, indices: Iterable[int]) -> PartDataset:
         """The samples at these positions, in this order.
@@ -332,7 +356,7 @@ def _concatenated(first, second):
     def either(method):
         return lambda i: method(first, i) if i < n else method(second, i - n)
 
-    return PartDataset(
+    both = PartDataset(
         image=either(PartDataset.image),
         parts=either(PartDataset.part_masks),
         labels=np.concatenate([first.labels, second.labels]),
@@ -343,3 +367,10 @@ def _concatenated(first, second):
         part_names=first.part_names,
         image_size=first.image_size,
     )
+    if first._path is not None and second._path is not None:
+        both = both._with(_path=either(_path_of))
+    return both
+
+
+def _path_of(dataset, index):
+    return dataset._path(int(dataset._rows[index]))

@@ -99,6 +99,7 @@ def _dataset(pairs, names, size):
         files=files,
         class_names=names,
         image_size=size,
+        paths=files,
     )
 
 

@@ -1,0 +1,49 @@
+"""Which images a model was trained on."""
+
+import numpy as np
+
+from keras_icnn import _image_digests
+
+
+def digests_of(x):
+    """The digests of the images that `fit` was given, where they can be known.
+
+    Args:
+        x: as `fit` takes it.
+
+    Returns:
+        uint64 `[images]`; None for what gives its images only once, such as a `tf.data.Dataset`.
+    """
+    if hasattr(x, "image_digests"):
+        return x.image_digests()
+    if isinstance(x, np.ndarray) and x.ndim == 4:
+        return np.array([_image_digests.of_pixels(image) for image in x], "uint64")
+    return None
+
+
+def merged(known, digests):
+    """The digests of both, each once, in order.
+
+    Args:
+        known, digests: uint64 arrays.
+
+    Returns:
+        uint64 `[images]`.
+    """
+    return np.union1d(known, digests).astype("uint64")
+
+
+def trained_on(model, dataset):
+    """Which images of a data set a model was trained on.
+
+    Args:
+        model: any Keras model.
+        dataset: `PartDataset`.
+
+    Returns:
+        Bool `[samples]`; None when the model does not know what it was trained on.
+    """
+    known = getattr(model, "training_images", None)
+    if known is None or not len(known):
+        return None
+    return np.isin(dataset.image_digests(), known)
