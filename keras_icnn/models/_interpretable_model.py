@@ -13,6 +13,7 @@ from keras_icnn.layers import _label_scope, _membership
 from keras_icnn.layers._interpretable_conv import InterpretableConv
 from keras_icnn.layers._interpretable_filters import InterpretableFilters
 from keras_icnn.models import _training_images, _training_state
+from keras_icnn.models._silent_filters import SilentFilters
 
 if TYPE_CHECKING:
     import os
@@ -158,6 +159,9 @@ class InterpretableModel(keras.Model):
         are arrays or come from a `keras.utils.PyDataset`; other sources (`tf.data`, generators)
         are checked in the step where that costs nothing: see `keras_icnn.labels`.
 
+        Warns once when more than a tenth of the filters of a layer have gone silent, and names
+        the usual causes.
+
         Args:
             x, y: images and labels, or a data set of both as `x`.
             batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
@@ -186,7 +190,7 @@ class InterpretableModel(keras.Model):
             batch_size=batch_size,
             epochs=epochs,
             verbose=verbose,
-            callbacks=callbacks,
+            callbacks=_with(callbacks, SilentFilters(_interpretable_layers(self))),
             validation_split=validation_split,
             validation_data=validation_data,
             shuffle=shuffle,
@@ -337,11 +341,23 @@ class _Facts:
         self.training_images = np.empty(0, "uint64")
 
 
-def _class_counts(layer):
-    """The numbers of classes of a model's interpretable layers."""
+def _interpretable_layers(layer):
+    """A model's interpretable layers, those of nested models included."""
     if isinstance(layer, (InterpretableConv, InterpretableFilters)):
-        return {layer.num_classes}
-    return set().union(*(_class_counts(inner) for inner in getattr(layer, "layers", ())))
+        return [layer]
+    return [f for inner in getattr(layer, "layers", ()) for f in _interpretable_layers(inner)]
+
+
+def _class_counts(model):
+    """The numbers of classes of a model's interpretable layers."""
+    return {layer.num_classes for layer in _interpretable_layers(model)}
+
+
+def _with(callbacks, callback):
+    """What `fit` takes as `callbacks`, and one more."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks  # Complete, as Keras takes it.
+    return [*keras.tree.flatten(callbacks or []), callback]
 
 
 def _check(y, counts, where="Labels"):
