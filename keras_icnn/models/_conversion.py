@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import keras
 from keras import layers as klayers
 
+from keras_icnn.layers._fixed_batch_normalization import FixedBatchNormalization
 from keras_icnn.layers._grouped_conv import GroupedConv2D
 from keras_icnn.layers._interpretable_conv import InterpretableConv
 from keras_icnn.layers._interpretable_filters import InterpretableFilters
@@ -190,6 +191,7 @@ def transform(
     interpretable=None,
     normalization="batch",
     new_filters=None,
+    fixed_normalization=False,
 ):
     """Rebuilds a model as a flat graph, with interpretable maps and the new layer or its twin.
 
@@ -197,6 +199,7 @@ def transform(
         model, layers, extra_layer, normalization, new_filters, name: As in `make_interpretable`.
         num_classes: Units of the classifier (1 or 2 fit one unit); `None` leaves the head alone.
         interpretable: What `layer_arguments` returns; `None` for an ordinary network.
+        fixed_normalization: Whether the model's batch normalization keeps its statistics.
 
     Returns:
         `keras.Model`, or `InterpretableModel` when `interpretable` is given.
@@ -221,6 +224,8 @@ def transform(
         if op.name in maps and _is_rectified_conv(op):
             config["activation"] = None
             new = InterpretableConv.from_config({**config, **interpretable})
+        elif fixed_normalization and type(op) is klayers.BatchNormalization:
+            new = FixedBatchNormalization.from_config(config)
         elif head is not None and op is head.classifier and head.units is not None:
             return fresh(op, head.changed(config))
         else:

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_icnn.zoo import _download, _matconvnet, _weights
+from keras_icnn.zoo import _download, _fine_tuning, _matconvnet, _weights
 from keras_icnn.zoo._architecture_graph import build_graph
 from keras_icnn.zoo._architectures import ARCHITECTURES, geometry, weighted_rows
 from keras_icnn.zoo._manifest import MANIFEST
@@ -42,6 +42,7 @@ def build(network, options):
         source = _weights.load_keras(options.weights, _references(network, options))
         arrays = _weights.read_model(source)
     _weights.assign(model, arrays, backbone, head, source=repr(options.weights))
+    _fine_tuning.freeze(model, network, backbone, options.fine_tune)
     if mean is not None:
         model.get_layer("preprocessing").mean.assign(mean)
     return model

@@ -57,7 +57,10 @@ def _publish(name, network, protocol, document, **fixed):
 def _create(network, arguments):
     table, build = _home(network)
     options = Options(**arguments, min_size=table.min_size, default_size=table.default_size)
-    return build(network, options)
+    model = build(network, options)
+    if options.class_names is not None:
+        model.class_names = options.class_names
+    return model
 
 
 def _home(network):
