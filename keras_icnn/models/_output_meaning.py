@@ -139,7 +139,7 @@ def _meaning(view, end):
     tails = [_Tail(tensor, end) for tensor in reversed(starts)]
     maker = produced_by(starts[-1])[0]
     # Of other layers, such as recurrent ones, the activation is not the last that happens.
-    if isinstance(maker, _LINEAR) and callable(vars(maker).get("activation")):
+    if isinstance(maker, _LINEAR) and "activation" in vars(maker) and not _is_linear(maker):
         tails.insert(0, _Tail(starts[-1], end, before=True))
     for tail in tails:
         kind = _compared(tail)
@@ -159,7 +159,7 @@ def _meaning(view, end):
 def _by_maker(view, tensor):
     """The `Meaning` of a tensor by the layer that makes it, when no activation is its last step."""
     maker, above, _ = produced_by(tensor)
-    if isinstance(maker, _LINEAR) and getattr(maker, "activation", None) is None:
+    if isinstance(maker, _LINEAR) and _is_linear(maker):
         return Meaning("linear", tensor)
     if above and isinstance(maker, (*_AVERAGES, *_CHOICES, *_SUMS)):
         kinds = {_meaning(view, given).kind for given in above}
@@ -170,6 +170,11 @@ def _by_maker(view, tensor):
         if kinds == {"softmax"} and isinstance(maker, _AVERAGES):
             return _of_probabilities("softmax", tensor)
     return Meaning("unknown", None)
+
+
+def _is_linear(layer):
+    """Whether a layer has no activation of its own."""
+    return getattr(layer, "activation", None) in (None, keras.activations.linear)
 
 
 def _bottlenecks(view, end):
