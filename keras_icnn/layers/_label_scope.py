@@ -8,6 +8,7 @@ otherwise train on each other's labels.
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import Any
 
@@ -112,6 +113,32 @@ def current():
             "step. Move `with keras_icnn.labels(y) as terms:` into the function that is compiled."
         )
     return stack[-1]
+
+
+def require_no_training(layer):
+    """Refuses a call that does not say whether it is training, in a training step.
+
+    Keras hands `training` on by itself, but not through a model whose `call` does not take it:
+    such a model would be trained without the filter loss.
+
+    Args:
+        layer: name of the layer that is called.
+
+    Raises:
+        RuntimeError: in a label scope, or in a `train_step`.
+    """
+    inside = bool(getattr(_local, "stack", None))
+    frame = sys._getframe(1)
+    while frame is not None and not inside:
+        inside = frame.f_code.co_name == "train_step"
+        frame = frame.f_back
+    if inside:
+        raise RuntimeError(
+            f"Layer '{layer}' was called in a training step without `training`, so its filters "
+            "would not learn parts. Give the `call` of a subclassed model the argument, `def "
+            "call(self, x, training=False)`; in a custom loop call `model(x, training=True)`, or "
+            "`training=False` where nothing shall be learned."
+        )
 
 
 def _compiling():
