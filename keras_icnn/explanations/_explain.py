@@ -165,7 +165,9 @@ class Explainer:
             self._field = receptive_field(model, self.layer, input_size=size)
         categories = getattr(self.layer, "target_categories", None)
         self.categories = None if categories is None else np.asarray(categories())
-        if isinstance(getattr(reference, "class_names", None), list):
+        if self.categories is not None and hasattr(reference, "with_classes"):
+            # The categories of the filters are the model's classes.
+            self._check_reference(reference)
             reference = in_model_classes(model, reference, self.layer, class_names, "reference")
         known = getattr(model, "class_names", None) if class_names is None else class_names
         self.classes = Classes(self.split.classes, known, reference)

@@ -49,7 +49,7 @@ POOLING = {
         layers.Conv2D(3, 3, padding="same", activation="relu", name="above")(x)
     ),
 }
-NESTING = ("flat", "backbone", "deep", "head", "both", "sequential")
+NESTING = ("flat", "head", "backbone", "deep", "both", "sequential")
 
 
 def _squash(classes):
@@ -118,26 +118,27 @@ def build(network):
     keras.config.set_dtype_policy(network.policy)
     inputs = keras.Input((*network.size, 3))
     x = inputs
-    for number, kind in enumerate(network.preprocessing):
-        layer = PREPROCESSING[kind]()
-        x = layer(x)
-    if network.same_names:
+    for kind in network.preprocessing:
+        x = PREPROCESSING[kind]()(x)
+    if network.same_names and network.nesting in NESTING[2:]:
         x = layers.Conv2D(3, 1, name="same")(x)
     x = _nested(x, lambda t: _features(t, network), network)
-    above = lambda t: ENDINGS[network.ending](POOLING[network.pooling](t), network.classes)
     if network.nesting in ("head", "both"):
         inner = keras.Input(x.shape[1:])
-        outputs = keras.Model(inner, above(inner), name="head")(x)
+        outputs = keras.Model(inner, _head(inner, network), name="head")(x)
     else:
-        outputs = above(x)
-    kind = icnn.InterpretableModel
+        outputs = _head(x, network)
+    make = TwoOutputs if network.second_output else icnn.InterpretableModel
     if network.second_output:
-        kind = TwoOutputs
         outputs = [outputs, layers.Dense(2, name="second")(layers.GlobalMaxPooling2D()(x))]
-    model = kind(inputs, outputs, name="network")
+    model = make(inputs, outputs, name="network")
     loss = "binary_crossentropy" if network.classes == 1 else "sparse_categorical_crossentropy"
     model.compile("sgd", [loss, "mse"] if network.second_output else loss, run_eagerly=True)
     return model
+
+
+def _head(x, network):
+    return ENDINGS[network.ending](POOLING[network.pooling](x), network.classes)
 
 
 def _features(x, network):
@@ -162,7 +163,7 @@ def _features(x, network):
 
 
 def _nested(x, features, network):
-    if network.nesting not in ("backbone", "deep", "both", "sequential"):
+    if network.nesting not in NESTING[2:]:
         return features(x)
     inner = keras.Input(x.shape[1:])
     model = icnn.InterpretableModel(inner, features(inner), name="backbone")
