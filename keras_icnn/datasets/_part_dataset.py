@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from keras_icnn.datasets._batches import PartBatches
 
 
+_MASK = "A mask is an array of one truth value for each sample."
+
+
 class PartDataset(Sequence[Sample]):
     """A sequence of `Sample`s that decodes an image when it is asked for.
 
     Labels, landmarks and file names are arrays in memory; images and masks are made one at a
-    time and not kept (see `cache`). An integer index gives a `Sample`, a slice a `PartDataset`.
+    time and not kept (see `cache`). An integer index gives a `Sample`; a slice, a list or array of
+    integers, or a boolean mask gives a `PartDataset`.
     Data sets are immutable: every method returns a new one, which shares what it can.
 
     Args:
@@ -95,10 +99,12 @@ class PartDataset(Sequence[Sample]):
     @overload
     def __getitem__(self, index: int) -> Sample: ...
     @overload
-    def __getitem__(self, index: slice) -> PartDataset: ...
-    def __getitem__(self, index: int | slice) -> Sample | PartDataset:
+    def __getitem__(self, index: slice | list[int] | np.ndarray) -> PartDataset: ...
+    def __getitem__(self, index: int | slice | list[int] | np.ndarray) -> Sample | PartDataset:
         if isinstance(index, slice):
             return self.subset(range(len(self))[index])
+        if isinstance(index, list) or np.ndim(index):
+            return self.subset(index)
         i = self._position(index)
         return Sample(
             image=self.image(i),
@@ -109,6 +115,9 @@ class PartDataset(Sequence[Sample]):
         )
 
     def _position(self, index):
+        # A truth value is no position: `operator.index(True)` would be 1.
+        if isinstance(index, bool | np.bool_) or getattr(index, "dtype", None) == "bool":
+            check.refuse(index, "index", "PartDataset", "a position, slice, list or array", _MASK)
         i = operator.index(index)
         if not -len(self) <= i < len(self):
             raise IndexError(
@@ -159,8 +168,13 @@ class PartDataset(Sequence[Sample]):
         """The samples at these positions, in this order.
 
         Args:
-            indices: Integers, negative ones counted from the end; one may come repeatedly.
+            indices: Integers, negative ones counted from the end; one may come repeatedly. Or a
+                boolean mask `[samples]`: those where it is true.
+
+        Raises:
+            ValueError: For a mask of another length.
         """
+        indices = _unmasked(indices, len(self))
         rows = np.array([self._position(i) for i in indices], "int64")
         return self._with(
             labels=self.labels[rows],
@@ -190,6 +204,28 @@ class PartDataset(Sequence[Sample]):
         new[old] = np.arange(len(old))
         kept = self.subset(np.flatnonzero(new[self.labels] >= 0))
         return kept._with(labels=new[kept.labels], class_names=[self.class_names[c] for c in old])
+
+    def with_classes(self, class_names: Sequence[str]) -> PartDataset:
+        """The same samples, labelled by their classes' places in another list of names.
+
+        The way back from `select`: a network that was trained with all classes is evaluated on a
+        selection of them as `data.select(["horse"]).with_classes(data.class_names)`.
+
+        Args:
+            class_names: Names of the classes, among them that of every sample.
+
+        Raises:
+            ValueError: For repeated names, or where a sample's class is missing.
+        """
+        names = check.names(class_names, "class_names", "PartDataset.with_classes")
+        present = sorted({self.class_names[label] for label in self.labels.tolist()})
+        missing = [name for name in present if name not in names]
+        if missing:
+            fix = f"Add {missing}, of which there are samples."
+            check.refuse(names, "class_names", "PartDataset.with_classes", "all classes", fix)
+        place = [names.index(name) if name in names else -1 for name in self.class_names]
+        labels = np.asarray(place, "int32")[self.labels]
+        return self._with(labels=labels, class_names=names)
 
     def concatenate(self, other: PartDataset) -> PartDataset:
         """This data set followed by `other`.
@@ -291,6 +327,20 @@ class PartDataset(Sequence[Sample]):
         new.__dict__.update(self.__dict__)
         new.__dict__.update(changes)
         return new
+
+
+def _unmasked(indices, count):
+    """The positions that a boolean mask chooses; other indices as they are."""
+    given = indices if isinstance(indices, np.ndarray) else list(indices)
+    if not isinstance(given, np.ndarray):
+        truths = [isinstance(one, bool | np.bool_) for one in given]
+        if not any(truths):
+            return given
+        given = np.array(given, bool if all(truths) else object)
+    if given.ndim != 1 or (given.dtype == bool and len(given) != count):
+        expected = f"positions, or a boolean mask of the data set's {count} samples"
+        check.refuse(f"shape {given.shape}", "indices", "PartDataset.subset", expected)
+    return np.flatnonzero(given) if given.dtype == bool else given
 
 
 def require_one_size(dataset, method):

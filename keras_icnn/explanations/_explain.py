@@ -28,6 +28,7 @@ from keras_icnn.explanations._filter_groups import (
 )
 from keras_icnn.explanations._part_groups import member_groups, named_as_given, named_by_majority
 from keras_icnn.metrics import EvaluationReport, peaks_of, receptive_field
+from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.models._part_membership import part_membership
 from keras_icnn.models._split_model import SplitModel
 
@@ -51,6 +52,7 @@ def explain(
     class_names: Sequence[str] | None = None,
     preprocess: Callable[[np.ndarray], Any] | None = None,
     batch_size: int = 32,
+    from_logits: bool | None = None,
 ) -> Explanation:
     """Tells which filters (parts) decided the class of an image, from the network itself.
 
@@ -89,9 +91,11 @@ def explain(
             that `reference` would give; or names `[filters]` ("" unknown), which also win over the
             layer's parts: filters of one name and category are then one part.
         class_names: names of the classes; for a model with one output of both (background first).
-            None: those of `reference`, if they fit.
+            None: the model's own (`model.class_names`), else those of `reference`.
         preprocess: function applied to a batch of images (float32, 0 to 255) for the model.
         batch_size: sets of maps per forward pass.
+        from_logits: whether the model's output is a logit, where its graph does not tell; None:
+            what the graph tells, else the values for random images, where they leave 0 to 1.
 
     Returns:
         An `Explanation`: `.table()`, `.summary()`, `.plot()`.
@@ -116,6 +120,7 @@ def explain(
         class_names=class_names,
         preprocess=preprocess,
         batch_size=batch_size,
+        from_logits=from_logits,
     )
     return explainer(image, target, against)
 
@@ -124,8 +129,8 @@ class Explainer:
     """`explain` for many images: compiled once, `reference` measured once.
 
     Args:
-        model, method, layer, reference, parts, class_names, preprocess, batch_size: as in
-            `explain`.
+        model, method, layer, reference, parts, class_names, preprocess, batch_size, from_logits: as
+            in `explain`.
 
     Attributes:
         classes: `Classes` of the network.
@@ -144,11 +149,12 @@ class Explainer:
         class_names: Sequence[str] | None = None,
         preprocess: Callable[[np.ndarray], Any] | None = None,
         batch_size: int = 32,
+        from_logits: bool | None = None,
     ) -> None:
         if method not in METHODS:
             raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
         self.model, self.method = model, method
-        self.split = SplitModel(model, layer, batch_size)
+        self.split = SplitModel(model, layer, batch_size, from_logits)
         self.layer = self.split.layer
         self._preprocess = preprocess
         size = tuple(model.inputs[0].shape[1:3])
@@ -159,7 +165,12 @@ class Explainer:
             self._field = receptive_field(model, self.layer, input_size=size)
         categories = getattr(self.layer, "target_categories", None)
         self.categories = None if categories is None else np.asarray(categories())
-        self.classes = Classes(self.split.classes, class_names, reference)
+        if self.categories is not None and hasattr(reference, "with_classes"):
+            # The categories of the filters are the model's classes.
+            self._check_reference(reference)
+            reference = in_model_classes(model, reference, self.layer, class_names, "reference")
+        known = getattr(model, "class_names", None) if class_names is None else class_names
+        self.classes = Classes(self.split.classes, known, reference)
         self.groups = self._groups(reference, parts)
 
     def __call__(

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_icnn._figure import MAP_COLORS, check_path, new_figure, save
 from keras_icnn.metrics import MapReader, measured_layer
+from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.models._map_reading import interpretable_filters
 from keras_icnn.visualize._checks import check_dataset
 
@@ -60,6 +61,8 @@ def category_filters(
     if dataset is not None:
         check_dataset(dataset)
         reader = MapReader(model, layer, batch_size)
+        if interpretable_filters(reader.layer) is not None:
+            dataset = in_model_classes(model, dataset, reader.layer)
         measured, means, known = reader.layer, *_measured(reader, dataset, batch_size)
         class_names = dataset.class_names if class_names is None else class_names
     else:

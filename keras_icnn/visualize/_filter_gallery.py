@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_icnn._figure import check_path, mark, new_figure, save, show
 from keras_icnn.metrics import MapReader
+from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.models._map_reading import interpretable_filters
 from keras_icnn.visualize._checks import check_counts, checked_filters
 from keras_icnn.visualize._peaks import measured_peaks
@@ -158,15 +159,16 @@ def _title(shown, dataset):
     name = f"Filter {block.filter} of {block.model.name}"
     if not block.order:
         return f"{name} fires on none of these {len(dataset)} images"
-    category = _category_name(block.reader.layer, block.filter, dataset.class_names)
+    category = _category_name(block, dataset)
     target = f", category '{category}'" if category else ""
     return f"{name}{target}: its {len(block.order)} strongest images of {len(dataset)}"
 
 
-def _category_name(layer, filter, class_names):
+def _category_name(block, dataset):
     """Name of the filter's target category, or "" where there is none or no name."""
-    inner = interpretable_filters(layer)
-    if inner is None or class_names is None:
+    inner = interpretable_filters(block.reader.layer)
+    if inner is None or dataset.class_names is None:
         return ""
-    target = int(inner.target_categories()[filter])
+    class_names = in_model_classes(block.model, dataset, block.reader.layer).class_names
+    target = int(inner.target_categories()[block.filter])
     return str(class_names[target]) if 0 <= target < len(class_names) else ""

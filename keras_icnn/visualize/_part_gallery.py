@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_icnn._figure import check_path, new_figure, save, show
 from keras_icnn.metrics import MapReader, peaks_of
+from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.models._part_membership import part_key, part_membership
 from keras_icnn.visualize._checks import check_counts, check_dataset
 
@@ -64,13 +65,15 @@ def part_gallery(
     check_counts(n=n, filters=filters)
     check_path(path)
     check_dataset(dataset)
+    reader = MapReader(model, layer, min(batch_size, n, len(dataset)))
+    if part_membership(reader.layer) is not None:
+        dataset = in_model_classes(model, dataset, reader.layer)
     number, name = _class(dataset, category)
     mine = np.flatnonzero(np.asarray(dataset.labels) == number)
     if not len(mine):
         raise ValueError(f"`dataset` has no image of the category '{name}' to show.")
     places = np.unique(np.linspace(0, len(mine) - 1, min(n, len(mine))).round().astype(int))
     images = np.stack([dataset.image(int(mine[i])) for i in places])
-    reader = MapReader(model, layer, min(batch_size, len(images)))
     parts = _parts_of(reader.layer, number, name)
     maps = reader.maps(images).after
     peaks, strength = peaks_of(maps, reader.field.centers)

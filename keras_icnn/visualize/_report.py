@@ -17,6 +17,7 @@ from keras_icnn.metrics import (
     occlusion_radius,
     receptive_field,
 )
+from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.visualize import _report_data as data
 from keras_icnn.visualize import _report_page as page
 from keras_icnn.visualize._checks import check_dataset
@@ -91,6 +92,7 @@ def report(
     environment = page.environment()
     path = page.checked_path(path)
     _check(model, dataset, compare, n, top, thumbnail)
+    dataset = in_model_classes(model, dataset)
     rows = _spread(dataset.labels, n)
     shown = dataset.subset(rows)
     networks = [(model, layer), (compare, compare_layer)][: 1 if compare is None else 2]
@@ -135,15 +137,6 @@ def _check(model, dataset, compare, n, top, thumbnail):
                 f"`{name}` must be a whole number of at least {least}. Received: {name}={value!r}"
             )
     check_dataset(dataset)
-    classes = int(model.outputs[0].shape[-1])
-    if max(classes, 2) != len(dataset.class_names):
-        raise ValueError(
-            f"`dataset` must have the classes of the model's {classes} output(s)"
-            f"{', the background first' if classes == 1 else ''}. Received: "
-            f"{len(dataset.class_names)} classes, {list(dataset.class_names)[:6]}. Choose them "
-            "with `dataset.select(classes=[...])`, in the order the model was trained with "
-            "(`--category` on the command line)."
-        )
     if compare is None:
         return
     outputs = [tuple(network.outputs[0].shape[1:]) for network in (model, compare)]
