@@ -29,10 +29,21 @@ def load_model(path):
         ) from error
 
 
-def preprocessing_of(network):
-    """The preprocessing of a network of the zoo as a function of images; None without a name."""
+def preprocessing_of(network, model):
+    """The preprocessing of a network of the zoo as a function of images; None without a name.
+
+    Raises:
+        ValueError: for a model that prepares its images itself.
+    """
     if not network:
         return None
     from keras_icnn import zoo
+
+    inside = [layer.name for layer in model.layers if type(layer).__name__ == "ImagePreprocessing"]
+    if inside:
+        raise ValueError(
+            f"The model prepares its images itself, in layer '{inside[0]}': images would be "
+            f"prepared twice. Leave --preprocess {network} out."
+        )
 
     return functools.partial(zoo.preprocess_input, network)

@@ -29,7 +29,8 @@ class PartDataset(Sequence[Sample]):
 
     Args:
         image: Function of a position `0 .. len(labels) - 1` that returns the image, uint8
-            `[height, width, 3]`. It is called from several threads.
+            `[height, width, 3]` (or of another type, where it was made from arrays). It is called
+            from several threads.
         labels: Integers `[samples]`, positions in `class_names`.
         files: Strings `[samples]`.
         class_names: Strings. A class of images that show none of the others comes first.
@@ -190,6 +191,24 @@ class PartDataset(Sequence[Sample]):
         new[old] = np.arange(len(old))
         kept = self.subset(np.flatnonzero(new[self.labels] >= 0))
         return kept._with(labels=new[kept.labels], class_names=[self.class_names[c] for c in old])
+
+    def with_classes(self, class_names: Sequence[str]) -> PartDataset:
+        """The same samples with their labels as positions in another list of the classes' names.
+
+        Args:
+            class_names: Strings, this data set's class names among them.
+
+        Raises:
+            ValueError: Where one of them is missing.
+        """
+        names = check.names(class_names, "class_names", "PartDataset.with_classes")
+        missing = [name for name in self.class_names if name not in names]
+        if missing:
+            expectation = f"names of all classes of this data set, {self.class_names}"
+            fix = f"Add {missing}, or choose classes with `select`."
+            check.refuse(class_names, "class_names", "PartDataset.with_classes", expectation, fix)
+        new = np.array([names.index(name) for name in self.class_names], "int32")
+        return self._with(labels=new[self.labels], class_names=names)
 
     def concatenate(self, other: PartDataset) -> PartDataset:
         """This data set followed by `other`.
