@@ -97,7 +97,7 @@ def read_folder(path, image_size, validation_split, seed, policy):
     classes = _usable(_listed(root, policy), root, policy)
     train, validation = [], []
     for label, (name, files) in enumerate(classes.items()):
-        held_out = _held_out(len(files), share, seed, name)
+        held_out = held_out_positions(len(files), share, seed, name)
         for i, file in enumerate(files):
             (validation if i in held_out else train).append((file, label))
     names = list(classes)
@@ -110,7 +110,7 @@ def read_folder(path, image_size, validation_split, seed, policy):
     )
 
 
-def _held_out(count, share, seed, name):
+def held_out_positions(count, share, seed, name):
     """The positions of a class's images for validation."""
     n = round(share * count)
     if share:
