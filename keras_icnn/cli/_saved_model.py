@@ -20,13 +20,22 @@ def load_model(path):
         raise FileNotFoundError(errno.ENOENT, "there is no such model", path)
     try:
         check_file(path)
-        return keras.saving.load_model(path, compile=False)
+        # Keras's older format knows registered classes by their bare names only.
+        classes = _own_classes(keras) if os.fspath(path).endswith((".h5", ".hdf5")) else None
+        return keras.saving.load_model(path, custom_objects=classes, compile=False)
     except Exception as error:  # A damaged file fails in as many ways as it can be damaged.
         raise ValueError(
             f"'{path}' cannot be read as a model: it must be a .keras file of networks made of "
             "layers of Keras and of this package, and complete. Received: "
             f"{type(error).__name__}: {error}"
         ) from error
+
+
+def _own_classes(keras):
+    """The package's classes by their bare names."""
+    package = "keras_icnn>"
+    registered = keras.saving.get_custom_objects().items()
+    return {k.removeprefix(package): v for k, v in registered if k.startswith(package)}
 
 
 def preprocessing_of(network, model):

@@ -76,8 +76,7 @@ def as_image(image, model, where):
         return image
     if not os.path.isfile(image):
         raise FileNotFoundError(
-            f"Argument `image` of {where} must be the path of an image. Received: "
-            f"image='{os.fspath(image)}', which is no file. Check the path."
+            f"There is no image '{os.fspath(image)}'. Check the path: argument `image` of {where}."
         )
     return read_image(os.fspath(image), _input_size(model, where, "image"))
 

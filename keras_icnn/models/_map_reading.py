@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_icnn._arguments import nearest
 from keras_icnn.models._receptive_field import ReceptiveField, receptive_field
 from keras_icnn.models._tensors import activation_of, output_of, produced_by
 
@@ -42,7 +43,8 @@ def measured_layer(
         if name not in names:
             raise ValueError(
                 "`layer` must be a layer of the model itself (not of a model nested in it) or its "
-                f"name. Received: layer={name!r}; the model has {names}"
+                f"name. Received: layer={name!r}; the nearest of the model's {len(names)} layers: "
+                f"{', '.join(nearest(str(name), names))}"
             )
         return model.get_layer(name)
     for candidate in reversed(model.layers):
