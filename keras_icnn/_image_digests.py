@@ -1,4 +1,7 @@
-"""What tells images apart wherever they lie: digests of 64 bits."""
+"""What tells images apart wherever they lie: digests of 64 bits.
+
+The last bit says what was read: 0 a file's bytes, 1 pixels. Digests of the two cannot be compared.
+"""
 
 import hashlib
 
@@ -21,7 +24,7 @@ def of_file(path):
     """
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=_BYTES))
-    return int.from_bytes(digest.digest(), "big")
+    return int.from_bytes(digest.digest(), "big") & ~1
 
 
 def of_pixels(image):
@@ -42,7 +45,13 @@ def of_pixels(image):
             pixels = whole
     digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=_BYTES)
     digest.update(np.ascontiguousarray(pixels).tobytes())
-    return int.from_bytes(digest.digest(), "big")
+    return int.from_bytes(digest.digest(), "big") | 1
+
+
+def of_one_kind(digests, others):
+    """Those of `digests` that are of the same kind as one of `others`: of files or of pixels."""
+    kinds = np.unique(np.asarray(others, "uint64") & np.uint64(1))
+    return digests[np.isin(digests & np.uint64(1), kinds)]
 
 
 def _in_bytes(pixels):

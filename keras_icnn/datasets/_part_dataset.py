@@ -33,7 +33,8 @@ class PartDataset(Sequence[Sample]):
 
     Args:
         image: Function of a position `0 .. len(labels) - 1` that returns the image, uint8
-            `[height, width, 3]`. It is called from several threads.
+            `[height, width, 3]` (or of another type, where it was made from arrays). It is called
+            from several threads.
         labels: Integers `[samples]`, positions in `class_names`.
         files: Strings `[samples]`.
         class_names: Strings. A class of images that show none of the others comes first.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from keras_icnn._figure import as_picture
+from keras_icnn.datasets._as_part_dataset import as_image, as_part_dataset
 from keras_icnn.explanations._classes import Classes
 from keras_icnn.explanations._explanation import Explanation, Part
 from keras_icnn.explanations._filter_effects import (
@@ -36,18 +37,16 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import ArrayLike
 
-    from keras_icnn.datasets import PartDataset
-
 
 def explain(
     model: keras.Model,
-    image: ArrayLike,
+    image: Any,
     target: int | str | None = None,
     method: Literal["ablation", "gradient"] = "ablation",
     *,
     against: int | str | None = None,
     layer: keras.layers.Layer | str | None = None,
-    reference: PartDataset | FilterGroups | Literal[False] | None = None,
+    reference: Any = None,
     parts: Sequence[str] | np.ndarray | EvaluationReport | None = None,
     class_names: Sequence[str] | None = None,
     preprocess: Callable[[np.ndarray], Any] | None = None,
@@ -76,17 +75,17 @@ def explain(
 
     Args:
         model: functional or sequential Keras model, channels last, that classifies.
-        image: `[height, width, 3]`, 0 to 255, of the model's input size.
+        image: `[height, width, 3]`, 0 to 255, of the model's input size, a `Sample`, or a path.
         target: number of the class to explain, or its name; None: the predicted class. A model with
             one output has the classes 0 and 1; the score of class 0 is minus the logit.
         method: "ablation" or "gradient".
         against: another class: the score is then the target's logit less this one's, which tells
             why it is the one rather than the other.
         layer: layer or name; None: the topmost interpretable layer, else the topmost map.
-        reference: `PartDataset` of (held-out) images that shows which filters fire alike. Where it
-            has landmarks, filters that follow one (R2 above one half) are named after it and
-            grouped by that name; a part of the layer has the name that at least half of its living
-            filters have. Also a `FilterGroups`, or False: every filter alone.
+        reference: (held-out) images that show which filters fire alike, in any form that
+            `metrics.evaluate` takes. Where it has landmarks, filters that follow one (R2 above one
+            half) are named after it and grouped by that name, a part of the layer as most of its
+            living filters are. Also a `FilterGroups`, or False: every filter alone.
         parts: what each filter is known to stand for: an `EvaluationReport`, in place of the names
             that `reference` would give; or names `[filters]` ("" unknown), which also win over the
             layer's parts: filters of one name and category are then one part.
@@ -144,7 +143,7 @@ class Explainer:
         method: Literal["ablation", "gradient"] = "ablation",
         *,
         layer: keras.layers.Layer | str | None = None,
-        reference: PartDataset | FilterGroups | Literal[False] | None = None,
+        reference: Any = None,
         parts: Sequence[str] | np.ndarray | EvaluationReport | None = None,
         class_names: Sequence[str] | None = None,
         preprocess: Callable[[np.ndarray], Any] | None = None,
@@ -157,10 +156,10 @@ class Explainer:
         self.split = SplitModel(model, layer, batch_size, from_logits)
         self.layer = self.split.layer
         self._preprocess = preprocess
-        size = tuple(model.inputs[0].shape[1:3])
-        if None in size:
-            size = getattr(reference, "image_size", None)
-        self._size, self._field = size, None
+        if not (reference is None or reference is False or isinstance(reference, FilterGroups)):
+            reference = as_part_dataset(reference, model, "explain", "reference")
+        size, self._field = tuple(model.inputs[0].shape[1:3]), None
+        self._size = size = getattr(reference, "image_size", None) if None in size else size
         if size is not None:
             self._field = receptive_field(model, self.layer, input_size=size)
         categories = getattr(self.layer, "target_categories", None)
@@ -174,10 +173,10 @@ class Explainer:
         self.groups = self._groups(reference, parts)
 
     def __call__(
-        self, image: ArrayLike, target: int | str | None = None, against: int | str | None = None
+        self, image: Any, target: int | str | None = None, against: int | str | None = None
     ) -> Explanation:
         """The `Explanation` of one image."""
-        image = np.asarray(image)
+        image = np.asarray(as_image(image, self.model, "explain"))
         if image.ndim != 3 or image.shape[-1] != 3:
             raise ValueError(
                 "`image` must be one picture of shape [height, width, 3]. Received: shape "

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_icnn import _arguments as check
+from keras_icnn.datasets._as_part_dataset import as_part_dataset
 from keras_icnn.metrics._evaluate_maps import evaluate_maps
 from keras_icnn.metrics._evaluation_report import EvaluationReport
 from keras_icnn.metrics._forward_pass import Forward, input_size_of
 from keras_icnn.metrics._measured_classes import measured_classes
-from keras_icnn.metrics._occlusion_radius import occlusion_images, occlusion_radius
 from keras_icnn.metrics._model_classes import in_model_classes
+from keras_icnn.metrics._occlusion_radius import occlusion_images, occlusion_radius
+from keras_icnn.metrics._training_mark import TrainingMark, training_mark
 from keras_icnn.models._map_reading import MapReader
 from keras_icnn.models._output_meaning import output_meaning, settled
 from keras_icnn.models._part_membership import part_membership
@@ -24,13 +26,12 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import ArrayLike
 
-    from keras_icnn.datasets import PartDataset
     from keras_icnn.models._receptive_field import ReceptiveField
 
 
 def evaluate(
     model: keras.Model,
-    dataset: PartDataset,
+    dataset: Any,
     layer: keras.layers.Layer | str | None = None,
     *,
     batch_size: int = 32,
@@ -61,8 +62,10 @@ def evaluate(
 
     Args:
         model: a functional or sequential Keras model, channels last.
-        dataset: a `PartDataset`; use held-out images. Its classes are the model's, matched by name
-            where `model.class_names` has them.
+        dataset: a `PartDataset`, or what else Keras users have: arrays (x, y), a `tf.data.Dataset`
+            or `keras.utils.PyDataset` of (images, labels), the path of a folder of class folders.
+            Its classes are the model's, matched by name where `model.class_names` has them. Use
+            held-out images: figures on images that the model was trained on are marked as such.
         layer: layer or name. None: the topmost interpretable layer, else the topmost map.
         batch_size: images per forward pass.
         radius: radius in pixels of the round receptive fields; None measures it by occlusion on
@@ -95,6 +98,7 @@ def evaluate(
             single output that may be a logit or a probability.
     """
     radius = check.positive(radius, "radius", "evaluate", optional=True)
+    dataset = as_part_dataset(dataset, model, "evaluate")
     if reader is None:
         reader = MapReader(model, layer, batch_size)
     dataset = in_model_classes(model, dataset, reader.layer)
@@ -110,6 +114,8 @@ def evaluate(
     if target_categories is None and own is not None:
         target_categories = np.asarray(own())
     kind = _kind(reader, dataset, size, features, preprocess, from_logits)
+    # Features tell nothing of the images they were made of.
+    mark = TrainingMark("", "") if features is not None else training_mark(model, dataset)
     forward = Forward(reader, dataset, size, features, preprocess, "evaluate" if verbose else None)
     report = evaluate_maps(
         forward,
@@ -129,13 +135,15 @@ def evaluate(
         ),
         categories=categories,
         target_categories=target_categories,
-        name=name or model.name,
+        name=(name or model.name) + mark.suffix,
         layer=reader.layer.name,
         seed=seed,
     )
     membership = _membership_columns(reader.layer, dataset.class_names)
     filters = {**report.filters, **membership}
-    return replace(report, filters=filters, values={**report.values, **best_part(filters)})
+    notes = [*report.notes, *([mark.note] if mark.note else [])]
+    values = {**report.values, **best_part(filters)}
+    return replace(report, filters=filters, values=values, notes=notes)
 
 
 def _kind(reader, dataset, size, features, preprocess, from_logits):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import keras
 
+from keras_icnn._arguments import nearest
 from keras_icnn.models._flat_copy import is_model
 from keras_icnn.models._inlined import in_view, inlined, opens
 from keras_icnn.models._tensors import calls_of, produced_by
@@ -48,11 +49,10 @@ def find_layer(model, layer):
         if operation.name == layer:
             return operation
     names = [path for path, _ in _paths(model)]
-    more = f" and {len(names) - 2 * _SHOWN} more" if len(names) > 2 * _SHOWN else ""
-    names = names if not more else [*names[:_SHOWN], "...", *names[-_SHOWN:]]
     raise ValueError(
         "`layer` must be a layer of the model, its name, or its path such as 'backbone/conv1'. "
-        f"Received: layer={layer!r}; the model has {names}{more}"
+        f"Received: layer={layer!r}; the nearest of the model's {len(names)} layers: "
+        f"{', '.join(nearest(str(layer), names))}"
     )
 
 

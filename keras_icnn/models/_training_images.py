@@ -41,9 +41,13 @@ def trained_on(model, dataset):
         dataset: `PartDataset`.
 
     Returns:
-        Bool `[samples]`; None when the model does not know what it was trained on.
+        Bool `[samples]`; None when the model does not know what it was trained on, or knows it of
+        files where the data set has pixels, or the other way round.
     """
     known = getattr(model, "training_images", None)
-    if known is None or not len(known):
+    if known is None or not len(known) or not hasattr(dataset, "image_digests"):
         return None
-    return np.isin(dataset.image_digests(), known)
+    digests = dataset.image_digests()
+    if not len(_image_digests.of_one_kind(known, digests)):
+        return None
+    return np.isin(digests, known)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_icnn._figure import MAP_COLORS, check_path, new_figure, save
+from keras_icnn.datasets._as_part_dataset import as_part_dataset
 from keras_icnn.metrics import MapReader, measured_layer
 from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.models._map_reading import interpretable_filters
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-    from keras_icnn.datasets import PartDataset
-
 
 def category_filters(
     model: keras.Model,
-    dataset: PartDataset | None = None,
+    dataset: Any = None,
     layer: keras.layers.Layer | str | None = None,
     path: str | os.PathLike[str] | None = None,
     *,
@@ -59,6 +58,7 @@ def category_filters(
     """
     check_path(path)
     if dataset is not None:
+        dataset = as_part_dataset(dataset, model, "category_filters")
         check_dataset(dataset)
         reader = MapReader(model, layer, batch_size)
         if interpretable_filters(reader.layer) is not None:

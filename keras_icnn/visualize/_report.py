@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_icnn.datasets._as_part_dataset import as_part_dataset
 from keras_icnn.explanations._explain import Explainer
 from keras_icnn.metrics import (
     MapReader,
@@ -18,6 +19,7 @@ from keras_icnn.metrics import (
     receptive_field,
 )
 from keras_icnn.metrics._model_classes import in_model_classes
+from keras_icnn.metrics._training_mark import training_mark
 from keras_icnn.visualize import _report_data as data
 from keras_icnn.visualize import _report_page as page
 from keras_icnn.visualize._checks import check_dataset
@@ -28,15 +30,13 @@ if TYPE_CHECKING:
 
     import keras
 
-    from keras_icnn.datasets import PartDataset
-
 # Pictures that say which filters fire on the same place; more change the groups little.
 _REFERENCE = 200
 
 
 def report(
     model: keras.Model,
-    dataset: PartDataset,
+    dataset: Any,
     path: str | os.PathLike[str],
     compare: keras.Model | None = None,
     *,
@@ -60,8 +60,8 @@ def report(
 
     Args:
         model: functional or sequential Keras model, channels last.
-        dataset: `PartDataset` of held-out images of one size. Landmarks and parts are used where it
-            has them; without, filters are listed but not measured.
+        dataset: held-out images of one size, in any form that `metrics.evaluate` takes. Landmarks
+            and parts of a `PartDataset` are used; without, filters are listed but not measured.
         path: file to write, in a folder that exists.
         compare: another network for the same classes and images, such as the ordinary twin.
         layer, compare_layer: layer or name in either network; None: the topmost interpretable
@@ -89,6 +89,7 @@ def report(
         ValueError: for networks, layers and data that do not fit together, or a path whose folder
             does not exist.
     """
+    dataset = as_part_dataset(dataset, model, "report")
     environment = page.environment()
     path = page.checked_path(path)
     _check(model, dataset, compare, n, top, thumbnail)
@@ -127,7 +128,8 @@ def report(
             }
         )
     content = {**_images(dataset, shown, thumbnail), "networks": packed}
-    return page.write(environment, path, content, reports, title or " beside ".join(names), dataset)
+    title = (title or " beside ".join(names)) + training_mark(model, dataset).suffix
+    return page.write(environment, path, content, reports, title, dataset)
 
 
 def _check(model, dataset, compare, n, top, thumbnail):

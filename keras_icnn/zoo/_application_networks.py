@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_icnn.models import _conversion
-from keras_icnn.zoo import _fine_tuning, _weights
+from keras_icnn.zoo import _download, _fine_tuning, _weights
 from keras_icnn.zoo._manifest import MANIFEST
 from keras_icnn.zoo._preprocessing import ImagePreprocessing
 
@@ -109,7 +109,8 @@ def _load(application, options, model, backbone_layers):
         )
 
     if weights == "imagenet":
-        source = reference(wants_head, input_shape=options.input_shape, weights="imagenet")
+        with _download.named(options.name):
+            source = reference(wants_head, input_shape=options.input_shape, weights="imagenet")
     elif weights.endswith(".npz"):
         names = [layer.name for layer in _weights.weighted(model)]
         _weights.assign(

@@ -79,9 +79,10 @@ def _imagenet(network, options):
             "path of a local file (.npz with keys layer/variable). Received: weights='imagenet'"
         )
     top = options.include_top and not options.new_head
-    source = getattr(keras.applications, application)(
-        weights="imagenet", include_top=top, input_shape=None if top else options.input_shape
-    )
+    with _download.named(network):
+        source = getattr(keras.applications, application)(
+            weights="imagenet", include_top=top, input_shape=None if top else options.input_shape
+        )
     return _weights.read_model(source)
 
 

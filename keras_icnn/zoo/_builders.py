@@ -40,7 +40,8 @@ def _publish(name, network, protocol, document, **fixed):
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{name}() {error}") from None
+            hint = " It is called `classes` here." if "num_classes" in kwargs else ""
+            raise TypeError(f"{name}() {error}.{hint}") from None
         bound.apply_defaults()
         if bound.arguments["name"] is None:
             bound.arguments["name"] = name
