@@ -59,9 +59,10 @@ def build(network, options):
         pooling="avg" if options.include_top else options.pooling,
     )
     pretrained = _weights.weighted(backbone)
+    loads = options.weights is not None and not options.shipped
     if options.top_map is not None:
         # The weights are those of the whole network.
-        if options.weights is not None:
+        if loads:
             _load(application, options, backbone, len(pretrained))
         backbone = _cut(backbone, options)
         pretrained = _weights.weighted(backbone)
@@ -74,7 +75,7 @@ def build(network, options):
             options.classes, activation=options.classifier_activation, name="predictions"
         )(outputs)
     model = keras.Model(backbone.input, outputs, name=application.function.lower())
-    if options.weights is not None and options.top_map is None:
+    if loads and options.top_map is None:
         _load(application, options, model, len(pretrained))
     inputs, x = options.input()
     if options.include_preprocessing:

@@ -36,6 +36,8 @@ class Options:
     background_class: int | None = None
     filter_loss: Any = "default"
     mask: bool = True
+    # Whether `weights` names a trained network of this package, which the builder loads.
+    shipped: bool = field(default=False, repr=False)
     min_size: int = field(default=32, repr=False)
     default_size: int = field(default=224, repr=False)
 
@@ -118,7 +120,7 @@ class Options:
             check.refuse(names, "class_names", self.name, expectation, fix)
 
     def _check_weights(self):
-        if self.weights is None or self.weights == "imagenet":
+        if self.shipped or self.weights is None or self.weights == "imagenet":
             pass
         elif isinstance(self.weights, (str, os.PathLike)):
             self.weights = os.fspath(self.weights)

@@ -114,6 +114,8 @@ class InterpretableBuilder(Protocol):
             include_top: Boolean, whether to add the classifier.
             weights: `None` (random), `"imagenet"`, or the path of a local weights file: `.npz` with
                 keys `layer/variable`, Keras `.h5`, `.weights.h5` or `.keras`, MatConvNet `.mat`.
+                `"animals"` for MobileNetV2: a trained network of 24 animals that comes with the
+                package, names of its classes and parts included.
             input_tensor: Optional Keras tensor to build on.
             input_shape: `(height, width, channels)`, height and width known. `None` is the
                 network's own size when `include_top`.
