@@ -11,7 +11,7 @@ PAGES = Path(__file__).parents[1] / "docs"
 
 @pytest.mark.parametrize("module", ["callbacks", "visualize"])
 def test_every_public_name_is_in_the_reference(module):
-    page = (PAGES / "api" / f"{module}.md").read_text(encoding="utf-8")
+    page = (PAGES / "reference" / f"{module}.md").read_text(encoding="utf-8")
     names = importlib.import_module(f"keras_icnn.{module}").__all__
     shown = set(re.findall(rf"keras_icnn\.{module}\.(\w+)", page))
     assert set(names) <= shown
@@ -20,6 +20,6 @@ def test_every_public_name_is_in_the_reference(module):
 def test_every_verb_is_in_the_guide():
     from keras_icnn.cli._main import VERBS
 
-    guide = (PAGES / "guides" / "command_line.md").read_text(encoding="utf-8")
+    guide = (PAGES / "use" / "command_line.md").read_text(encoding="utf-8")
     names = [verb.__name__.rpartition(".")[2] for verb in VERBS]
     assert [name for name in names if f"| `{name}" not in guide] == []
