@@ -27,6 +27,7 @@ BLOCKS = {
     "sixteen categories": result_tables.sixteen_categories,
     "mobilenet": result_tables.mobilenet,
     "ablation": result_tables.ablation,
+    "paper beside mask": result_tables.paper_beside_mask,
 }
 _BLOCK = re.compile(r"(<!-- written: ([^>]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -156,3 +156,14 @@ def mobilenet():
 
 def ablation():
     return table("ablation", ABLATION, TRACKING)
+
+
+def paper_beside_mask():
+    """Both networks have the paper's narrow mask here, so that only the filter loss differs."""
+    lines = {
+        "ordinary network": (NETWORK, "ordinary_extra"),
+        "the paper's mask alone": (NETWORK, "mask_only"),
+        "the paper's mask and rule": (NETWORK, "paper"),
+        "the paper's mask, equal strengths": (NETWORK, "default"),
+    }
+    return table("ablation_narrow", lines, TRACKING)
