@@ -12,12 +12,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "pages"), str(ROOT / "tests")]
 
+import network_table  # noqa: E402
 import recipe_keys  # noqa: E402
 import result_tables  # noqa: E402
 import write_option_table  # noqa: E402
 
 BLOCKS = {
     "options": write_option_table.table,
+    "networks": network_table.table,
     **{f"recipe {name}": (lambda name=name: recipe_keys.table(name)) for name in recipe_keys.TABLES},
     "readme": result_tables.readme,
     "birds": result_tables.birds,
