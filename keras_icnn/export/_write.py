@@ -43,7 +43,7 @@ def export_model(
     Args:
         model: a functional Keras model with one image input, interpretable or ordinary.
         path: a folder for `"tf_saved_model"`; a file ending in `.onnx`, `.tflite` or `.xml` (with
-            a `.bin` beside it) for the others. An artefact that is there is replaced.
+            a `.bin` beside it) for the others. An artifact that is there is replaced.
         format: `"tf_saved_model"`, `"onnx"`, `"litert"` or `"openvino"`, as in
             `keras.Model.export`.
         verbose: whether a line says what was written; Keras's default, yes.
