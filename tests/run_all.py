@@ -1,5 +1,5 @@
-"""Runs every check: style, spelling, import order, types, all tests on TensorFlow, all but the slow ones on
-JAX, the core on PyTorch, the notebooks, the documentation.
+"""Runs every check: style, spelling, import order, types, all tests on TensorFlow, all but the slow
+ones on JAX, the core on PyTorch, the notebooks, the documentation.
 
 What runs on TensorFlow only is marked `tensorflow_only`, and skipped elsewhere by that reason.
 

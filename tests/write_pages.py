@@ -1,12 +1,13 @@
 """Writes anew what pages take from elsewhere: options, recipe keys, measured results.
 
-A page says `<!-- written: NAME -->`, and what lies between that line and `<!-- end -->` is replaced:
+A page says `<!-- written: NAME -->`; what lies between that line and `<!-- end -->` is replaced:
 
     python tests/write_pages.py
 """
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,7 +21,7 @@ import write_option_table  # noqa: E402
 BLOCKS = {
     "options": write_option_table.table,
     "networks": network_table.table,
-    **{f"recipe {name}": (lambda name=name: recipe_keys.table(name)) for name in recipe_keys.TABLES},
+    **{f"recipe {name}": partial(recipe_keys.table, name) for name in recipe_keys.TABLES},
     "readme": result_tables.readme,
     "birds": result_tables.birds,
     "paper on birds": result_tables.paper_on_birds,

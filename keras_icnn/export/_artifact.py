@@ -103,7 +103,7 @@ class Artifact:
         """A dict of arrays by output name.
 
         Args:
-            images: `[batch, height, width, channels]`, cast to the artefact's input dtype.
+            images: `[batch, height, width, channels]`, cast to the artifact's input dtype.
             endpoint: one of `endpoints`; None: the last of them, which tells the most.
 
         Raises:

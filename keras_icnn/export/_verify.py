@@ -245,7 +245,7 @@ def _compare_explanations(reference, images, found, compare):
 
 
 def _probes(model, artifact, images):
-    """The images to compare on, in the artefact's input dtype."""
+    """The images to compare on, in the artifact's input dtype."""
     # A side that is open: large enough for the usual networks.
     shape = [
         given or own or _OPEN_SIDE

@@ -138,8 +138,8 @@ def _check_target(path, format):
     if ending and path.is_dir():
         raise ValueError(f"'{path}' is a folder; the format '{format}' is a file.")
     if not ending and path.exists():
-        is_artefact = (path / "saved_model.pb").is_file()
-        if not is_artefact and (path.is_file() or any(path.iterdir())):
+        is_artifact = (path / "saved_model.pb").is_file()
+        if not is_artifact and (path.is_file() or any(path.iterdir())):
             raise ValueError(
                 f"'{path}' exists and is not a SavedModel; it would be replaced. Pass a new or "
                 "empty folder."

@@ -152,7 +152,7 @@ class Official(Gradient):
 
 
 def _reversed(values):
-    """Values `[B, F]` with both orders reversed. Older releases of Keras take one axis at a time."""
+    """Values `[B, F]`, both orders reversed: an axis at a time, as older Keras needs it."""
     return ops.flip(ops.flip(values, axis=0), axis=1)
 
 

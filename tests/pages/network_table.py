@@ -4,9 +4,11 @@ from keras_icnn.zoo._manifest import MANIFEST
 
 
 def table():
-    lines = ["| function | network | parameters, 1000 classes | without head |", "|---|---|---|---|"]
+    headings = ("function", "network", "parameters, 1000 classes", "without head")
+    lines = [f"| {' | '.join(headings)} |", "|---|---|---|---|"]
     for name, card in sorted(MANIFEST.items()):
         sizes = f"{card.parameters:,} | {card.parameters_without_top:,}"
         lines.append(f"| `icnn.zoo.{name}` | {card.title} | {sizes} |")
-        lines.append(f"| `icnn.zoo.{name}_interpretable` | the same with interpretable filters | | |")
+        twin = f"`icnn.zoo.{name}_interpretable`"
+        lines.append(f"| {twin} | the same with interpretable filters | | |")
     return "\n".join(lines)

@@ -48,9 +48,7 @@ def test_python_runs(page, tmp_path, monkeypatch):
     stand_ins.put_in_place(monkeypatch)
     known = stand_ins.names(tmp_path)
     for block in blocks(page, "python"):
-        code = compile(
-            "\n" * (block.line - 1) + block.code, str(page), "exec", dont_inherit=True
-        )
+        code = compile("\n" * (block.line - 1) + block.code, str(page), "exec", dont_inherit=True)
         if block.not_run is None:
             exec(code, known)
 

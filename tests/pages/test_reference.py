@@ -24,7 +24,8 @@ def documented():
     for entry in re.findall(r"^::: \S+(?:\n    options: .*)?", text, re.MULTILINE):
         heading = re.search(r"heading: ([\w.]+)", entry)
         names.add(heading[1] if heading else entry.split()[1])
-    return names | {f"keras_icnn.{name}" for name in re.findall(r"^\| `icnn\.([\w.]+)`", text, re.M)}
+    in_tables = re.findall(r"^\| `icnn\.([\w.]+)`", text, re.MULTILINE)
+    return names | {f"keras_icnn.{name}" for name in in_tables}
 
 
 @pytest.mark.parametrize("room", ROOMS)
