@@ -11,6 +11,7 @@ that was meant: a Python number for a NumPy scalar, a tuple for a list. Anything
 """
 
 import contextlib
+import difflib
 import math
 import numbers
 import operator
@@ -196,6 +197,20 @@ def names(value, name, where, *, among=None, at_least=1, optional=False, fix=Non
         amount = f", at least {at_least}" if at_least else ""
         refuse(value, name, where, f"a list of {several}{amount}{_or_none(optional)}", fix)
     return [str(one) for one in found]
+
+
+def nearest(name, names, count=5):
+    """The names that are most like one, the most alike first: what messages suggest.
+
+    Args:
+        name: A string.
+        names: Strings to choose from.
+        count: How many, at most.
+
+    Returns:
+        A list of strings.
+    """
+    return difflib.get_close_matches(name, names, n=count, cutoff=0.0)
 
 
 def _is_bool(value):

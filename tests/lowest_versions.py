@@ -66,10 +66,10 @@ def main():
             ["pip", "install", "-q", "--python", interpreter, *wanted, *TOOLS],
         ):
             subprocess.run([sys.executable, "-m", "uv", *map(str, command)], check=True)
+        # Warnings of old releases about what was new later are not the package's.
+        options = ["-q", "-p", "no:cacheprovider", "-m", "not slow", "-W", "default"]
         return subprocess.run(
-            [interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
-            # Warnings of old releases about what was new later are not the package's.
-            + ["-W", "default", *given.paths],
+            [interpreter, "-m", "pytest", *options, *given.paths],
             cwd=ROOT,
             env={**os.environ, "KERAS_BACKEND": given.backend, "PYTHONPATH": str(ROOT)},
         ).returncode

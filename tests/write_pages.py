@@ -1,4 +1,4 @@
-"""Writes anew what pages take from elsewhere: options, recipe keys, measured results.
+"""Writes anew what pages take from elsewhere: options, networks, measured results.
 
 A page says `<!-- written: NAME -->`; what lies between that line and `<!-- end -->` is replaced:
 
@@ -7,21 +7,18 @@ A page says `<!-- written: NAME -->`; what lies between that line and `<!-- end 
 
 import re
 import sys
-from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "pages"), str(ROOT / "tests")]
 
 import network_table  # noqa: E402
-import recipe_keys  # noqa: E402
 import result_tables  # noqa: E402
 import write_option_table  # noqa: E402
 
 BLOCKS = {
     "options": write_option_table.table,
     "networks": network_table.table,
-    **{f"recipe {name}": partial(recipe_keys.table, name) for name in recipe_keys.TABLES},
     "readme": result_tables.readme,
     "birds": result_tables.birds,
     "paper on birds": result_tables.paper_on_birds,

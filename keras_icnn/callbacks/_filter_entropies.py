@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_icnn.metrics import measured_layer
+from keras_icnn.models._inlined import inlined
 from keras_icnn.models._tensors import output_of, produced_by
 
 if TYPE_CHECKING:
@@ -84,5 +85,6 @@ class FilterEntropies(keras.callbacks.Callback):
                 "`layer` must be an interpretable layer, which has a filter loss. Received: "
                 f"'{self._measured.name}'"
             )
-        (below,) = produced_by(output_of(self.model, self._measured))[1]
-        self._below = keras.Model(self.model.inputs[0], below)
+        view = inlined(self.model)
+        (below,) = produced_by(output_of(view, self._measured))[1]
+        self._below = keras.Model(view.inputs[0], below)

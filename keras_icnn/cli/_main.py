@@ -5,6 +5,7 @@ Each verb is a module of this package, named like the verb, with:
 - `SUMMARY`: what it does, one line without a full stop;
 - `add_arguments(parser)`: adds its options;
 - `run(args)`: does it, with Keras imported; returns an exit code, or None for done;
+- `NEEDS_KERAS`, False if it does without;
 - `WHEN_STOPPED`, if it keeps what was done: what to do after Ctrl-C; `{out}` is its `--out`.
 
 Help imports the verbs' modules, so these import Keras, and what needs it, in `run` only.
@@ -16,12 +17,23 @@ import sys
 import traceback
 
 from keras_icnn import __version__
-from keras_icnn.cli import bench, demo, evaluate, explain, export, models, report, reproduce, train
+from keras_icnn.cli import (
+    bench,
+    demo,
+    evaluate,
+    explain,
+    export,
+    models,
+    recipes,
+    report,
+    reproduce,
+    train,
+)
 from keras_icnn.cli._keras_import import import_keras
 from keras_icnn.cli._outcome import DONE, INTERRUPTED, WRONG_USE, code_of, complain, told
 
 # In the order in which help lists them.
-VERBS = (demo, models, train, reproduce, explain, evaluate, report, export, bench)
+VERBS = (demo, models, recipes, train, reproduce, explain, evaluate, report, export, bench)
 
 
 def main(argv=None):
@@ -41,7 +53,8 @@ def main(argv=None):
         parser.print_help(sys.stderr)
         return WRONG_USE
     try:
-        import_keras()
+        if getattr(args.module, "NEEDS_KERAS", True):
+            import_keras()
         code = args.module.run(args)
         sys.stdout.flush()
         return DONE if code is None else code

@@ -56,8 +56,9 @@ def add_measured_data(parser, *, split, layer):
     parser.add_argument(
         "--split",
         choices=SPLITS,
-        help=f"{split}: test (or validation where there is none) if not given; all includes those "
-        "trained on, as the authors' code does",
+        help=f"{split}: test (or validation where there is none) if not given, of a folder of "
+        "class folders those that the model was not trained on; all includes those trained on, as "
+        "the authors' code does",
     )
     parser.add_argument(
         "--category",

@@ -20,7 +20,9 @@ def load_model(path):
         raise FileNotFoundError(errno.ENOENT, "there is no such model", path)
     try:
         check_file(path)
-        return keras.saving.load_model(path, compile=False)
+        # Keras's older format knows registered classes by their bare names only.
+        classes = _own_classes(keras) if os.fspath(path).endswith((".h5", ".hdf5")) else None
+        return keras.saving.load_model(path, custom_objects=classes, compile=False)
     except Exception as error:  # A damaged file fails in as many ways as it can be damaged.
         raise ValueError(
             f"'{path}' cannot be read as a model: it must be a .keras file of networks made of "
@@ -29,10 +31,28 @@ def load_model(path):
         ) from error
 
 
-def preprocessing_of(network):
-    """The preprocessing of a network of the zoo as a function of images; None without a name."""
+def _own_classes(keras):
+    """The package's classes by their bare names."""
+    package = "keras_icnn>"
+    registered = keras.saving.get_custom_objects().items()
+    return {k.removeprefix(package): v for k, v in registered if k.startswith(package)}
+
+
+def preprocessing_of(network, model):
+    """The preprocessing of a network of the zoo as a function of images; None without a name.
+
+    Raises:
+        ValueError: for a model that prepares its images itself.
+    """
     if not network:
         return None
     from keras_icnn import zoo
+
+    inside = [layer.name for layer in model.layers if type(layer).__name__ == "ImagePreprocessing"]
+    if inside:
+        raise ValueError(
+            f"The model prepares its images itself, in layer '{inside[0]}': images would be "
+            f"prepared twice. Leave --preprocess {network} out."
+        )
 
     return functools.partial(zoo.preprocess_input, network)

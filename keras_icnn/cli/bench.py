@@ -65,6 +65,11 @@ def run(args):
     """Prints a table, and writes it where `--out` says; may fail with `--quick` only."""
     import keras
 
+    from keras_icnn.zoo._registry import get_builder
+
+    if args.network:
+        # Refused before anything is printed or made.
+        get_builder(args.network)
     settings = _settings(args)
     options = _options(args)
     benchmark = bench.benchmark_network if args.network else bench.benchmark_layer

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from keras_icnn.cli._model_data import ModelData
+from keras_icnn.cli._model_data import ModelData, tell_images
 from keras_icnn.cli._options import add_measured_data, add_model, number
 from keras_icnn.cli._saved_model import load_model, preprocessing_of
 
@@ -40,6 +40,7 @@ def add_arguments(parser):
 
 def run(args):
     from keras_icnn import metrics
+    from keras_icnn.models._training_images import trained_on
 
     model = load_model(args.model)
     data = ModelData(
@@ -52,16 +53,18 @@ def run(args):
         landmarks=args.landmarks,
     )
     measured = data.split(args.split)
+    tell_images(data)
     _require_landmarks(measured, args.keypoints, args.parts)
     # Read before anything is measured, so that what is wrong with it is told at once.
     train = data.split("train") if args.keypoints or args.parts else None
     options = {
         "batch_size": args.batch_size,
-        "preprocess": preprocessing_of(args.preprocess),
+        "preprocess": preprocessing_of(args.preprocess, model),
         "verbose": int(sys.stderr.isatty()),
     }
     name = Path(args.model).stem
-    if args.split == "all":
+    # Where the model knows what it was trained on, `evaluate` says it.
+    if args.split == "all" and trained_on(model, measured) is None:
         name += " (all images, training ones included)"
     report = metrics.evaluate(model, measured, args.layer, radius=args.radius, name=name, **options)
     texts = [report.summary()]

@@ -1,8 +1,9 @@
 """`keras-icnn explain`."""
 
-from keras_icnn.cli._model_data import read_splits
-from keras_icnn.cli._options import add_model, add_preprocess, number
+from keras_icnn.cli._model_data import chosen_images, read_splits, skipped_lines, was_trained_on
+from keras_icnn.cli._options import SPLITS, add_model, add_preprocess, number
 from keras_icnn.cli._saved_model import load_model, preprocessing_of
+from keras_icnn.datasets import detect
 
 SUMMARY = "tell which filters decided the class of an image"
 
@@ -27,6 +28,12 @@ def add_arguments(parser):
         "the data sets (its validation split)",
     )
     parser.add_argument(
+        "--split",
+        choices=SPLITS,
+        help="which of these images; of class folders those that the model was not trained on if "
+        "not given",
+    )
+    parser.add_argument(
         "--classes",
         metavar="A,B,...",
         help="names of the model's classes; for a model with one output the background's first",
@@ -38,23 +45,25 @@ def add_arguments(parser):
 
 def run(args):
     from keras_icnn._figure import check_path
-    from keras_icnn.datasets._image_files import read_image
+    from keras_icnn.datasets._as_part_dataset import as_image
     from keras_icnn.explanations import Explainer
 
     check_path(args.out)
     model = load_model(args.model)
     size = _input_size(model, args.model)
-    image = read_image(args.image, size)
+    image = as_image(args.image, model, "explain")
     names = args.classes.split(",") if args.classes else None
     explainer = Explainer(
         model,
         args.method,
         layer=args.layer,
-        reference=_reference_images(args.data, size, names) if args.data else None,
+        reference=_reference_images(model, args, size, names) if args.data else None,
         class_names=names,
-        preprocess=preprocessing_of(args.preprocess),
+        preprocess=preprocessing_of(args.preprocess, model),
     )
     explanation = explainer(image, _class(args.target), _class(args.against))
+    if was_trained_on(model, args.image):
+        print("The model was trained on this image.")
     print(explanation.summary(args.top))
     if args.out:
         explanation.plot(path=args.out)
@@ -77,25 +86,34 @@ def _class(text):
     return int(text) if text is not None and text.isdecimal() else text
 
 
-def _reference_images(data, size, class_names):
-    """Images of a data set for explanations: the validation split, or all class folders.
+def _reference_images(model, args, size, class_names):
+    """Images of a data set for explanations: held-out ones, or what `--split` says.
 
     Args:
-        data: folder of a data set.
+        model: the model.
+        args: `data`, folder of a data set, and `split`.
         size: (height, width) of the model's input.
         class_names: where they are among the data's, only those classes, in that order.
 
     Returns:
         A `PartDataset`. Its classes need not be the model's.
     """
-    found = dict(read_splits(data, size).items())
-    dataset = found.get("validation", found.get("test"))
+    reader = detect(args.data)
+    splits = read_splits(args.data, size, reader)
+    found, told = dict(splits.items()), []
+    if reader == "folder":
+        dataset, chosen = chosen_images(model, found["test"], args.split, args.data)
+        told = [*skipped_lines(splits), chosen]
+    else:
+        dataset = found.get(args.split or ("validation" if "validation" in found else "test"))
     if dataset is None or dataset.image_size != size:
-        given = "no held-out ones" if dataset is None else "{} x {}".format(*dataset.image_size)
+        given = "no such split" if dataset is None else "{} x {}".format(*dataset.image_size)
         raise ValueError(
-            f"The images of '{data}' are {given}, the model takes {size[0]} x {size[1]}. Use a "
-            "folder of class folders."
+            f"The images of '{args.data}' are {given}, the model takes {size[0]} x {size[1]}. Use "
+            "a folder of class folders."
         )
+    for line in told:
+        print(line, flush=True)
     if class_names and set(class_names) <= set(dataset.class_names):
         dataset = dataset.select(classes=class_names)
     return dataset

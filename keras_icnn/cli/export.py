@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from keras_icnn.cli._options import add_model, number
-from keras_icnn.cli._saved_model import load_model
+from keras_icnn.cli._saved_model import load_model, preprocessing_of
 
 SUMMARY = "write a trained network for other runtimes, and compare it there"
 
@@ -56,6 +56,8 @@ def run(args):
     from keras_icnn.export import FORMATS, export_model, verify
 
     model = load_model(args.model)
+    # Only to refuse a model that has it inside; the export takes the name.
+    preprocessing_of(args.preprocess, model)
     out = Path(args.out or Path(args.model).with_suffix(FORMATS[args.format]))
     signature = None
     if args.bytes:

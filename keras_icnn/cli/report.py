@@ -2,7 +2,7 @@
 
 import sys
 
-from keras_icnn.cli._model_data import ModelData
+from keras_icnn.cli._model_data import ModelData, tell_images
 from keras_icnn.cli._options import add_measured_data, add_model, number
 from keras_icnn.cli._saved_model import load_model, preprocessing_of
 
@@ -30,9 +30,11 @@ def run(args):
 
     model = load_model(args.model)
     data = ModelData(model, args.data, reader=args.reader, categories=args.category)
+    shown = data.split(args.split)
+    tell_images(data)
     path = visualize.report(
         model,
-        data.split(args.split),
+        shown,
         args.out,
         load_model(args.compare) if args.compare else None,
         layer=args.layer,
@@ -40,7 +42,7 @@ def run(args):
         n=args.pictures,
         title=args.title,
         radius=args.radius,
-        preprocess=preprocessing_of(args.preprocess),
+        preprocess=preprocessing_of(args.preprocess, model),
         verbose=int(sys.stderr.isatty()),
     )
     print(f"Page: {path} ({path.stat().st_size / 1e6:.1f} MB). Open it in a browser.")

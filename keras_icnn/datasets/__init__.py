@@ -6,6 +6,7 @@ one by its name, `detect` tells which one a folder is for, `reader_names` lists 
 
 from typing import TYPE_CHECKING
 
+from keras_icnn.datasets._from_arrays import from_arrays, from_directory, from_tf_dataset
 from keras_icnn.datasets._part_dataset import PartDataset
 from keras_icnn.datasets._part_splits import PartSplits
 from keras_icnn.datasets._readers import Reader, detect, read, reader, reader_names
@@ -33,6 +34,9 @@ __all__ = [
     "cub200",
     "detect",
     "folder",
+    "from_arrays",
+    "from_directory",
+    "from_tf_dataset",
     "pascal_part",
     "read",
     "reader",

@@ -115,6 +115,10 @@ class PartBatches(keras.utils.PyDataset):
             target[...] = image[:, ::-1] if flips[row] else image
         return images, self._labels(self.dataset.labels[rows])
 
+    def image_digests(self) -> np.ndarray:
+        """What tells the images of the data set apart: see `PartDataset.image_digests`."""
+        return self.dataset.image_digests()
+
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for index in range(len(self)):
             yield self[index]

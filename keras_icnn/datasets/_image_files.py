@@ -11,18 +11,22 @@ from PIL import Image, ImageOps
 
 from keras_icnn import _arguments as check
 
-EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+EXTENSIONS = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 # Pillow goes by a file's content, not its name, and hands PostScript to a program that runs it.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+_WITH_ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
 
 
 @contextlib.contextmanager
 def _opened(file):
     """An image, not decoded yet; turns what Pillow raises into errors that name the file."""
     try:
-        if not stat.S_ISREG(os.stat(file).st_mode):
+        about = os.stat(file)
+        if not stat.S_ISREG(about.st_mode):
             raise ValueError("it is not a regular file")
+        if not about.st_size:
+            raise ValueError("it is empty")
         with Image.open(file, formats=_FORMATS) as image:
             # Pillow itself only warns up to twice as many: a gigabyte.
             most = Image.MAX_IMAGE_PIXELS
@@ -64,12 +68,21 @@ def read_image(file, size=None, box=None):
         image.load()
         image = _eight_bits(image) if image.mode[0] in "IF" else image
         image = ImageOps.exif_transpose(image) if box is None else image.crop(box)
-        if image.mode == "P" and "transparency" in image.info:
-            image = image.convert("RGBA")
-        image = image.convert("RGB")
+        image = _opaque(image).convert("RGB")
     if size is not None and image.size != (size[1], size[0]):
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     return np.array(image)
+
+
+def _opaque(image):
+    """An image on white where it is transparent, as it is shown elsewhere.
+
+    What lies beneath is often black, or whatever a program left there.
+    """
+    if image.mode not in _WITH_ALPHA and "transparency" not in image.info:
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
 def _eight_bits(image):
@@ -93,7 +106,9 @@ def _eight_bits(image):
             f"its pixels are {kind}, whose range is not known; store it with 8 or 16 bits"
         )
     result = Image.fromarray(eight.astype("uint8"))
-    result.info, exif = dict(image.info), image.getexif()
+    # A transparent value is one of 16 bits there, which is no value of 8.
+    result.info = {k: value for k, value in image.info.items() if k != "transparency"}
+    exif = image.getexif()
     result.getexif().update(exif)
     return result
 

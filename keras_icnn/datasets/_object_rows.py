@@ -116,4 +116,5 @@ def _dataset(rows, class_names, landmark_names, part_names, image_size, masks):
         landmark_names=landmark_names,
         part_names=part_names,
         image_size=image_size,
+        paths=[row.file for row in rows],
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from keras_icnn import _arguments as check
+from keras_icnn import _image_digests
 from keras_icnn.datasets._sample import Sample, mirrored_points
 
 if TYPE_CHECKING:
@@ -18,16 +20,21 @@ if TYPE_CHECKING:
     from keras_icnn.datasets._batches import PartBatches
 
 
+_MASK = "A mask is an array of one truth value for each sample."
+
+
 class PartDataset(Sequence[Sample]):
     """A sequence of `Sample`s that decodes an image when it is asked for.
 
     Labels, landmarks and file names are arrays in memory; images and masks are made one at a
-    time and not kept (see `cache`). An integer index gives a `Sample`, a slice a `PartDataset`.
+    time and not kept (see `cache`). An integer index gives a `Sample`; a slice, a list or array of
+    integers, or a boolean mask gives a `PartDataset`.
     Data sets are immutable: every method returns a new one, which shares what it can.
 
     Args:
         image: Function of a position `0 .. len(labels) - 1` that returns the image, uint8
-            `[height, width, 3]`. It is called from several threads.
+            `[height, width, 3]` (or of another type, where it was made from arrays). It is called
+            from several threads.
         labels: Integers `[samples]`, positions in `class_names`.
         files: Strings `[samples]`.
         class_names: Strings. A class of images that show none of the others comes first.
@@ -36,6 +43,8 @@ class PartDataset(Sequence[Sample]):
         landmarks: float `[samples, landmarks, 2]`, as in `Sample`. `None`: no landmark.
         landmark_names: Strings `[landmarks]`.
         part_names: Strings `[parts]`.
+        paths: The images' files, `[samples]`, for readers of files. `None`: images are told apart
+            by their pixels.
 
     Raises:
         ValueError: When the arguments do not fit together.
@@ -61,6 +70,7 @@ class PartDataset(Sequence[Sample]):
         landmarks: ArrayLike | None = None,
         landmark_names: Iterable[str] = (),
         part_names: Iterable[str] = (),
+        paths: Iterable[str] | None = None,
     ) -> None:
         self._read_image = image
         self._read_parts = parts
@@ -73,6 +83,7 @@ class PartDataset(Sequence[Sample]):
             landmarks = np.full((len(self.labels), len(self.landmark_names), 2), np.nan)
         self.landmarks = np.asarray(landmarks, "float32")
         self.files = [str(name) for name in files]
+        self._path = None if paths is None else [os.fspath(path) for path in paths].__getitem__
         # Where each sample is in the reader's own numbering: what a selection changes.
         self._rows = np.arange(len(self.labels))
         _check_columns(self)
@@ -89,10 +100,12 @@ class PartDataset(Sequence[Sample]):
     @overload
     def __getitem__(self, index: int) -> Sample: ...
     @overload
-    def __getitem__(self, index: slice) -> PartDataset: ...
-    def __getitem__(self, index: int | slice) -> Sample | PartDataset:
+    def __getitem__(self, index: slice | list[int] | np.ndarray) -> PartDataset: ...
+    def __getitem__(self, index: int | slice | list[int] | np.ndarray) -> Sample | PartDataset:
         if isinstance(index, slice):
             return self.subset(range(len(self))[index])
+        if isinstance(index, list) or np.ndim(index):
+            return self.subset(index)
         i = self._position(index)
         return Sample(
             image=self.image(i),
@@ -103,6 +116,9 @@ class PartDataset(Sequence[Sample]):
         )
 
     def _position(self, index):
+        # A truth value is no position: `operator.index(True)` would be 1.
+        if isinstance(index, bool | np.bool_) or getattr(index, "dtype", None) == "bool":
+            check.refuse(index, "index", "PartDataset", "a position, slice, list or array", _MASK)
         i = operator.index(index)
         if not -len(self) <= i < len(self):
             raise IndexError(
@@ -131,12 +147,35 @@ class PartDataset(Sequence[Sample]):
         size = self.image_size or self.image(i).shape[:2]
         return np.zeros((len(self.part_names), *size), bool)
 
+    def image_digests(self) -> np.ndarray:
+        """What tells the images apart, wherever they lie and in whatever order they come.
+
+        Returns:
+            uint64 `[samples]`: of the files' bytes for readers of class folders, else of the
+            pixels.
+
+        Raises:
+            OSError: When a file cannot be read.
+        """
+        found = np.empty(len(self), "uint64")
+        for i, row in enumerate(self._rows.tolist()):
+            if self._path is None:
+                found[i] = _image_digests.of_pixels(self.image(i))
+            else:
+                found[i] = _image_digests.of_file(self._path(row))
+        return found
+
     def subset(self, indices: Iterable[int]) -> PartDataset:
         """The samples at these positions, in this order.
 
         Args:
-            indices: Integers, negative ones counted from the end; one may come repeatedly.
+            indices: Integers, negative ones counted from the end; one may come repeatedly. Or a
+                boolean mask `[samples]`: those where it is true.
+
+        Raises:
+            ValueError: For a mask of another length.
         """
+        indices = _unmasked(indices, len(self))
         rows = np.array([self._position(i) for i in indices], "int64")
         return self._with(
             labels=self.labels[rows],
@@ -166,6 +205,28 @@ class PartDataset(Sequence[Sample]):
         new[old] = np.arange(len(old))
         kept = self.subset(np.flatnonzero(new[self.labels] >= 0))
         return kept._with(labels=new[kept.labels], class_names=[self.class_names[c] for c in old])
+
+    def with_classes(self, class_names: Sequence[str]) -> PartDataset:
+        """The same samples, labelled by their classes' places in another list of names.
+
+        The way back from `select`: a network that was trained with all classes is evaluated on a
+        selection of them as `data.select(["horse"]).with_classes(data.class_names)`.
+
+        Args:
+            class_names: Names of the classes, among them that of every sample.
+
+        Raises:
+            ValueError: For repeated names, or where a sample's class is missing.
+        """
+        names = check.names(class_names, "class_names", "PartDataset.with_classes")
+        present = sorted({self.class_names[label] for label in self.labels.tolist()})
+        missing = [name for name in present if name not in names]
+        if missing:
+            fix = f"Add {missing}, of which there are samples."
+            check.refuse(names, "class_names", "PartDataset.with_classes", "all classes", fix)
+        place = [names.index(name) if name in names else -1 for name in self.class_names]
+        labels = np.asarray(place, "int32")[self.labels]
+        return self._with(labels=labels, class_names=names)
 
     def concatenate(self, other: PartDataset) -> PartDataset:
         """This data set followed by `other`.
@@ -269,6 +330,20 @@ class PartDataset(Sequence[Sample]):
         return new
 
 
+def _unmasked(indices, count):
+    """The positions that a boolean mask chooses; other indices as they are."""
+    given = indices if isinstance(indices, np.ndarray) else list(indices)
+    if not isinstance(given, np.ndarray):
+        truths = [isinstance(one, bool | np.bool_) for one in given]
+        if not any(truths):
+            return given
+        given = np.array(given, bool if all(truths) else object)
+    if given.ndim != 1 or (given.dtype == bool and len(given) != count):
+        expected = f"positions, or a boolean mask of the data set's {count} samples"
+        check.refuse(f"shape {given.shape}", "indices", "PartDataset.subset", expected)
+    return np.flatnonzero(given) if given.dtype == bool else given
+
+
 def require_one_size(dataset, method):
     """Refuses a data set whose images differ in size, for a method that needs one size."""
     if dataset.image_size is None:
@@ -332,7 +407,7 @@ def _concatenated(first, second):
     def either(method):
         return lambda i: method(first, i) if i < n else method(second, i - n)
 
-    return PartDataset(
+    both = PartDataset(
         image=either(PartDataset.image),
         parts=either(PartDataset.part_masks),
         labels=np.concatenate([first.labels, second.labels]),
@@ -343,3 +418,10 @@ def _concatenated(first, second):
         part_names=first.part_names,
         image_size=first.image_size,
     )
+    if first._path is not None and second._path is not None:
+        both = both._with(_path=either(_path_of))
+    return both
+
+
+def _path_of(dataset, index):
+    return dataset._path(int(dataset._rows[index]))

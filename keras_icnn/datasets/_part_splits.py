@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import ItemsView, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from keras_icnn.datasets._part_dataset import PartDataset
+from keras_icnn.datasets._unusable_files import summary_of
 
 if TYPE_CHECKING:
     from keras_icnn.datasets._unusable_files import Skipped
+
+# How many classes a summary counts one by one.
+_CLASSES = 12
 
 
 class PartSplits:
@@ -88,6 +94,24 @@ class PartSplits:
     def items(self) -> ItemsView[str, PartDataset]:
         """Pairs of name and `PartDataset`, the splits that there are."""
         return self._splits.items()
+
+    def summary(self) -> str:
+        """What was read and what was left out, with the reasons, as text."""
+        counts = sum(
+            np.bincount(data.labels, minlength=len(self.class_names))
+            for data in self._splits.values()
+        )
+        classes = [f"{c} {n}" for c, n in zip(self.class_names, counts, strict=True)]
+        if len(classes) > _CLASSES:
+            classes[_CLASSES:] = [f"and {len(classes) - _CLASSES} more"]
+        splits = ", ".join(f"{len(data)} {name}" for name, data in self._splits.items())
+        lines = [
+            f"{int(counts.sum())} images of {len(counts)} classes ({', '.join(classes)}); {splits}"
+        ]
+        if self.skipped:
+            lines.append(f"{len(self.skipped)} left out:")
+            lines += summary_of(self.skipped)
+        return "\n".join(lines)
 
     def select(self, classes: Sequence[str | int]) -> PartSplits:
         """`PartDataset.select` on every split."""

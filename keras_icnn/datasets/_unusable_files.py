@@ -10,6 +10,8 @@ from keras_icnn.datasets._image_files import read_image
 
 _POLICIES = ("raise", "skip")
 _THREADS = 4
+# Of a damaged image, in its error; where such files are listed it need not be repeated.
+_ADVICE = "Restore the file from its source, or remove it from the data set."
 
 
 class Skipped(NamedTuple):
@@ -46,9 +48,10 @@ class ErrorPolicy:
         except (OSError, ValueError) as error:
             if not self.skips:
                 raise
-            self._skip(file, str(error))
+            self.skip(file, str(error))
 
-    def _skip(self, file, reason):
+    def skip(self, file, reason):
+        """Lists something that cannot be used, under `"skip"`; `report` counts it."""
         self._errors.append(Skipped(str(file), reason))
         self.left_out.append(self._errors[-1])
 
@@ -72,7 +75,7 @@ class ErrorPolicy:
         for file, problem in zip(unique, verdicts, strict=True):
             if problem is not None:
                 problems[file] = problem
-                self._skip(file, problem)
+                self.skip(file, problem)
         return [file not in problems for file in files]
 
     def report(self, path):
@@ -84,6 +87,30 @@ class ErrorPolicy:
                 "reader returned.",
                 stacklevel=3,
             )
+
+
+def summary_of(skipped, shown=3):
+    """What was left out, as lines: files with the same reason together.
+
+    Args:
+        skipped: list of `Skipped`.
+        shown: how many files of a reason are named.
+    """
+    groups = {}
+    for file, reason in skipped:
+        text = reason.replace(f"The image '{file}' ", "it ").removesuffix(_ADVICE).rstrip(". ")
+        groups.setdefault(text, []).append(file)
+    lines = []
+    for text, files in sorted(groups.items(), key=lambda group: -len(group[1])):
+        names = ", ".join(_short(file) for file in files[:shown])
+        more = f" and {len(files) - shown} more" if len(files) > shown else ""
+        lines.append(f"  {len(files)} x {text}: {names}{more}")
+    return lines
+
+
+def _short(file):
+    """A file's name and its folder."""
+    return "/".join(file.replace("\\", "/").split("/")[-2:])
 
 
 def _problem(file):

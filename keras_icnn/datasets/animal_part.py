@@ -134,6 +134,7 @@ def _dataset(folder, rows, names):
         landmark_names=PARTS,
         part_names=PARTS,
         image_size=SIZE,
+        paths=files,
     )
 
 

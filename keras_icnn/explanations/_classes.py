@@ -40,7 +40,8 @@ class Classes:
 
     def predicted(self, logits):
         """The number of the class that logits `[outputs]` decide for."""
-        return int(logits[0] >= 0) if self._single else int(logits.argmax())
+        # Nothing speaks for either class at 0: class 0, as `predictions > 0.5` has it.
+        return int(logits[0] > 0) if self._single else int(logits.argmax())
 
     def asked(self, logits, target, against):
         """What is explained.

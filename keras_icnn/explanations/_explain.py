@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from keras_icnn._figure import as_picture
+from keras_icnn.datasets._as_part_dataset import as_image, as_part_dataset
 from keras_icnn.explanations._classes import Classes
 from keras_icnn.explanations._explanation import Explanation, Part
 from keras_icnn.explanations._filter_effects import (
@@ -28,6 +29,7 @@ from keras_icnn.explanations._filter_groups import (
 )
 from keras_icnn.explanations._part_groups import member_groups, named_as_given, named_by_majority
 from keras_icnn.metrics import EvaluationReport, peaks_of, receptive_field
+from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.models._part_membership import part_membership
 from keras_icnn.models._split_model import SplitModel
 
@@ -35,22 +37,21 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import ArrayLike
 
-    from keras_icnn.datasets import PartDataset
-
 
 def explain(
     model: keras.Model,
-    image: ArrayLike,
+    image: Any,
     target: int | str | None = None,
     method: Literal["ablation", "gradient"] = "ablation",
     *,
     against: int | str | None = None,
     layer: keras.layers.Layer | str | None = None,
-    reference: PartDataset | FilterGroups | Literal[False] | None = None,
+    reference: Any = None,
     parts: Sequence[str] | np.ndarray | EvaluationReport | None = None,
     class_names: Sequence[str] | None = None,
     preprocess: Callable[[np.ndarray], Any] | None = None,
     batch_size: int = 32,
+    from_logits: bool | None = None,
 ) -> Explanation:
     """Tells which filters (parts) decided the class of an image, from the network itself.
 
@@ -74,24 +75,26 @@ def explain(
 
     Args:
         model: functional or sequential Keras model, channels last, that classifies.
-        image: `[height, width, 3]`, 0 to 255, of the model's input size.
+        image: `[height, width, 3]`, 0 to 255, of the model's input size, a `Sample`, or a path.
         target: number of the class to explain, or its name; None: the predicted class. A model with
             one output has the classes 0 and 1; the score of class 0 is minus the logit.
         method: "ablation" or "gradient".
         against: another class: the score is then the target's logit less this one's, which tells
             why it is the one rather than the other.
         layer: layer or name; None: the topmost interpretable layer, else the topmost map.
-        reference: `PartDataset` of (held-out) images that shows which filters fire alike. Where it
-            has landmarks, filters that follow one (R2 above one half) are named after it and
-            grouped by that name; a part of the layer has the name that at least half of its living
-            filters have. Also a `FilterGroups`, or False: every filter alone.
+        reference: (held-out) images that show which filters fire alike, in any form that
+            `metrics.evaluate` takes. Where it has landmarks, filters that follow one (R2 above one
+            half) are named after it and grouped by that name, a part of the layer as most of its
+            living filters are. Also a `FilterGroups`, or False: every filter alone.
         parts: what each filter is known to stand for: an `EvaluationReport`, in place of the names
             that `reference` would give; or names `[filters]` ("" unknown), which also win over the
             layer's parts: filters of one name and category are then one part.
         class_names: names of the classes; for a model with one output of both (background first).
-            None: those of `reference`, if they fit.
+            None: the model's own (`model.class_names`), else those of `reference`.
         preprocess: function applied to a batch of images (float32, 0 to 255) for the model.
         batch_size: sets of maps per forward pass.
+        from_logits: whether the model's output is a logit, where its graph does not tell; None:
+            what the graph tells, else the values for random images, where they leave 0 to 1.
 
     Returns:
         An `Explanation`: `.table()`, `.summary()`, `.plot()`.
@@ -116,6 +119,7 @@ def explain(
         class_names=class_names,
         preprocess=preprocess,
         batch_size=batch_size,
+        from_logits=from_logits,
     )
     return explainer(image, target, against)
 
@@ -124,8 +128,8 @@ class Explainer:
     """`explain` for many images: compiled once, `reference` measured once.
 
     Args:
-        model, method, layer, reference, parts, class_names, preprocess, batch_size: as in
-            `explain`.
+        model, method, layer, reference, parts, class_names, preprocess, batch_size, from_logits: as
+            in `explain`.
 
     Attributes:
         classes: `Classes` of the network.
@@ -139,34 +143,40 @@ class Explainer:
         method: Literal["ablation", "gradient"] = "ablation",
         *,
         layer: keras.layers.Layer | str | None = None,
-        reference: PartDataset | FilterGroups | Literal[False] | None = None,
+        reference: Any = None,
         parts: Sequence[str] | np.ndarray | EvaluationReport | None = None,
         class_names: Sequence[str] | None = None,
         preprocess: Callable[[np.ndarray], Any] | None = None,
         batch_size: int = 32,
+        from_logits: bool | None = None,
     ) -> None:
         if method not in METHODS:
             raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
         self.model, self.method = model, method
-        self.split = SplitModel(model, layer, batch_size)
+        self.split = SplitModel(model, layer, batch_size, from_logits)
         self.layer = self.split.layer
         self._preprocess = preprocess
-        size = tuple(model.inputs[0].shape[1:3])
-        if None in size:
-            size = getattr(reference, "image_size", None)
-        self._size, self._field = size, None
+        if not (reference is None or reference is False or isinstance(reference, FilterGroups)):
+            reference = as_part_dataset(reference, model, "explain", "reference")
+        size, self._field = tuple(model.inputs[0].shape[1:3]), None
+        self._size = size = getattr(reference, "image_size", None) if None in size else size
         if size is not None:
             self._field = receptive_field(model, self.layer, input_size=size)
         categories = getattr(self.layer, "target_categories", None)
         self.categories = None if categories is None else np.asarray(categories())
-        self.classes = Classes(self.split.classes, class_names, reference)
+        if self.categories is not None and hasattr(reference, "with_classes"):
+            # The categories of the filters are the model's classes.
+            self._check_reference(reference)
+            reference = in_model_classes(model, reference, self.layer, class_names, "reference")
+        known = getattr(model, "class_names", None) if class_names is None else class_names
+        self.classes = Classes(self.split.classes, known, reference)
         self.groups = self._groups(reference, parts)
 
     def __call__(
-        self, image: ArrayLike, target: int | str | None = None, against: int | str | None = None
+        self, image: Any, target: int | str | None = None, against: int | str | None = None
     ) -> Explanation:
         """The `Explanation` of one image."""
-        image = np.asarray(image)
+        image = np.asarray(as_image(image, self.model, "explain"))
         if image.ndim != 3 or image.shape[-1] != 3:
             raise ValueError(
                 "`image` must be one picture of shape [height, width, 3]. Received: shape "

@@ -12,8 +12,9 @@ from keras_icnn import _arguments
 from keras_icnn.export._head import Head
 from keras_icnn.layers import _peaks
 from keras_icnn.metrics import measured_layer, receptive_field
+from keras_icnn.models._inlined import inlined
+from keras_icnn.models._output_meaning import output_meaning, settled
 from keras_icnn.models._part_membership import part_membership
-from keras_icnn.models._split_model import logits_of
 from keras_icnn.models._tensors import output_of
 from keras_icnn.zoo._manifest import MANIFEST
 from keras_icnn.zoo._preprocessing import ImagePreprocessing
@@ -95,7 +96,8 @@ class Explain(Serve):
                 "`endpoint='serve'` to export predictions alone. Received: outputs of shapes "
                 f"{[tuple(t.shape) for t in model.outputs]}"
             )
-        maps = output_of(model, self.layer)
+        view = inlined(model)
+        maps = output_of(view, self.layer)
         field = receptive_field(model, self.layer)
         self.filters = int(maps.shape[-1])
         top_filters = _arguments.whole_number(top_filters, "top_filters", "Explain", at_least=1)
@@ -109,11 +111,11 @@ class Explain(Serve):
         membership = part_membership(self.layer)
         part = np.full(self.filters, -1) if membership is None else membership.part
         self._part = part.astype("int32")
-        logits, _ = logits_of(model)
-        self._head = Head(model, self.layer, logits)
+        logits = settled(model, output_meaning(model)).logits
+        self._head = Head(view, self.layer, logits)
         # What the model makes of the maps, as `answer` takes it.
-        self.above = [self._head.entry, logits, model.outputs[0]]
-        self._body = keras.Model(model.inputs[0], [maps, *self.above])
+        self.above = [self._head.entry, logits, view.outputs[0]]
+        self._body = keras.Model(view.inputs[0], [maps, *self.above])
 
     def call(self, images, training=False):
         return self.explained(images)[0]

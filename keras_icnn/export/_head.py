@@ -5,7 +5,8 @@ import numpy as np
 from keras import layers as klayers
 from keras import ops
 
-from keras_icnn.models._tensors import output_of, produced_by
+from keras_icnn.models._tensors import calls_of, output_of
+from keras_icnn.models._views import WithoutActivation
 
 # Layers that treat each filter's map by itself, and leave a map of zeros a map of zeros.
 _BY_FILTER = (
@@ -45,11 +46,15 @@ class Head:
         self._mixing = None
         flat = False
         start = self.entry
-        for operation, output in _chain(model, layer):
+        for operation, output in _chain(model, self.entry, logits):
+            # The logits are those of a layer without its activation.
+            linear = isinstance(operation, WithoutActivation)
+            operation = operation.layer if linear else operation
             if isinstance(operation, _IDENTITIES):
                 continue
             if _mixes(operation, flat or len(self.entry.shape) == 2):
                 self._mixing, start = operation, output
+                self._activation = keras.activations.linear if linear else operation.activation
                 break
             if isinstance(operation, klayers.Flatten) and operation.data_format == "channels_last":
                 flat = True
@@ -58,7 +63,7 @@ class Head:
             else:
                 break
         self._tail = None
-        if self._mixing is not None and any(start is t for t in (logits, model.outputs[0])):
+        if self._mixing is not None and start is logits:
             return
         try:
             self._tail = keras.Model(start, logits)
@@ -88,7 +93,7 @@ class Head:
             full = ops.sum(shares, axis=1, keepdims=True)
             if self._mixing.use_bias:
                 full = full + ops.convert_to_tensor(self._mixing.bias)
-            without = self._mixing.activation(full - shares)
+            without = self._activation(full - shares)
             shape = tuple(without.shape[2:])
             without = self._tail(ops.reshape(without, (-1, *shape)), training=False)
         without = ops.reshape(ops.cast(without, "float32"), (-1, self.filters, self.outputs))
@@ -129,19 +134,13 @@ class Head:
         return ops.transpose(given, (1, 0, 2))
 
 
-def _chain(model, layer):
-    """What follows a layer without a branch: pairs of an operation and its output tensor."""
-    users, seen, stack = {}, {id(tensor) for tensor in model.inputs}, list(model.outputs)
-    while stack:
-        tensor = stack.pop()
-        if id(tensor) in seen:
-            continue
-        seen.add(id(tensor))
-        operation, inputs, _ = produced_by(tensor)
-        for given in inputs or ():
+def _chain(model, entry, logits):
+    """What follows a tensor without a branch: pairs of an operation and its output tensor."""
+    users = {}
+    for operation, inputs, tensor in calls_of(model, [logits]):
+        for given in inputs:
             users.setdefault(id(given), []).append((operation, inputs, tensor))
-            stack.append(given)
-    following = users.get(id(output_of(model, layer)), [])
+    following = users.get(id(entry), [])
     while len(following) == 1 and len(following[0][1]) == 1:
         operation, _, output = following[0]
         yield operation, output

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_icnn.export._endpoints import Explain
 from keras_icnn.layers._filter_loss import FilterLoss
+from keras_icnn.models._inlined import inlined
 from keras_icnn.models._map_reading import interpretable_filters
 from keras_icnn.models._tensors import output_of, produced_by
 from keras_icnn.models._views import WithoutMask
@@ -32,9 +33,10 @@ class Reference:
             return
         rule = FilterLoss.parse(inner.filter_loss or "default")
         self._around_peaks = rule.peak == "argmax"
-        maps = output_of(model, self._layer)
+        view = inlined(model)
+        maps = output_of(view, self._layer)
         (given,) = produced_by(maps)[1]
-        self._below = keras.Model(model.inputs[0], WithoutMask(self._layer)(given))
+        self._below = keras.Model(view.inputs[0], WithoutMask(self._layer)(given))
         # Keras copies the graph from `maps` on. It loses outputs that are `maps`, or given twice.
         self._wanted = [id(tensor) for tensor in self.explain.above]
         self._maps = id(maps)

@@ -13,6 +13,7 @@ from keras import ops
 from keras_icnn.export._artifact import Artifact
 from keras_icnn.export._endpoints import Serve
 from keras_icnn.export._reference import Reference
+from keras_icnn.models._inlined import inlined
 
 if TYPE_CHECKING:
     import os
@@ -25,6 +26,10 @@ _OPEN_SIDE = 96
 
 class ExportError(ValueError):
     """An artifact does not compute what its network computes."""
+
+
+class NetworkError(ValueError):
+    """The network gives nothing that an artefact could be compared with."""
 
 
 @dataclass
@@ -113,6 +118,56 @@ def verify(
         raise ValueError(f"`tolerance` must lie between 0 and 1. Received: {tolerance!r}")
     artifact = Artifact(path, format)
     images = _probes(model, artifact, images)
+    return compared(model, artifact, images, tolerance, layer, preprocessing)
+
+
+def quickly_verified(model, path, format, layer=None, preprocessing=None, exact=True):
+    """Loads what was just written and compares it on a few images.
+
+    Args:
+        model, path, format, layer, preprocessing: as in `verify`.
+        exact: whether it must give the network's values; one that is quantized need not, but must
+            give finite ones.
+
+    Raises:
+        ExportError: when it cannot be loaded or run, or gives something else.
+        ImportError: where the runtime is not installed.
+    """
+    half = bool(half_precision(model))
+    try:
+        artifact = Artifact(path, format)
+        probes = _probes(model, artifact, None)
+        probes = probes[:: max(len(probes) // 4, 1)]
+        if exact:
+            compared(model, artifact, probes, 0.05 if half else 1e-3, layer, preprocessing, False)
+            return
+        for endpoint in artifact.endpoints:
+            for value in _answers(artifact, probes, endpoint).values():
+                if not np.isfinite(value).all():
+                    raise ExportError(f"`{endpoint}` gives values that are not finite.")
+    except (ImportError, NetworkError):
+        raise
+    except Exception as error:
+        raise ExportError(
+            f"'{Path(path).name}' ({format}) is of no use, and was not saved: {error} "
+            f"{half_precision(model)}"
+        ) from error
+
+
+def half_precision(model):
+    """What to do where a format cannot hold a network; "" where all of it is in float32."""
+    if not any("16" in str(op.compute_dtype) for op in inlined(model).layers):
+        return ""
+    return (
+        "This format or its runtime cannot do the network's half precision: build the network "
+        "under `keras.config.set_dtype_policy('float32')`, give it these weights by "
+        "`set_weights(model.get_weights())`, and export that."
+    )
+
+
+def compared(model, artifact, images, tolerance, layer, preprocessing, alone=True):
+    """The `Verification` of a loaded artefact on `images`, `alone`: also on one after the other."""
+    path = artifact.path
     result = Verification(
         str(path), artifact.format, artifact.endpoints, len(images), float(tolerance)
     )
@@ -127,7 +182,7 @@ def verify(
             k = found["top_filters"].shape[-1] if "top_filters" in found else 1
             reference = Reference(model, layer, preprocessing, k)
             _compare_explanations(reference, images, found, compare)
-        for index in range(len(images) if artifact.input_shape[0] is None else 0):
+        for index in range(len(images) if alone and artifact.input_shape[0] is None else 0):
             alone = artifact(images[index : index + 1], endpoint)
             # A batch of another size is computed in another order: near ties may fall otherwise.
             name = "predictions" if endpoint == "serve" else "strengths"
@@ -172,7 +227,7 @@ class _Comparison:
     def floats(self, name, expected, found, scale=None):
         """`scale`: None, or the name of an output whose scale is known already, or the scale."""
         if not np.isfinite(expected).all():
-            raise ValueError(
+            raise NetworkError(
                 f"The network itself gives NaN or infinite `{name}`, so nothing can be compared. "
                 "Check that it did not diverge and that its input has the right preprocessing."
             )

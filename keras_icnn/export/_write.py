@@ -13,6 +13,7 @@ import keras
 
 from keras_icnn.export._artifact import ENDPOINTS, FORMATS, check_format, require
 from keras_icnn.export._endpoints import Explain, Serve
+from keras_icnn.export._verify import ExportError, half_precision, quickly_verified
 
 if TYPE_CHECKING:
     import os
@@ -56,11 +57,14 @@ def export_model(
             layer or function of a batch. None: the model as it is (networks built with
             `include_preprocessing=True` have it inside).
         top_filters: how many filters `explain` names.
-        check: None, or a function called with the path of what was written before that is put in
-            its place, for example to compare it by `verify`; when it raises, nothing is put there.
+        check: a function called with the path of what was written before that is put in its place,
+            for example to compare it more closely by `verify`; when it raises, nothing is put
+            there. None: it is loaded with the format's runtime and compared on a few images (one
+            that is quantized must only give finite values).
         **kwargs: of the format, as in `keras.Model.export` (`opset_version`, `optimizations`, ...).
 
     Raises:
+        ExportError: when the format's runtime cannot load what was written, or finds other values.
         ValueError: for arguments that do not fit, a model that `explain` cannot be computed
             for, or another backend than TensorFlow.
         ImportError: where the format needs a package, naming the extra.
@@ -96,16 +100,37 @@ def export_model(
     # On the same file system, so that it can be renamed.
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         written = Path(folder) / path.name
-        if format == "tf_saved_model":
-            _write_saved_model(written, parts, signature, kwargs)
+        try:
+            if format == "tf_saved_model":
+                _write_saved_model(written, parts, signature, kwargs)
+            else:
+                (part,) = parts.values()
+                _write_file(part, written, format, signature, dict(kwargs))
+        except Exception as error:
+            if half_precision(model):
+                raise ExportError(f"{error}\n{half_precision(model)}") from error
+            raise
+        if check is None:
+            _check_written(model, written, format, layer, preprocessing, kwargs)
         else:
-            (part,) = parts.values()
-            _write_file(part, written, format, signature, kwargs)
-        if check is not None:
             check(written)
         _replace(written, path, Path(folder))
     if verbose is None or verbose:
         print(f"Saved '{path}' ({format}), end points: {', '.join(parts)}.")
+
+
+def _check_written(model, written, format, layer, preprocessing, kwargs):
+    """Loads and compares what was written, where the format's runtime is there."""
+    # Options such as `optimizations` trade values for size.
+    exact = not {"optimizations", "representative_dataset"} & set(kwargs)
+    try:
+        quickly_verified(model, written, format, layer, preprocessing, exact)
+    except ImportError as error:
+        warnings.warn(
+            f"'{written.name}' was not compared with the network, as its runtime is missing. "
+            f"{error}",
+            stacklevel=3,
+        )
 
 
 def _spec(tensor):

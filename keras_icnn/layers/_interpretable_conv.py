@@ -192,6 +192,10 @@ class InterpretableConv(GroupedConv2D):
         """See `InterpretableFilters.mask`."""
         return self.interpretable.mask
 
+    @mask.setter
+    def mask(self, value: bool) -> None:
+        self.interpretable.mask = value
+
     @property
     def state(self) -> LayerState:
         """See `InterpretableFilters.state`."""

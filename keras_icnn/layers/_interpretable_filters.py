@@ -43,6 +43,11 @@ _NO_SIZE = (
     "its input must be known and above 0. Received: input_shape={shape}. Give the model a fixed "
     "`input_shape` such as (224, 224, 3)."
 )
+_FIXED_MASK = (
+    "`mask` of layer '{layer}' is fixed when the layer is made: functions compiled already "
+    "would not see a change. Received: mask={value!r}. For predictions without masks take "
+    "`keras_icnn.models.without_masks(model)`; to train without, build the layer with `mask=False`."
+)
 _OTHER_SIZE = (
     "Layer '{layer}' was built for maps of {bank.height} x {bank.width} units and cannot be "
     "trained on others. Received: maps of {height} x {width} units. Build the model anew with this "
@@ -86,7 +91,8 @@ class InterpretableFilters(keras.layers.Layer):
     Raises:
         ValueError: For arguments out of range, inputs that are not 4-D, maps of unknown or zero
             size, labels that do not fit `num_classes`.
-        RuntimeError: If called in training without labels.
+        RuntimeError: If called in training without labels, or in a training step without
+            `training`.
 
     State (not trainable, float32, saved with the model):
         `log_z` `[h*w + 1, filters]`, log of the running mean of exp(tr(x.T)), the paper's Z_T / N,
@@ -145,6 +151,10 @@ class InterpretableFilters(keras.layers.Layer):
         """Whether maps are masked. Fixed: compiled functions would not see a change."""
         return self._mask
 
+    @mask.setter
+    def mask(self, value: bool) -> None:
+        raise AttributeError(_FIXED_MASK.format(layer=self.name, value=value))
+
     def build(self, input_shape: Sequence[int | None]) -> None:
         height, width, filters = self._channels_last(tuple(input_shape))[1:]
         if not height or not width or not filters:
@@ -170,6 +180,8 @@ class InterpretableFilters(keras.layers.Layer):
     # --- the steps of the forward pass ------------------------------------------------------------
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if training is None and self.trainable and self.filter_loss is not None:
+            _label_scope.require_no_training(self.name)
         if not (training and self.trainable):
             return self.masked(self.rectified(inputs, training))
         scope = _label_scope.current()

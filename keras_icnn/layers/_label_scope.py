@@ -8,9 +8,11 @@ otherwise train on each other's labels.
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import Any
 
+import keras
 from keras import ops
 
 from keras_icnn.layers import _replicas
@@ -31,6 +33,7 @@ class LabelScope:
 
     def __init__(self, y: Any) -> None:
         self.y = y
+        self._compiled = False
         self._terms = []
         self._values = []
 
@@ -39,6 +42,7 @@ class LabelScope:
         if stack is None:
             stack = _local.stack = []
         stack.append(self)
+        self._compiled = _compiling()
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
@@ -82,6 +86,10 @@ def labels(y: Any) -> LabelScope:
             error in eager steps and in TensorFlow's graphs on CPUs. In what XLA compiles (JAX
             included) and on GPUs they count as no class: check them before.
 
+    Open it inside of the compiled step, where `y` is a tensor of the step. Around a step that is
+    compiled (`tf.function`, `jax.jit`, `torch.compile`) it would give the labels of the first batch
+    to every batch; the layers refuse that.
+
     Returns:
         A context manager; bound to a name it offers `.total()`, the term to add to the loss.
     """
@@ -89,6 +97,64 @@ def labels(y: Any) -> LabelScope:
 
 
 def current():
-    """The innermost open scope of this thread, or None."""
+    """The innermost open scope of this thread, or None.
+
+    Raises:
+        RuntimeError: in a compiled step, for a scope that was opened around it.
+    """
     stack = getattr(_local, "stack", None)
-    return stack[-1] if stack else None
+    if not stack:
+        return None
+    if not stack[-1]._compiled and _compiling():
+        raise RuntimeError(
+            "`keras_icnn.labels(y)` must be opened inside of the compiled step, with the labels "
+            "that the step is given: around it, the labels of the first batch would be compiled "
+            "into the step and used for every batch. Received: a scope opened around a compiled "
+            "step. Move `with keras_icnn.labels(y) as terms:` into the function that is compiled."
+        )
+    return stack[-1]
+
+
+def require_no_training(layer):
+    """Refuses a call that does not say whether it is training, in a training step.
+
+    Keras hands `training` on by itself, but not through a model whose `call` does not take it:
+    such a model would be trained without the filter loss.
+
+    Args:
+        layer: name of the layer that is called.
+
+    Raises:
+        RuntimeError: in a label scope, or in a `train_step`.
+    """
+    inside = bool(getattr(_local, "stack", None))
+    frame = sys._getframe(1)
+    while frame is not None and not inside:
+        inside = frame.f_code.co_name == "train_step"
+        frame = frame.f_back
+    if inside:
+        raise RuntimeError(
+            f"Layer '{layer}' was called in a training step without `training`, so its filters "
+            "would not learn parts. Give the `call` of a subclassed model the argument, `def "
+            "call(self, x, training=False)`; in a custom loop call `model(x, training=True)`, or "
+            "`training=False` where nothing shall be learned."
+        )
+
+
+def _compiling():
+    """Whether the backend is compiling a function, whose constants are kept for every call."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return not tf.executing_eagerly()
+    if backend == "jax":
+        import jax
+
+        # What `jit` compiles traces every array; `grad` alone computes with those that it has.
+        return isinstance(jax.numpy.zeros(()), jax.core.Tracer)
+    if backend == "torch":
+        import torch
+
+        return torch.compiler.is_compiling()
+    return False

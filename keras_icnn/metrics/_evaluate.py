@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_icnn import _arguments as check
+from keras_icnn.datasets._as_part_dataset import as_part_dataset
 from keras_icnn.metrics._evaluate_maps import evaluate_maps
 from keras_icnn.metrics._evaluation_report import EvaluationReport
 from keras_icnn.metrics._forward_pass import Forward, input_size_of
 from keras_icnn.metrics._measured_classes import measured_classes
+from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.metrics._occlusion_radius import occlusion_images, occlusion_radius
-from keras_icnn.models._map_reading import MapReader, output_activation
+from keras_icnn.metrics._training_mark import TrainingMark, training_mark
+from keras_icnn.models._map_reading import MapReader
+from keras_icnn.models._output_meaning import output_meaning, settled
 from keras_icnn.models._part_membership import part_membership
 from keras_icnn.models._receptive_field import receptive_field as compute_receptive_field
 
@@ -22,13 +26,12 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import ArrayLike
 
-    from keras_icnn.datasets import PartDataset
     from keras_icnn.models._receptive_field import ReceptiveField
 
 
 def evaluate(
     model: keras.Model,
-    dataset: PartDataset,
+    dataset: Any,
     layer: keras.layers.Layer | str | None = None,
     *,
     batch_size: int = 32,
@@ -59,7 +62,10 @@ def evaluate(
 
     Args:
         model: a functional or sequential Keras model, channels last.
-        dataset: a `PartDataset`; use held-out images.
+        dataset: a `PartDataset`, or what else Keras users have: arrays (x, y), a `tf.data.Dataset`
+            or `keras.utils.PyDataset` of (images, labels), the path of a folder of class folders.
+            Its classes are the model's, matched by name where `model.class_names` has them. Use
+            held-out images: figures on images that the model was trained on are marked as such.
         layer: layer or name. None: the topmost interpretable layer, else the topmost map.
         batch_size: images per forward pass.
         radius: radius in pixels of the round receptive fields; None measures it by occlusion on
@@ -71,10 +77,10 @@ def evaluate(
             unless `parts` is False.
         receptive_field: a `ReceptiveField` of the layer; None computes it from the model.
         preprocess: function applied to each batch of images (float32, 0 to 255).
-        from_logits: whether a single output is a logit (decided at 0) or a probability (at .5);
-            None: looks at the last layer's activation.
+        from_logits: whether a single output is a logit (decided at 0) or a probability (at 0.5);
+            None: what the network's graph tells, else its predictions, where they leave 0 to 1.
         independent_outputs: whether several outputs are yes-no decisions of their own, so that
-            `accuracy_outputs` applies; None: where the last layer's activation is the sigmoid.
+            `accuracy_outputs` applies; None: where the network ends in a sigmoid.
         target_categories: int [filters], label of each filter's target category; None: the
             layer's own, and for ordinary layers (or -1) the category with the highest mean of
             sum_ij x.
@@ -88,11 +94,14 @@ def evaluate(
         filters says which: `part_category`, the name of the class, and `part_number`, -1 for none.
 
     Raises:
-        ValueError: for a model, layer, data set and features that do not fit together.
+        ValueError: for a model, layer, data set and features that do not fit together; for a
+            single output that may be a logit or a probability.
     """
     radius = check.positive(radius, "radius", "evaluate", optional=True)
+    dataset = as_part_dataset(dataset, model, "evaluate")
     if reader is None:
         reader = MapReader(model, layer, batch_size)
+    dataset = in_model_classes(model, dataset, reader.layer)
     size = input_size_of(model, dataset, receptive_field)
     if features is not None:
         _require_features(features, dataset, receptive_field, radius, parts)
@@ -104,7 +113,9 @@ def evaluate(
     own = getattr(reader.layer, "target_categories", None)
     if target_categories is None and own is not None:
         target_categories = np.asarray(own())
-    activation = output_activation(model)
+    kind = _kind(reader, dataset, size, features, preprocess, from_logits)
+    # Features tell nothing of the images they were made of.
+    mark = TrainingMark("", "") if features is not None else training_mark(model, dataset)
     forward = Forward(reader, dataset, size, features, preprocess, "evaluate" if verbose else None)
     report = evaluate_maps(
         forward,
@@ -118,19 +129,32 @@ def evaluate(
         part_names=dataset.part_names,
         part_masks=dataset.part_masks if has_parts else None,
         radius=radius,
-        from_logits=activation == "linear" if from_logits is None else from_logits,
+        from_logits=kind == "linear" if from_logits is None else from_logits,
         independent_outputs=(
-            activation == "sigmoid" if independent_outputs is None else independent_outputs
+            kind == "sigmoid" if independent_outputs is None else independent_outputs
         ),
         categories=categories,
         target_categories=target_categories,
-        name=name or model.name,
+        name=(name or model.name) + mark.suffix,
         layer=reader.layer.name,
         seed=seed,
     )
     membership = _membership_columns(reader.layer, dataset.class_names)
     filters = {**report.filters, **membership}
-    return replace(report, filters=filters, values={**report.values, **best_part(filters)})
+    notes = [*report.notes, *([mark.note] if mark.note else [])]
+    values = {**report.values, **best_part(filters)}
+    return replace(report, filters=filters, values=values, notes=notes)
+
+
+def _kind(reader, dataset, size, features, preprocess, from_logits):
+    """How the model's first output is to be read: "softmax", "sigmoid" or "linear"."""
+    meaning = output_meaning(reader.model)
+    single = reader.predicts and reader.model.outputs[0].shape[-1] == 1
+    if meaning.kind != "unknown" or not single or from_logits is not None:
+        return meaning.kind
+    # The first batch: what has values beyond 0 and 1 gives no probabilities.
+    _, values = next(iter(Forward(reader, dataset, size, features, preprocess)))
+    return settled(reader.model, meaning, values=values).kind
 
 
 def _membership_columns(layer, class_names):

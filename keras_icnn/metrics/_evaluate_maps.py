@@ -174,7 +174,8 @@ class _Measures:
         names = setting.landmark_names
         self._labels = setting.labels
         self.diversity = PeakDiversity(setting.input_size)
-        self._accuracy = Accuracy(from_logits=from_logits, background=background)
+        # Of one output's two classes the first is the negative one, whatever its name.
+        self._accuracy = Accuracy(from_logits=from_logits, background=max(background, 0))
         self._outputs = OutputAccuracy(from_logits) if independent_outputs else None
         self.by_class = {
             c: CategoryMeasures(

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Literal
 import keras
 from keras import layers as klayers
 
+from keras_icnn.layers._fixed_batch_normalization import FixedBatchNormalization
 from keras_icnn.layers._grouped_conv import GroupedConv2D
 from keras_icnn.layers._interpretable_conv import InterpretableConv
 from keras_icnn.layers._interpretable_filters import InterpretableFilters
+from keras_icnn.models._conversion_check import check_converted
 from keras_icnn.models._flat_copy import flatten, fresh, functional
+from keras_icnn.models._inlined import in_view
 from keras_icnn.models._interpretable_model import InterpretableModel
 from keras_icnn.models._operations import classifier_below, top_map
 from keras_icnn.models._signed_filters import SignedInterpretableFilters
@@ -106,6 +109,7 @@ def make_interpretable(
         normalization=normalization,
         new_filters=new_filters,
         name=name or f"{model.name}_interpretable",
+        check=True,
     )
 
 
@@ -190,6 +194,8 @@ def transform(
     interpretable=None,
     normalization="batch",
     new_filters=None,
+    fixed_normalization=False,
+    check=False,
 ):
     """Rebuilds a model as a flat graph, with interpretable maps and the new layer or its twin.
 
@@ -197,6 +203,8 @@ def transform(
         model, layers, extra_layer, normalization, new_filters, name: As in `make_interpretable`.
         num_classes: Units of the classifier (1 or 2 fit one unit); `None` leaves the head alone.
         interpretable: What `layer_arguments` returns; `None` for an ordinary network.
+        fixed_normalization: Whether the model's batch normalization keeps its statistics.
+        check: Whether to compare the result with the original, as far as it is meant to be equal.
 
     Returns:
         `keras.Model`, or `InterpretableModel` when `interpretable` is given.
@@ -221,6 +229,8 @@ def transform(
         if op.name in maps and _is_rectified_conv(op):
             config["activation"] = None
             new = InterpretableConv.from_config({**config, **interpretable})
+        elif fixed_normalization and type(op) is klayers.BatchNormalization:
+            new = FixedBatchNormalization.from_config(config)
         elif head is not None and op is head.classifier and head.units is not None:
             return fresh(op, head.changed(config))
         else:
@@ -254,6 +264,18 @@ def transform(
     downstream = graph.downstream(base) if base else set()
     for old, new in copies:
         _copy_weights(originals.get(old.name, old), new, may_differ=old.name in downstream)
+    if check:
+        # Masks change what comes above them, and so do new layers and heads.
+        above = [*maps, base] if extra_layer or head.units or interpretable["mask"] else maps
+        above += idle
+        changed = set(idle).union(*(graph.downstream(name) for name in above if name))
+        old = {op.name: originals.get(op.name, op) for op in graph.ops}
+        check_converted(
+            model,
+            result,
+            [(old[op.name], new) for op, new in copies],
+            {id(in_view(model, old[name])) for name in changed},
+        )
     return result
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
+from keras_icnn import _arguments as check
 from keras_icnn.layers import _label_scope, _membership
 from keras_icnn.layers._interpretable_conv import InterpretableConv
 from keras_icnn.layers._interpretable_filters import InterpretableFilters
-from keras_icnn.models import _training_state
+from keras_icnn.models import _training_images, _training_state
+from keras_icnn.models._silent_filters import SilentFilters
 
 if TYPE_CHECKING:
     import os
 
 _RANDOM_STATE = "random_state_"
+_TRAINING_IMAGES = "training_images"
 
 
 @keras.saving.register_keras_serializable(package="keras_icnn")
@@ -34,6 +37,14 @@ class InterpretableModel(keras.Model):
 
     Args:
         inputs, outputs, name: as in `keras.Model(inputs, outputs, name=...)`.
+        class_names: strings, the names of the label classes in the order of the labels (the
+            background first, where one output tells one category from it). None: `fit` takes them
+            from a `PartDataset`'s batches.
+        part_names: dict, names of parts by their keys ("tiger/0"): see `keras_icnn.name_parts`.
+
+    The model remembers which images it was trained on, `training_images`: uint64 digests of the
+    images that `fit` was given in arrays or in batches of a `PartDataset`. Class names, part names
+    and these digests are saved with the model.
 
     Saved models and weights files also hold the state of random generators (dropout), which Keras
     leaves out: a run that is resumed from one goes on exactly as if it had not been interrupted
@@ -42,9 +53,59 @@ class InterpretableModel(keras.Model):
     Models with several outputs override `filter_labels` to say which labels the filters follow.
     """
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
-        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+    def __init__(
+        self,
+        # `inputs`, `outputs`, `name`. Older releases of Keras take a subclass that names them for
+        # one that is no functional model, and cannot load it.
+        *args: Any,
+        class_names: Sequence[str] | None = None,
+        part_names: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
         self.filter_loss_tracker = keras.metrics.Mean(name="filter_loss")
+        self._facts = _Facts()
+        self.class_names = class_names
+        self.part_names = {} if part_names is None else part_names
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """The names of the label classes, in the order of the labels, or None."""
+        names = self._facts.class_names
+        return None if names is None else list(names)
+
+    @class_names.setter
+    def class_names(self, names: Sequence[str] | None) -> None:
+        names = check.names(names, "class_names", type(self).__name__, optional=True)
+        for count in () if names is None else _class_counts(self):
+            if len(names) != count:
+                fix = "Give one for each class of the labels, a background class included."
+                expectation = f"{count} names, one for each class of its interpretable layers"
+                check.refuse(names, "class_names", type(self).__name__, expectation, fix)
+        self._facts.class_names = names
+
+    @property
+    def part_names(self) -> dict[str, str]:
+        """The names that were given to parts, by their keys ("tiger/0")."""
+        return dict(self._facts.part_names)
+
+    @part_names.setter
+    def part_names(self, names: Mapping[str, str]) -> None:
+        self._facts.part_names = {str(key): str(name) for key, name in names.items()}
+
+    @property
+    def training_images(self) -> np.ndarray:
+        """Digests of the images the model was trained on: uint64 `[images]`, empty if unknown."""
+        return self._facts.training_images.copy()
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        # Absent where there is nothing to tell, as in the configurations of other models.
+        if self.class_names is not None:
+            config["class_names"] = self.class_names
+        if self.part_names:
+            config["part_names"] = self.part_names
+        return config
 
     def filter_labels(self, y: Any) -> Any:
         """The labels that filters follow, from the `y` of `fit`.
@@ -97,6 +158,9 @@ class InterpretableModel(keras.Model):
         are arrays or come from a `keras.utils.PyDataset`; other sources (`tf.data`, generators)
         are checked in the step where that costs nothing: see `keras_icnn.labels`.
 
+        Warns once when more than a tenth of the filters of a layer have gone silent, and names
+        the usual causes.
+
         Args:
             x, y: images and labels, or a data set of both as `x`.
             batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
@@ -107,9 +171,11 @@ class InterpretableModel(keras.Model):
             `keras.callbacks.History`.
 
         Raises:
-            ValueError: for labels that are missing or outside the classes.
+            ValueError: for labels that are missing or outside the classes, and for a data set
+                whose classes have other names than the model's.
         """
         counts = _class_counts(self)
+        self._remember(x)
         # What goes to other processes would have to take the model along.
         if not counts:
             pass
@@ -123,7 +189,7 @@ class InterpretableModel(keras.Model):
             batch_size=batch_size,
             epochs=epochs,
             verbose=verbose,
-            callbacks=callbacks,
+            callbacks=_with(callbacks, SilentFilters(_interpretable_layers(self))),
             validation_split=validation_split,
             validation_data=validation_data,
             shuffle=shuffle,
@@ -135,6 +201,25 @@ class InterpretableModel(keras.Model):
             validation_batch_size=validation_batch_size,
             validation_freq=validation_freq,
         )
+
+    def _remember(self, x):
+        """Keeps the names of a data set's classes, and which images it has."""
+        names = getattr(getattr(x, "dataset", None), "class_names", None)
+        if names is not None and self.class_names is None:
+            if all(count == len(names) for count in _class_counts(self)):
+                self.class_names = names
+        elif names is not None and list(names) != self.class_names:
+            raise ValueError(
+                f"Argument `x` of fit must have the classes of model '{self.name}', "
+                f"{self.class_names}. Received: a data set of the classes {list(names)}. Choose "
+                "and order them with `select(classes=model.class_names)`, or build the model with "
+                "the data set's `class_names`."
+            )
+        digests = _training_images.digests_of(x)
+        if digests is not None:
+            self._facts.training_images = _training_images.merged(
+                self._facts.training_images, digests
+            )
 
     def train_step(self, *args: Any) -> Any:
         # Backends differ in what comes before the data.
@@ -222,6 +307,8 @@ class InterpretableModel(keras.Model):
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
+        if len(self._facts.training_images):
+            store[_TRAINING_IMAGES] = self._facts.training_images
         for k, variable in enumerate(_training_state.random_states(self)):
             store[f"{_RANDOM_STATE}{k}"] = keras.ops.convert_to_numpy(
                 keras.ops.convert_to_tensor(variable)
@@ -229,8 +316,14 @@ class InterpretableModel(keras.Model):
 
     def load_own_variables(self, store: Any) -> None:
         names = list(store.keys())
-        own = {name: store[name] for name in names if not name.startswith(_RANDOM_STATE)}
+        own = {
+            name: store[name]
+            for name in names
+            if name != _TRAINING_IMAGES and not name.startswith(_RANDOM_STATE)
+        }
         super().load_own_variables(own)
+        if _TRAINING_IMAGES in names:
+            self._facts.training_images = np.array(store[_TRAINING_IMAGES], "uint64")
         for k, variable in enumerate(_training_state.random_states(self)):
             key = f"{_RANDOM_STATE}{k}"
             # Absent from files of a network that had no dropout, or another one.
@@ -238,11 +331,32 @@ class InterpretableModel(keras.Model):
                 variable.assign(np.array(store[key]))
 
 
-def _class_counts(layer):
-    """The numbers of classes of a model's interpretable layers."""
+class _Facts:
+    """What a model knows beside its weights. Keras tracks lists and dicts of a model, not these."""
+
+    def __init__(self):
+        self.class_names = None
+        self.part_names = {}
+        self.training_images = np.empty(0, "uint64")
+
+
+def _interpretable_layers(layer):
+    """A model's interpretable layers, those of nested models included."""
     if isinstance(layer, (InterpretableConv, InterpretableFilters)):
-        return {layer.num_classes}
-    return set().union(*(_class_counts(inner) for inner in getattr(layer, "layers", ())))
+        return [layer]
+    return [f for inner in getattr(layer, "layers", ()) for f in _interpretable_layers(inner)]
+
+
+def _class_counts(model):
+    """The numbers of classes of a model's interpretable layers."""
+    return {layer.num_classes for layer in _interpretable_layers(model)}
+
+
+def _with(callbacks, callback):
+    """What `fit` takes as `callbacks`, and one more."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks  # Complete, as Keras takes it.
+    return [*keras.tree.flatten(callbacks or []), callback]
 
 
 def _check(y, counts, where="Labels"):

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_icnn.models._finding_layers import find_layer, topmost_layer
+from keras_icnn.models._inlined import inlined
 from keras_icnn.models._receptive_field import ReceptiveField, receptive_field
-from keras_icnn.models._tensors import activation_of, output_of, produced_by
+from keras_icnn.models._tensors import output_of, produced_by
 
 if TYPE_CHECKING:
     import keras
@@ -26,52 +28,23 @@ def measured_layer(
 ) -> keras.layers.Layer:
     """The layer to measure.
 
+    Layers of nested models count like the model's own.
+
     Args:
         model: a functional or sequential Keras model.
-        layer: a layer or its name. None: the topmost layer with `target_categories` (an
-            interpretable one), else the last one that gives a map of more than one unit. The
-            head's own layers are left out: pooling, dropout, and maps with one channel for each
-            output of the model (SqueezeNet classifies by such a convolution).
+        layer: a layer, its name, or its path ("backbone/conv5") where a nested model has it. None:
+            the topmost interpretable layer, else the topmost one that gives a map of more than one
+            unit. Left out are what has no learned filters below it (preprocessing and
+            augmentation), and the head's own layers: pooling, dropout, and maps with one channel
+            for each output of the model (SqueezeNet classifies by such a convolution).
+
+    Returns:
+        The layer.
 
     Raises:
-        ValueError: if there is no such layer.
+        ValueError: if there is no such layer, or several could be meant.
     """
-    names = [candidate.name for candidate in model.layers]
-    if layer is not None:
-        name = getattr(layer, "name", layer)
-        if name not in names:
-            raise ValueError(
-                "`layer` must be a layer of the model itself (not of a model nested in it) or its "
-                f"name. Received: layer={name!r}; the model has {names}"
-            )
-        return model.get_layer(name)
-    for candidate in reversed(model.layers):
-        if hasattr(candidate, "target_categories"):
-            return candidate
-    maps = [candidate for candidate in model.layers if _is_map(model, candidate)]
-    for candidate in reversed(maps):
-        if output_of(model, candidate).shape[-1] != model.outputs[0].shape[-1]:
-            return candidate
-    if maps:
-        return maps[-1]
-    raise ValueError(f"No layer of the model gives maps; pass `layer`. The model has {names}")
-
-
-def _is_map(model, layer):
-    if hasattr(layer, "pool_size") or type(layer).__name__.endswith("Dropout"):
-        return False
-    if hasattr(layer, "layers"):
-        return False
-    output = output_of(model, layer)
-    if output is None or len(output.shape) != 4 or any(output is t for t in model.inputs):
-        return False
-    return all(n is None or n > 1 for n in output.shape[1:3])
-
-
-def output_activation(model):
-    """ "sigmoid", "softmax" or "linear" (logits): how a model's first output is to be read."""
-    name = activation_of(produced_by(model.outputs[0])[0])
-    return next((kind for kind in ("sigmoid", "softmax") if kind in name), "linear")
+    return topmost_layer(model) if layer is None else find_layer(model, layer)
 
 
 @dataclass(frozen=True)
@@ -135,7 +108,8 @@ class MapReader:
         self.model = model
         self.layer = measured_layer(model, layer)
         self.batch_size = batch_size
-        output = output_of(model, self.layer)
+        view = inlined(model)
+        output = output_of(view, self.layer)
         output = self.layer.output if output is None else output
         shape = output.shape
         if len(shape) != 4:
@@ -149,19 +123,24 @@ class MapReader:
                 f"image_data_format={keras.config.image_data_format()!r}; call "
                 "keras.config.set_image_data_format('channels_last') before building the model."
             )
+        if getattr(self.layer, "data_format", "channels_last") == "channels_first":
+            raise ValueError(
+                "`layer` must be channels last. Received: layer "
+                f"'{self.layer.name}' with data_format='channels_first'"
+            )
         if len(model.inputs) != 1:
             raise ValueError(
                 "`model` must have one input, the images. Received: inputs "
                 f"{[tensor.name for tensor in model.inputs]}"
             )
-        prediction = model.outputs[0]
+        prediction = view.outputs[0]
         self.predicts = len(prediction.shape) == 2
         self.masked = hasattr(self.layer, "target_categories") and self.layer.mask
         self.field = None
-        self._output = output
+        self._view, self._output = view, output
         # Not the list: torch warns when the structure is not the one that is fed.
         outputs = [output, prediction] if self.predicts else [output]
-        self._after = forward(keras.Model(model.inputs[0], outputs))
+        self._after = forward(keras.Model(view.inputs[0], outputs))
         self._before = None
 
     def __call__(self, images: ArrayLike) -> tuple[np.ndarray, np.ndarray | None]:
@@ -206,7 +185,7 @@ class MapReader:
 
             (given,) = produced_by(self._output)[1]
             maps = WithoutMask(self.layer)(given)
-            self._before = forward(keras.Model(self.model.inputs[0], [maps]))
+            self._before = forward(keras.Model(self._view.inputs[0], [maps]))
         return self._before
 
     def _read(self, run, images):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_icnn.models._finding_layers import find_layer
+from keras_icnn.models._inlined import inlined
 from keras_icnn.models._tensors import output_of, produced_by
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def receptive_field(
 
     Args:
         model: a functional or sequential Keras model with one image input, channels last.
-        layer: a layer of it (also of a nested model), or its name.
+        layer: a layer of it (also of a nested model), its name, or its path ("backbone/conv5").
         input_size: (height, width), needed only where the model's input shape leaves them open.
 
     Returns:
@@ -86,7 +88,8 @@ def receptive_field(
         ValueError: for an unknown layer, an open input size, a layer without spatial position, or
             a layer on the way that moves positions in a way not known here.
     """
-    inputs = [tensor for tensor in model.inputs if len(tensor.shape) == 4]
+    view = inlined(model)
+    inputs = [tensor for tensor in view.inputs if len(tensor.shape) == 4]
     if len(inputs) != 1:
         raise ValueError(
             "`model` must have exactly one image input of shape (batch, height, width, channels). "
@@ -98,9 +101,12 @@ def receptive_field(
             "The receptive field depends on the input's size, which the model leaves open. Pass "
             f"`input_size=(height, width)`. Received: input shape {tuple(inputs[0].shape)}"
         )
-    known = {id(tensor): None for tensor in model.inputs}
+    known = {id(tensor): None for tensor in view.inputs}
     known[id(inputs[0])] = (_Axis(0.0, 1.0, 1.0, int(height)), _Axis(0.0, 1.0, 1.0, int(width)))
-    state = _state(_locate(model, layer, known), known)
+    found = find_layer(model, layer)
+    output = output_of(view, found)
+    # A layer beside the way to the outputs is not in their graph.
+    state = _state(found.output if output is None else output, known)
     if state is None:
         raise ValueError(
             f"Layer '{getattr(layer, 'name', layer)}' has no spatial position: its output is not "
@@ -115,35 +121,8 @@ def receptive_field(
     )
 
 
-def _locate(model, layer, known):
-    """The layer's output tensor; inputs of nested models on the way are entered into `known`."""
-    name = getattr(layer, "name", layer)
-    for candidate in model.layers:
-        if candidate is layer or (isinstance(layer, str) and candidate.name == name):
-            output = output_of(model, candidate)
-            # A layer beside the way to the outputs is not in their graph.
-            return candidate.output if output is None else output
-    for nested in model.layers:
-        if _is_model(nested):
-            found = [sub for sub in _descendants(nested) if sub is layer or sub.name == name]
-            if found:
-                _enter(nested, produced_by(output_of(model, nested))[1], known)
-                return _locate(nested, layer, known)
-    raise ValueError(
-        f"`layer` must be a layer of the model or its name. Received: layer={name!r}; the model "
-        f"has {[candidate.name for candidate in model.layers]}"
-    )
-
-
 def _is_model(operation):
     return hasattr(operation, "layers") and bool(getattr(operation, "inputs", None))
-
-
-def _descendants(model):
-    for layer in model.layers:
-        yield layer
-        if _is_model(layer):
-            yield from _descendants(layer)
 
 
 def _enter(nested, outer_inputs, known):

@@ -4,52 +4,10 @@ import keras
 import numpy as np
 
 from keras_icnn.models._forward_pass import forward
+from keras_icnn.models._inlined import inlined
 from keras_icnn.models._map_reading import measured_layer
-from keras_icnn.models._tensors import activation_of, output_of, produced_by
-from keras_icnn.models._views import WithoutActivation
-
-_SQUASHES = {
-    "softmax": "softmax",
-    "log_softmax": "softmax",
-    "logsoftmax": "softmax",
-    "sigmoid": "sigmoid",
-}
-
-
-def logits_of(model):
-    """The tensor before the model's last softmax or sigmoid, and which of them it is.
-
-    Args:
-        model: a functional or sequential Keras model with one output.
-
-    Returns:
-        (KerasTensor, "softmax", "sigmoid" or "linear"). Linear: the output is taken for a logit as
-        it is.
-
-    Raises:
-        ValueError: for a last layer whose activation cannot be left out.
-    """
-    tensor = model.outputs[0]
-    while True:
-        operation, above, _ = produced_by(tensor)
-        if not above:
-            return model.outputs[0], "linear"
-        kind = activation_of(operation)
-        activation = getattr(operation, "activation", None)
-        if kind in _SQUASHES:
-            if activation is not None and getattr(operation, "weights", ()):
-                if "activation" not in vars(operation):
-                    raise ValueError(
-                        "`model` must end in a layer whose activation can be left out, such as "
-                        f"`Dense`. Received: layer '{operation.name}' of type "
-                        f"{type(operation).__name__}. End it in `keras.layers.Softmax` instead."
-                    )
-                return WithoutActivation(operation)(above[0]), _SQUASHES[kind]
-            return above[0], _SQUASHES[kind]
-        passes_on = isinstance(operation, keras.layers.Activation) and kind == "linear"
-        if not passes_on and not isinstance(operation, keras.layers.Identity):
-            return model.outputs[0], "linear"
-        tensor = above[0]
+from keras_icnn.models._output_meaning import output_meaning, settled
+from keras_icnn.models._tensors import output_of, produced_by
 
 
 def _passing_by(maps, logits):
@@ -95,6 +53,7 @@ class SplitModel:
             and one output `[batch, classes]`.
         layer: as in `keras_icnn.metrics.measured_layer`.
         batch_size: images, or sets of maps, per forward pass.
+        from_logits: whether the output is a logit; None: what the network tells.
 
     Attributes:
         layer: the layer.
@@ -106,7 +65,7 @@ class SplitModel:
         ValueError: for a model or layer that this does not fit.
     """
 
-    def __init__(self, model, layer=None, batch_size=32):
+    def __init__(self, model, layer=None, batch_size=32, from_logits=None):
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise ValueError(
                 "`model` must have one input, the images, and one output, the classes. Received: "
@@ -125,19 +84,20 @@ class SplitModel:
                 f"output shape {shape}. Give it a head, or `include_top=True`."
             )
         self.layer = measured_layer(model, layer)
-        maps = output_of(model, self.layer)
+        view = inlined(model)
+        maps = output_of(view, self.layer)
         if maps is None or len(maps.shape) != 4:
             raise ValueError(
                 "`layer` must give maps of shape (batch, height, width, filters). Received: layer "
                 f"'{self.layer.name}' with output shape {tuple(self.layer.output.shape)}"
             )
-        logits, self.activation = logits_of(model)
+        self.activation, logits = settled(model, output_meaning(model), from_logits)
         sides = _passing_by(maps, logits)
         self.classes, self.filters = int(shape[1]), int(maps.shape[-1])
         self.batch_size = int(batch_size)
         # Not a list of one: torch warns when the structure is not the one that is fed.
         several = [maps, *sides] if sides else maps
-        self._below = keras.Model(model.inputs[0], several)
+        self._below = keras.Model(view.inputs[0], several)
         self._head = keras.Model(several, logits)
         self._run_below, self._run_head = _runner(self._below), _runner(self._head)
         self._gradient = None

@@ -24,19 +24,47 @@ def input_of(model, layer):
 
 def _call_of(model, layer):
     """(output tensor, input tensor) of a layer in this model; None twice where it is not in it."""
-    stack, seen = list(model.outputs), set()
-    inputs = {id(tensor) for tensor in model.inputs}
+    found = [(tensor, above) for one, above, tensor in calls_of(model) if one is layer]
+    nodes = {id(above[0]) if above else None for _, above in found}
+    if len(nodes) > 1:
+        raise ValueError(
+            f"`layer` must be called once in model '{model.name}'. Received: '{layer.name}', which "
+            f"is called {len(nodes)} times, so that it has several maps. Choose another layer, or "
+            "build a model that calls it once."
+        )
+    if not found:
+        return None, None
+    tensor, above = found[0]
+    return tensor, above[0] if above else None
+
+
+def calls_of(model, outputs=None):
+    """The calls that make a model's outputs, each behind those that it depends on.
+
+    Args:
+        model: functional Keras model.
+        outputs: the tensors to make; None: all outputs of the model.
+
+    Returns:
+        List of (operation, its input tensors, its output tensor), without the model's inputs.
+    """
+    known = {id(tensor) for tensor in model.inputs}
+    found, stack = [], list(model.outputs if outputs is None else outputs)[::-1]
+    # An explicit stack: DenseNet-201 is deeper than Python's recursion limit allows.
     while stack:
-        tensor = stack.pop()
-        if id(tensor) in seen:
+        tensor = stack[-1]
+        if id(tensor) in known:
+            stack.pop()
             continue
-        seen.add(id(tensor))
         operation, above, _ = produced_by(tensor)
-        if operation is layer:
-            return tensor, above[0] if above else None
-        if id(tensor) not in inputs:
-            stack.extend(above or ())
-    return None, None
+        waiting = [t for t in above or () if id(t) not in known]
+        if waiting:
+            stack += waiting
+            continue
+        known.add(id(tensor))
+        found.append((operation, list(above or ()), tensor))
+        stack.pop()
+    return found
 
 
 def activation_of(operation):

@@ -24,7 +24,7 @@ class WithoutMask(keras.layers.Layer):
     mask = False
 
     def __init__(self, layer):
-        super().__init__(dtype=layer.compute_dtype, name=layer.name)
+        super().__init__(dtype=_policy(layer), name=layer.name)
         self.layer = layer
         self.built = True
 
@@ -55,8 +55,7 @@ class WithoutActivation(keras.layers.Layer):
     """
 
     def __init__(self, layer):
-        # Not its policy: of a quantized layer it would have this one quantized, too.
-        super().__init__(dtype=layer.compute_dtype)
+        super().__init__(dtype=_policy(layer))
         self.layer = layer
         self.built = True
 
@@ -67,6 +66,16 @@ class WithoutActivation(keras.layers.Layer):
         twin.__dict__.update(self.layer.__dict__, activation=keras.activations.linear)
         quantized = getattr(twin, "quantization_mode", None) is not None
         return twin.quantized_call(inputs) if quantized else twin.call(inputs)
+
+
+def _policy(layer):
+    """A policy under which a stand-in computes as the layer does.
+
+    Not the layer's own: of a quantized layer it would have the stand-in quantized, too. Not the
+    type that it computes in alone: variables of another type would not be cast to it.
+    """
+    mixed = layer.compute_dtype != layer.variable_dtype
+    return f"mixed_{layer.compute_dtype}" if mixed else layer.compute_dtype
 
 
 def without_masks(model: keras.Model) -> keras.Model:

@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from keras_icnn.recipes._reproduce import reproduce
     from keras_icnn.recipes._run import Job, run_recipe, run_recipes
     from keras_icnn.recipes._summaries import compare, summarize
+    from keras_icnn.recipes._train_folder import FolderRun, train_folder
 
 __all__ = [
+    "FolderRun",
     "Job",
     "Recipe",
     "RecipeError",
@@ -20,9 +22,11 @@ __all__ = [
     "run_recipe",
     "run_recipes",
     "summarize",
+    "train_folder",
 ]
 
 _MODULES = {
+    "FolderRun": "_train_folder",
     "Job": "_run",
     "Recipe": "_format",
     "RecipeError": "_format",
@@ -32,6 +36,7 @@ _MODULES = {
     "run_recipe": "_run",
     "run_recipes": "_run",
     "summarize": "_summaries",
+    "train_folder": "_train_folder",
 }
 
 

@@ -99,6 +99,8 @@ def _arguments(recipe, variant, images, weights):
         "weights": weights,
         "include_preprocessing": True,
         "classifier_activation": None,
+        # What is frozen is said by `frozen_until`.
+        "fine_tune": "all",
         **recipe.network.arguments,
         **variant.arguments,
     }
@@ -125,7 +127,7 @@ def _cut(top, variant, arguments):
     from keras_icnn.models._conversion import layer_arguments, transform
 
     base = {k: arguments.pop(k) for k in ("input_shape", "weights", "include_preprocessing")}
-    for idle in ("include_top", "pooling", "classifier_activation"):
+    for idle in ("include_top", "pooling", "classifier_activation", "fine_tune"):
         arguments.pop(idle, None)
     classes = arguments.pop("classes")
     whole = zoo.create_model(variant.base_network, include_top=False, **base)

@@ -19,13 +19,14 @@ from keras_icnn.recipes._format import (
     Training,
     Variant,
 )
+from keras_icnn.recipes._shipped import recipe_file
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:
     """Reads and checks a recipe.
 
     Args:
-        path: TOML file.
+        path: TOML file, or the name of a recipe that comes with the package.
 
     Returns:
         A `Recipe`.
@@ -33,7 +34,7 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
     Raises:
         RecipeError: naming the file, the key, what was expected and what was found.
     """
-    path = Path(path)
+    path = recipe_file(path)
     try:
         if path.stat().st_size > 1 << 20:
             raise RecipeError(f"Recipe '{path}' is larger than 1 MiB; that is no recipe.")
@@ -42,8 +43,8 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
         content = tomllib.loads(text)
     except OSError as error:
         raise RecipeError(
-            f"Recipe '{path}' cannot be read ({error.strerror}). Give the path of a .toml file, "
-            "such as one under zoo/recipes/."
+            f"Recipe '{path}' cannot be read ({error.strerror}). Give the path of a .toml file, or "
+            "the name of a shipped recipe; `keras-icnn recipes` lists them."
         ) from error
     except RecipeError:
         raise

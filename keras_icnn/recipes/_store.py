@@ -18,6 +18,7 @@ from keras_icnn.recipes._format import Recipe, RecipeError, Variant
 NETWORK, TRIVIAL, SUPERVISED = "network", "trivial detector", "supervised detector"
 # A kind of its own for figures on images that were trained on, so that nothing mixes the two.
 _ALL_IMAGES = ", all images"
+_LOCK = ".lock"
 _KEY = ("recipe_sha256", "kind", "variant", "category", "seed")
 
 
@@ -216,17 +217,40 @@ def opened(folder, all_images=False):
         RecipeError: while another run writes to it.
         ValueError: for a table of results that is damaged or not one.
     """
+    with folder_of_run(folder) as folder:
+        yield Store(folder, all_images)
+
+
+@contextlib.contextmanager
+def folder_of_run(folder):
+    """Makes a folder for a run and keeps other runs out of it; one that failed leaves no trace.
+
+    Yields:
+        Its `Path`, cleared of what killed runs left.
+
+    Raises:
+        RecipeError: while another run writes to it.
+    """
     folder = Path(folder)
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        remove_leftovers(folder)
-        yield Store(folder, all_images)
+        try:
+            remove_leftovers(folder)
+            yield folder
+        except BaseException:
+            if os.listdir(folder) == [_LOCK]:
+                (folder / _LOCK).unlink()
+                with contextlib.suppress(OSError):  # another run has come into one of them
+                    for one in made:
+                        one.rmdir()
+            raise
 
 
 @contextlib.contextmanager
 def locked(folder):
     """Keeps two runs out of one folder."""
-    with open(folder / ".lock", "a", encoding="utf-8") as file:
+    with open(folder / _LOCK, "a", encoding="utf-8") as file:
         try:
             import fcntl
 

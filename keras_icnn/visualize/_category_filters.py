@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_icnn._figure import MAP_COLORS, check_path, new_figure, save
+from keras_icnn.datasets._as_part_dataset import as_part_dataset
 from keras_icnn.metrics import MapReader, measured_layer
+from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.models._map_reading import interpretable_filters
 from keras_icnn.visualize._checks import check_dataset
 
@@ -18,12 +20,10 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-    from keras_icnn.datasets import PartDataset
-
 
 def category_filters(
     model: keras.Model,
-    dataset: PartDataset | None = None,
+    dataset: Any = None,
     layer: keras.layers.Layer | str | None = None,
     path: str | os.PathLike[str] | None = None,
     *,
@@ -58,8 +58,11 @@ def category_filters(
     """
     check_path(path)
     if dataset is not None:
+        dataset = as_part_dataset(dataset, model, "category_filters")
         check_dataset(dataset)
         reader = MapReader(model, layer, batch_size)
+        if interpretable_filters(reader.layer) is not None:
+            dataset = in_model_classes(model, dataset, reader.layer)
         measured, means, known = reader.layer, *_measured(reader, dataset, batch_size)
         class_names = dataset.class_names if class_names is None else class_names
     else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_icnn._figure import check_path, mark, new_figure, save, show
+from keras_icnn.datasets._as_part_dataset import as_part_dataset
 from keras_icnn.metrics import MapReader
+from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.models._map_reading import interpretable_filters
 from keras_icnn.visualize._checks import check_counts, checked_filters
 from keras_icnn.visualize._peaks import measured_peaks
@@ -19,13 +21,12 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-    from keras_icnn.datasets import PartDataset
     from keras_icnn.visualize._peaks import Peaks
 
 
 def filter_gallery(
     model: keras.Model,
-    dataset: PartDataset,
+    dataset: Any,
     filter: int,
     layer: keras.layers.Layer | str | None = None,
     n: int = 12,
@@ -47,7 +48,8 @@ def filter_gallery(
 
     Args:
         model: functional or sequential Keras model, channels last.
-        dataset: `PartDataset` of images of one size; use held-out ones.
+        dataset: images of one size, in any form that `metrics.evaluate` takes; use held-out
+            ones.
         filter: number of the filter.
         layer: layer or name; None: the topmost interpretable layer, else the topmost map.
         n: how many images; fewer are shown where it fires on fewer.
@@ -73,6 +75,7 @@ def filter_gallery(
     """
     check_counts(n=n, columns=columns)
     check_path(path)
+    dataset = as_part_dataset(dataset, model, "filter_gallery")
     if compare is None and (compare_filter is not None or compare_layer is not None):
         raise ValueError(
             "`compare_filter` and `compare_layer` belong to a model given as `compare`. Received: "
@@ -158,15 +161,16 @@ def _title(shown, dataset):
     name = f"Filter {block.filter} of {block.model.name}"
     if not block.order:
         return f"{name} fires on none of these {len(dataset)} images"
-    category = _category_name(block.reader.layer, block.filter, dataset.class_names)
+    category = _category_name(block, dataset)
     target = f", category '{category}'" if category else ""
     return f"{name}{target}: its {len(block.order)} strongest images of {len(dataset)}"
 
 
-def _category_name(layer, filter, class_names):
+def _category_name(block, dataset):
     """Name of the filter's target category, or "" where there is none or no name."""
-    inner = interpretable_filters(layer)
-    if inner is None or class_names is None:
+    inner = interpretable_filters(block.reader.layer)
+    if inner is None or dataset.class_names is None:
         return ""
-    target = int(inner.target_categories()[filter])
+    class_names = in_model_classes(block.model, dataset, block.reader.layer).class_names
+    target = int(inner.target_categories()[block.filter])
     return str(class_names[target]) if 0 <= target < len(class_names) else ""

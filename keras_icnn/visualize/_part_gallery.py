@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_icnn._figure import check_path, new_figure, save, show
+from keras_icnn.datasets._as_part_dataset import as_part_dataset
 from keras_icnn.metrics import MapReader, peaks_of
+from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.models._part_membership import part_key, part_membership
 from keras_icnn.visualize._checks import check_counts, check_dataset
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-    from keras_icnn.datasets import PartDataset
 
 # A filter fires where it reaches this share of its highest peak over the images shown.
 _FIRES = 0.1
@@ -26,7 +27,7 @@ _RING = "#ff3b1f"
 
 def part_gallery(
     model: keras.Model,
-    dataset: PartDataset,
+    dataset: Any,
     category: str | int,
     layer: keras.layers.Layer | str | None = None,
     path: str | os.PathLike[str] | None = None,
@@ -44,7 +45,8 @@ def part_gallery(
 
     Args:
         model: functional or sequential Keras model, channels last.
-        dataset: `PartDataset` of images of one size; the images of the category are shown.
+        dataset: images of one size, in any form that `metrics.evaluate` takes; those of the
+            category are shown.
         category: name or number of the class.
         layer: layer or name; None: the topmost interpretable layer.
         path: file to write, its format by its ending; None writes none.
@@ -63,14 +65,17 @@ def part_gallery(
     """
     check_counts(n=n, filters=filters)
     check_path(path)
+    dataset = as_part_dataset(dataset, model, "part_gallery")
     check_dataset(dataset)
+    reader = MapReader(model, layer, min(batch_size, n, len(dataset)))
+    if part_membership(reader.layer) is not None:
+        dataset = in_model_classes(model, dataset, reader.layer)
     number, name = _class(dataset, category)
     mine = np.flatnonzero(np.asarray(dataset.labels) == number)
     if not len(mine):
         raise ValueError(f"`dataset` has no image of the category '{name}' to show.")
     places = np.unique(np.linspace(0, len(mine) - 1, min(n, len(mine))).round().astype(int))
     images = np.stack([dataset.image(int(mine[i])) for i in places])
-    reader = MapReader(model, layer, min(batch_size, len(images)))
     parts = _parts_of(reader.layer, number, name)
     maps = reader.maps(images).after
     peaks, strength = peaks_of(maps, reader.field.centers)

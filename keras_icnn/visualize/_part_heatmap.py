@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from keras_icnn._figure import (
     save,
     show,
 )
+from keras_icnn.datasets._as_part_dataset import as_part_dataset
 from keras_icnn.metrics import MapReader
 from keras_icnn.visualize._checks import check_counts, check_dataset, checked_filters
 from keras_icnn.visualize._regions import region_radius
@@ -27,12 +28,10 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-    from keras_icnn.datasets import PartDataset
-
 
 def part_heatmap(
     model: keras.Model,
-    dataset: PartDataset,
+    dataset: Any,
     layer: keras.layers.Layer | str | None = None,
     path: str | os.PathLike[str] | None = None,
     *,
@@ -51,7 +50,7 @@ def part_heatmap(
 
     Args:
         model: functional or sequential Keras model, channels last.
-        dataset: `PartDataset` of images of one size.
+        dataset: images of one size, in any form that `metrics.evaluate` takes.
         layer: layer or name; None: the topmost interpretable layer, else the topmost map.
         path: file to write, its format by its ending; None writes none.
         n: how many images, spread over the data set; all of them where there are fewer.
@@ -73,6 +72,7 @@ def part_heatmap(
     """
     check_counts(n=n)
     check_path(path)
+    dataset = as_part_dataset(dataset, model, "part_heatmap")
     check_dataset(dataset)
     places = np.unique(np.linspace(0, len(dataset) - 1, min(n, len(dataset))).round().astype(int))
     images = np.stack([dataset.image(int(i)) for i in places])

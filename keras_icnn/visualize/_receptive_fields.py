@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from keras_icnn._figure import (
     new_figure,
     save,
 )
+from keras_icnn.datasets._as_part_dataset import as_part_dataset
 from keras_icnn.metrics import MapReader, empirical_receptive_fields
 from keras_icnn.visualize._checks import check_counts, checked_filters
 from keras_icnn.visualize._peaks import measured_peaks
@@ -25,12 +26,10 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-    from keras_icnn.datasets import PartDataset
-
 
 def receptive_fields(
     model: keras.Model,
-    dataset: PartDataset,
+    dataset: Any,
     filters: Sequence[int] | int | None = None,
     layer: keras.layers.Layer | str | None = None,
     n: int = 5,
@@ -54,7 +53,8 @@ def receptive_fields(
 
     Args:
         model: functional or sequential Keras model, channels last.
-        dataset: `PartDataset` of images of one size; use held-out ones.
+        dataset: images of one size, in any form that `metrics.evaluate` takes; use held-out
+            ones.
         filters: numbers of filters, or one; None: the three with the highest mean peak.
         layer: layer or name; None: the topmost interpretable layer, else the topmost map.
         n: images a filter.
@@ -78,6 +78,7 @@ def receptive_fields(
     """
     check_counts(n=n)
     check_path(path)
+    dataset = as_part_dataset(dataset, model, "receptive_fields")
     new_figure(1, 1, 1, 1)  # a missing matplotlib is told before the measuring
     reader = reader or MapReader(model, layer, batch_size)
     peaks = measured_peaks(reader, dataset, batch_size)

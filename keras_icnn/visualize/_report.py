@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_icnn.datasets._as_part_dataset import as_part_dataset
 from keras_icnn.explanations._explain import Explainer
 from keras_icnn.metrics import (
     MapReader,
@@ -17,6 +18,8 @@ from keras_icnn.metrics import (
     occlusion_radius,
     receptive_field,
 )
+from keras_icnn.metrics._model_classes import in_model_classes
+from keras_icnn.metrics._training_mark import training_mark
 from keras_icnn.visualize import _report_data as data
 from keras_icnn.visualize import _report_page as page
 from keras_icnn.visualize._checks import check_dataset
@@ -27,15 +30,13 @@ if TYPE_CHECKING:
 
     import keras
 
-    from keras_icnn.datasets import PartDataset
-
 # Pictures that say which filters fire on the same place; more change the groups little.
 _REFERENCE = 200
 
 
 def report(
     model: keras.Model,
-    dataset: PartDataset,
+    dataset: Any,
     path: str | os.PathLike[str],
     compare: keras.Model | None = None,
     *,
@@ -59,8 +60,8 @@ def report(
 
     Args:
         model: functional or sequential Keras model, channels last.
-        dataset: `PartDataset` of held-out images of one size. Landmarks and parts are used where it
-            has them; without, filters are listed but not measured.
+        dataset: held-out images of one size, in any form that `metrics.evaluate` takes. Landmarks
+            and parts of a `PartDataset` are used; without, filters are listed but not measured.
         path: file to write, in a folder that exists.
         compare: another network for the same classes and images, such as the ordinary twin.
         layer, compare_layer: layer or name in either network; None: the topmost interpretable
@@ -88,9 +89,11 @@ def report(
         ValueError: for networks, layers and data that do not fit together, or a path whose folder
             does not exist.
     """
+    dataset = as_part_dataset(dataset, model, "report")
     environment = page.environment()
     path = page.checked_path(path)
     _check(model, dataset, compare, n, top, thumbnail)
+    dataset = in_model_classes(model, dataset)
     rows = _spread(dataset.labels, n)
     shown = dataset.subset(rows)
     networks = [(model, layer), (compare, compare_layer)][: 1 if compare is None else 2]
@@ -125,7 +128,8 @@ def report(
             }
         )
     content = {**_images(dataset, shown, thumbnail), "networks": packed}
-    return page.write(environment, path, content, reports, title or " beside ".join(names), dataset)
+    title = (title or " beside ".join(names)) + training_mark(model, dataset).suffix
+    return page.write(environment, path, content, reports, title, dataset)
 
 
 def _check(model, dataset, compare, n, top, thumbnail):
@@ -135,15 +139,6 @@ def _check(model, dataset, compare, n, top, thumbnail):
                 f"`{name}` must be a whole number of at least {least}. Received: {name}={value!r}"
             )
     check_dataset(dataset)
-    classes = int(model.outputs[0].shape[-1])
-    if max(classes, 2) != len(dataset.class_names):
-        raise ValueError(
-            f"`dataset` must have the classes of the model's {classes} output(s)"
-            f"{', the background first' if classes == 1 else ''}. Received: "
-            f"{len(dataset.class_names)} classes, {list(dataset.class_names)[:6]}. Choose them "
-            "with `dataset.select(classes=[...])`, in the order the model was trained with "
-            "(`--category` on the command line)."
-        )
     if compare is None:
         return
     outputs = [tuple(network.outputs[0].shape[1:]) for network in (model, compare)]

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_icnn.models import _conversion
-from keras_icnn.zoo import _weights
+from keras_icnn.zoo import _download, _fine_tuning, _weights
 from keras_icnn.zoo._manifest import MANIFEST
 from keras_icnn.zoo._preprocessing import ImagePreprocessing
 
@@ -79,7 +79,7 @@ def build(network, options):
         interpretable = _conversion.layer_arguments(
             options.classes, options.background_class, options.filter_loss, options.mask
         )
-    return _conversion.transform(
+    result = _conversion.transform(
         model,
         name=options.name,
         layers=None if options.interpret_top else (),
@@ -87,7 +87,12 @@ def build(network, options):
         interpretable=interpretable,
         normalization=options.normalization,
         new_filters=options.new_filters,
+        fixed_normalization=options.pretrained,
     )
+    if options.pretrained:
+        names = [layer.name for layer in _weights.weighted(backbone)]
+        _fine_tuning.freeze(result, network, names, options.fine_tune)
+    return result
 
 
 def _load(application, options, model, backbone_layers):
@@ -104,7 +109,8 @@ def _load(application, options, model, backbone_layers):
         )
 
     if weights == "imagenet":
-        source = reference(wants_head, input_shape=options.input_shape, weights="imagenet")
+        with _download.named(options.name):
+            source = reference(wants_head, input_shape=options.input_shape, weights="imagenet")
     elif weights.endswith(".npz"):
         names = [layer.name for layer in _weights.weighted(model)]
         _weights.assign(

@@ -105,6 +105,9 @@ def _head(architecture, options, x):
         return x
     rate = architecture.dropout if options.dropout is None else options.dropout
     activation = options.classifier_activation
+    if options.pooled_head:
+        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
+        return layers.Dense(options.classes, activation=activation, name="predictions")(x)
     if architecture.head == ("conv10",):
         if rate:
             x = layers.Dropout(rate, name="drop9")(x)

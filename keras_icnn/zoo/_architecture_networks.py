@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_icnn.zoo import _download, _matconvnet, _weights
+from keras_icnn.zoo import _download, _fine_tuning, _matconvnet, _weights
 from keras_icnn.zoo._architecture_graph import build_graph
 from keras_icnn.zoo._architectures import ARCHITECTURES, geometry, weighted_rows
 from keras_icnn.zoo._manifest import MANIFEST
@@ -42,6 +42,7 @@ def build(network, options):
         source = _weights.load_keras(options.weights, _references(network, options))
         arrays = _weights.read_model(source)
     _weights.assign(model, arrays, backbone, head, source=repr(options.weights))
+    _fine_tuning.freeze(model, network, backbone, options.fine_tune)
     if mean is not None:
         model.get_layer("preprocessing").mean.assign(mean)
     return model
@@ -78,9 +79,10 @@ def _imagenet(network, options):
             "path of a local file (.npz with keys layer/variable). Received: weights='imagenet'"
         )
     top = options.include_top and not options.new_head
-    source = getattr(keras.applications, application)(
-        weights="imagenet", include_top=top, input_shape=None if top else options.input_shape
-    )
+    with _download.named(network):
+        source = getattr(keras.applications, application)(
+            weights="imagenet", include_top=top, input_shape=None if top else options.input_shape
+        )
     return _weights.read_model(source)
 
 

@@ -40,7 +40,8 @@ def _publish(name, network, protocol, document, **fixed):
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{name}() {error}") from None
+            hint = " It is called `classes` here." if "num_classes" in kwargs else ""
+            raise TypeError(f"{name}() {error}.{hint}") from None
         bound.apply_defaults()
         if bound.arguments["name"] is None:
             bound.arguments["name"] = name
@@ -57,7 +58,10 @@ def _publish(name, network, protocol, document, **fixed):
 def _create(network, arguments):
     table, build = _home(network)
     options = Options(**arguments, min_size=table.min_size, default_size=table.default_size)
-    return build(network, options)
+    model = build(network, options)
+    if options.class_names is not None:
+        model.class_names = options.class_names
+    return model
 
 
 def _home(network):

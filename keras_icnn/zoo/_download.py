@@ -1,8 +1,34 @@
 """Downloads that keras.applications does not do."""
 
+import contextlib
 import os
+import re
 
 import keras
+
+
+@contextlib.contextmanager
+def named(network):
+    """Around what keras.applications fetches: tells which file is missing, and who takes it.
+
+    Args:
+        network: The network's name.
+
+    Raises:
+        ValueError: When the file cannot be downloaded.
+    """
+    try:
+        yield
+    except Exception as error:  # Keras raises bare exceptions when a download fails.
+        url = re.search(r"https?://\S+", str(error))
+        if url is None:
+            raise
+        raise ValueError(
+            f"The ImageNet weights of {network!r} cannot be downloaded. Fetch "
+            f"{url.group().rstrip(':,.')} by other means and pass its path as `weights` "
+            "(`--weights`), or pass `weights=None`. "
+            f"Received: {type(error).__name__}: {error}"
+        ) from error
 
 
 def fetch(source, read):

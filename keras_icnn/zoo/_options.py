@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_icnn import _arguments as check
+from keras_icnn.zoo._fine_tuning import MODES, NEW_FILTERS
 
 
 @dataclass
@@ -19,16 +20,18 @@ class Options:
     input_tensor: Any = None
     input_shape: tuple | None = None
     pooling: str | None = None
-    classes: int = 1000
+    classes: int | None = None
     classifier_activation: Any = "softmax"
-    include_preprocessing: bool = False
+    include_preprocessing: bool | None = None
     extra_layer: bool = False
     new_filters: int | None = None
     normalization: str | None = "batch"
     dropout: float | None = None
     new_head: bool | None = None
     interpretable: bool = False
-    interpret_top: bool = True
+    interpret_top: bool | None = None
+    fine_tune: str | None = None
+    class_names: Any = None
     background_class: int | None = None
     filter_loss: Any = "default"
     mask: bool = True
@@ -43,6 +46,7 @@ class Options:
                 f"image_data_format={keras.config.image_data_format()!r}"
             )
         self._check_values()
+        self._resolve_fine_tuning()
         if self.interpretable and not (self.interpret_top or self.extra_layer):
             raise ValueError(
                 "Nothing would be interpretable: leave `interpret_top` or `extra_layer` on. "
@@ -55,9 +59,37 @@ class Options:
         self._check_activation()
         self._check_shape()
 
+    @property
+    def pretrained(self):
+        """Whether weights are loaded to be fine-tuned: what is frozen then stays as it is."""
+        return self.fine_tune is not None and self.weights is not None
+
+    @property
+    def pooled_head(self):
+        """Whether a fresh head is global average pooling and one dense layer.
+
+        Fully connected layers of millions of weights need more images than fine-tuning has.
+        """
+        return self.fine_tune in ("top", "last_block") and bool(self.new_head)
+
+    def _resolve_fine_tuning(self):
+        """Sets what was left open as it is best for the way the network is fine-tuned."""
+        if self.fine_tune is None and self.interpretable and self.weights is not None:
+            self.fine_tune = "top"
+        if self.interpret_top is None:
+            # Filters that are frozen cannot learn to stand for parts.
+            self.interpret_top = self.fine_tune != "top"
+        if self.include_preprocessing is None:
+            self.include_preprocessing = self.fine_tune is not None
+        if self.new_filters is None and self.fine_tune in ("top", "last_block"):
+            self.new_filters = NEW_FILTERS
+
     def _check_values(self):
         where, optional = self.name, {"optional": True}
-        self.classes = check.whole_number(self.classes, "classes", where, at_least=1)
+        self.classes = check.whole_number(self.classes, "classes", where, at_least=1, **optional)
+        self.class_names = check.names(self.class_names, "class_names", where, **optional)
+        self._count_classes()
+        self.fine_tune = check.choice(self.fine_tune, "fine_tune", where, MODES, **optional)
         self.new_filters = check.whole_number(
             self.new_filters, "new_filters", where, at_least=1, **optional
         )
@@ -66,6 +98,18 @@ class Options:
             self.normalization, "normalization", where, ("batch",), **optional
         )
         self.dropout = check.number(self.dropout, "dropout", where, at_least=0, below=1, **optional)
+
+    def _count_classes(self):
+        """Sets `classes` from `class_names`, and refuses what does not fit."""
+        names = self.class_names
+        if self.classes is None:
+            self.classes = 1000 if names is None else len(names)
+        # One output tells one category from the background: two classes.
+        labels = max(self.classes, 2)
+        if names is not None and len(names) != labels:
+            expectation = f"{labels} names for classes={self.classes}"
+            fix = "Leave `classes` out, and the names are counted."
+            check.refuse(names, "class_names", self.name, expectation, fix)
 
     def _check_weights(self):
         if self.weights is None or self.weights == "imagenet":

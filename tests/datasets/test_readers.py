@@ -35,7 +35,12 @@ def test_what_is_known_of_each_reader():
     }
     for name, arguments in folders.items():
         assert set(arguments) <= set(datasets.reader(name).arguments)
-    assert datasets.reader("folder").arguments == ("image_size", "validation_split", "seed")
+    assert datasets.reader("folder").arguments == (
+        "image_size",
+        "validation_split",
+        "seed",
+        "on_error",
+    )
     with pytest.raises(ValueError, match=r"`name` of datasets.reader must be one of 'animal_part'"):
         datasets.reader("imagenet")
 

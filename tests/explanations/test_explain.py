@@ -198,6 +198,7 @@ def test_class_0_of_one_output_and_against(image):
 def test_many_images_as_one_by_one(data):
     model = network(head="deep", interpretable=True)
     images = np.stack([data.image(i) for i in range(5)])
+    data = data.with_classes([*data.class_names, "dog"])
     for method in ("ablation", "gradient"):
         explainer = Explainer(model, method, batch_size=2, reference=data)
         many = explainer.batch(images, [0, 1, 2, 1, None])

@@ -13,6 +13,8 @@ from PIL import Image
 import keras_icnn as icnn
 from keras_icnn import metrics
 
+UNKNOWN = "It is not known which images the model was trained on."
+
 
 @pytest.fixture(scope="module")
 def dataset():
@@ -178,7 +180,7 @@ def test_several_categories_by_both_rules():
     # In each category its own colour's filter is found among all of them, and follows the head.
     assert report.landmark_coverage["head"] > 0.9 > 0.2 > report.landmark_coverage["legs"]
     assert report.values["parts_followed"] == 1
-    assert report.notes == []
+    assert report.notes == [UNKNOWN]
     assert report.values["accuracy"] == 1
     # Another target: the filter is silent there, so not alive.
     moved = metrics.evaluate(model, data, radius=5.0, target_categories=[2, -1, 3, -1])
@@ -230,7 +232,8 @@ def test_landmarks_left_out_of_coverage_are_named(dataset):
     report = metrics.evaluate(fake_data.network(), data)
     assert np.isnan(report.landmark_coverage["legs"]) and np.isnan(report.filters["r2_legs"]).all()
     assert report.values["coverage"] == report.landmark_coverage["head"] > 0.9
-    (note,) = report.notes
+    note, unknown = report.notes
+    assert unknown == UNKNOWN
     assert note.endswith(": legs.") and note in report.summary()
     assert "Coverage by landmark: head 0.9" in report.summary()
 

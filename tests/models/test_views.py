@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 import keras_icnn as icnn
-from keras_icnn.models._split_model import logits_of
+from keras_icnn.models._output_meaning import output_meaning
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings(
@@ -98,7 +98,7 @@ def test_logits_are_what_the_activation_takes(head):
     inputs = keras.Input((7,))
     model = keras.Model(inputs, HEADS[head](inputs))
     activation = model.layers[-1].activation
-    logits, _ = logits_of(model)
+    logits = output_meaning(model).logits
     x = images(4, (7,))
     given = predict(keras.Model(inputs, logits), x)
     squashed = ops.convert_to_numpy(activation(ops.convert_to_tensor(given)))
@@ -113,7 +113,7 @@ def test_the_logits_of_a_quantized_layer():
     x = images(4, (8,))
     before = predict(model, x)
     model.layers[-1].quantize("int8")
-    logits, _ = logits_of(model)
+    logits = output_meaning(model).logits
     given = predict(keras.Model(inputs, logits), x).astype("float64")
     squashed = np.exp(given) / np.exp(given).sum(axis=1, keepdims=True)
     # Another model: the function that is compiled already does not know of the change.

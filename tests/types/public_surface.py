@@ -120,6 +120,12 @@ def use_data_sets(path: Path) -> list[Any]:
         datasets.pascal_part(path, images=path / "JPEGImages", categories=["cat"]),
         datasets.read(datasets.detect(path), path, image_size=(64, 64)),
     ]
+    mine: list[datasets.PartDataset] = [
+        datasets.from_arrays(np.zeros((2, 8, 8, 3)), [0, 1], class_names=["a", "b"]),
+        datasets.from_directory(path, image_size=(64, 64)),
+        datasets.from_tf_dataset(splits[0].test.as_tf_dataset(8), class_names=None),
+    ]
+    text: str = splits[0].summary()
     readers: list[datasets.Reader] = [datasets.reader(name) for name in datasets.reader_names()]
     splits.append(readers[0].function(path))
     train: datasets.PartDataset = datasets.single_category(splits[0].train, flips=False)
@@ -130,7 +136,8 @@ def use_data_sets(path: Path) -> list[Any]:
     pixels: list[np.ndarray] = [images, labels, samples[0].image, train.image(0)]
     left_out: list[datasets.Skipped] = splits[0].skipped
     names: list[str] = splits[0].class_names + train.part_names
-    return [held_out, samples, pixels, batches.follow_epochs(), left_out, names]
+    held_out += [*mine, mine[0].with_classes(["b", "a"])]
+    return [held_out, samples, pixels, batches.follow_epochs(), left_out, names, text]
 
 
 def use_metrics(
@@ -279,7 +286,9 @@ def use_recipes(folder: Path) -> list[Any]:
     rows = recipes.run_recipe(recipe, folder, "runs", seeds=[0], verbose=False)
     done = recipes.run_recipes([recipes.Job(recipe)], folder, "runs", train=False)
     text = [recipes.summarize(rows), recipes.compare(rows)]
-    return [done, text, recipes.reproduce("table1", folder, "runs", networks=["vgg16"])]
+    run: recipes.FolderRun = recipes.train_folder(folder, "runs/photos", epochs=1, compare=True)
+    page: list[Path] = run.paths
+    return [done, text, page, recipes.reproduce("table1", folder, "runs", networks=["vgg16"])]
 
 
 def use_benchmarks(folder: Path) -> list[Any]:
