@@ -36,7 +36,7 @@ def torch_times(step):
 
 
 def jax_times(step):
-    """Milliseconds of each fused kernel; XLA's dump of the optimised program tells what it does."""
+    """Milliseconds of each fused kernel; XLA's dump of the optimized program tells what it does."""
     import jax
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""What the figures share: matplotlib without a display, colours, panels, saving."""
+"""What the figures share: matplotlib without a display, colors, panels, saving."""
 
 from pathlib import Path
 

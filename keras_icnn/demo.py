@@ -1,7 +1,7 @@
 """`keras-icnn demo`: an ordinary network and its interpretable twin, on generated creatures.
 
 Both begin with the same lower layers, trained as an ordinary classifier, as the paper begins with a
-pretrained network. Both then get the same new 3x3 layer with normalisation, and train on with the
+pretrained network. Both then get the same new 3x3 layer with normalization, and train on with the
 same data, order, flips and schedule. They differ in one thing: the new layer of one is a plain
 convolution, that of the other an `InterpretableConv` with the default rule. The lower layers come
 first because the push is a fixed share of the task's gradient: in a network that has learned

@@ -46,7 +46,7 @@ expected = model.predict_on_batch(images)
 # ## SavedModel
 #
 # What TensorFlow Serving and most other servers take. It has two end points: `serve`, the predictions, and
-# `explain`, which also tells where each filter fired and which filters decided. `verify` runs the artefact
+# `explain`, which also tells where each filter fired and which filters decided. `verify` runs the artifact
 # beside the network and raises an error where they differ.
 
 # %%

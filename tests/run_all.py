@@ -1,5 +1,5 @@
-"""Runs every check: style, import order, types, all tests on TensorFlow, all but the slow ones on
-JAX, the core on PyTorch, the notebooks, the documentation.
+"""Runs every check: style, spelling, import order, types, all tests on TensorFlow, all but the slow
+ones on JAX, the core on PyTorch, the notebooks, the documentation.
 
 What runs on TensorFlow only is marked `tensorflow_only`, and skipped elsewhere by that reason.
 
@@ -77,6 +77,7 @@ def main():
     steps = [
         ("style", [BIN / "ruff", "check", "."], {}),
         ("format", [BIN / "ruff", "format", "--check", "."], {}),
+        ("spelling", [BIN / "codespell"], {}),
         ("import order", [BIN / "lint-imports", "--no-logo"], {}),
         (
             # A folder of its own, so that pyright takes the package for an installed one, as users'

@@ -14,9 +14,14 @@ HEADER = """\
 """
 
 
+def project_table():
+    """The table `[project]` of pyproject.toml."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
 def direct():
     """The requirements of pyproject.toml: the package's own, and those of its extras."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = project_table()
     own = [Requirement(line) for line in project["dependencies"]]
     extras = project["optional-dependencies"].values()
     return own, [Requirement(line) for extra in extras for line in extra]

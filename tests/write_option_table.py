@@ -1,4 +1,4 @@
-"""Prints the table of `FilterLoss`'s options in docs/api/filter_loss.md."""
+"""Prints the table of `FilterLoss`'s options in docs/reference/filter_loss.md."""
 
 from dataclasses import MISSING, fields
 

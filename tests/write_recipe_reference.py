@@ -1,4 +1,4 @@
-"""Writes docs/recipes_reference.md: every table and key of a recipe, from their definitions."""
+"""Writes docs/reproduce/recipes.md: every table and key of a recipe, from their definitions."""
 
 import dataclasses
 from pathlib import Path
@@ -13,17 +13,46 @@ from keras_icnn.recipes._format import (
     Variant,
 )
 
-PAGE = Path(__file__).parents[1] / "docs" / "recipes_reference.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reproduce" / "recipes.md"
 TYPES = {str: "string", int: "integer", float: "number", bool: "true or false"}
 TYPES |= {tuple: "list of strings", dict: "table"}
 TABLES = (("[data]", Data), ("[network]", Network), ("[training]", Training))
 HEADER = """\
-<!-- Written by: python tests/write_recipe_reference.py -->
-# Every key of a recipe
+# Recipes
 
-A recipe is a TOML file that says which networks are trained on which data. `keras-icnn recipes`
-lists those that come with the package, `keras-icnn recipes --copy NAME` copies one to change it,
-and `keras-icnn train FILE --data DIR` runs it. Keys that are not here are refused.
+Every key of a recipe, with its type and default. A recipe is a TOML file that says which networks
+are trained on which images, and how they are measured.
+
+<!-- Written by: python tests/write_recipe_reference.py -->
+
+```bash
+keras-icnn recipes                                       # lists those that come with the package
+keras-icnn recipes --copy birds                          # copies one, to change it
+keras-icnn train birds --data DATA --out runs/birds      # runs it; run again to resume
+```
+
+```toml
+title = "SqueezeNet 1.1 on birds"
+seeds = [0, 1]
+
+[data]
+reader = "cub200"
+path = "cub200"
+
+[network]
+weights = "weights/squeezenet1_1_imagenet_notop.npz"
+
+[training]
+epochs = 5
+
+[[variant]]
+name = "interpretable"
+network = "squeezenet_interpretable"
+```
+
+Paths are relative to the folder of `--data`. Keys that are not here are refused, with an error that
+names the file and the key. Every variant is built once before the first one is trained, so that a
+mistake shows early. What comes out: [the paper's tables](tables.md#what-comes-out).
 
 ## The file itself
 

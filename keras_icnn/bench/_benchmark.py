@@ -31,7 +31,7 @@ def benchmark_layer(
     memory: bool = True,
     report: Callable[[dict[str, Any]], Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """Times `InterpretableConv` with each rule beside `Conv2D`, the same normalisation and ReLU.
+    """Times `InterpretableConv` with each rule beside `Conv2D`, the same normalization and ReLU.
 
     Args:
         setting: `LayerSetting`; its defaults if None.

@@ -1,4 +1,4 @@
-"""Running an artefact with the runtime of its format, as one who does not know Keras would."""
+"""Running an artifact with the runtime of its format, as one who does not know Keras would."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_format(format):
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
-    """The format of an artefact, by its ending, or by what a folder holds.
+    """The format of an artifact, by its ending, or by what a folder holds.
 
     Raises:
         FileNotFoundError: if there is nothing at `path`.
@@ -74,7 +74,7 @@ class Artifact:
     Attributes:
         format: its format.
         endpoints: names of the end points in it, of `("serve", "explain")`.
-        input_shape: as the artefact states it, with None where it is open.
+        input_shape: as the artifact states it, with None where it is open.
         input_dtype: NumPy's name of it.
 
     Raises:
@@ -87,7 +87,7 @@ class Artifact:
         if format is not None:
             check_format(format)
         if format not in (None, found):
-            raise ValueError(f"'{path}' is an artefact of the format '{found}', not '{format}'.")
+            raise ValueError(f"'{path}' is an artifact of the format '{found}', not '{format}'.")
         self.format = found
         try:
             run = _LOADERS[self.format](self)
@@ -103,7 +103,7 @@ class Artifact:
         """A dict of arrays by output name.
 
         Args:
-            images: `[batch, height, width, channels]`, cast to the artefact's input dtype.
+            images: `[batch, height, width, channels]`, cast to the artifact's input dtype.
             endpoint: one of `endpoints`; None: the last of them, which tells the most.
 
         Raises:
@@ -119,7 +119,7 @@ class Artifact:
         return {name: np.asarray(value) for name, value in given.items()}
 
     def _describe(self, shape, dtype, outputs):
-        """Fills in the attributes of an artefact with a single end point."""
+        """Fills in the attributes of an artifact with a single end point."""
         self.input_shape = tuple(n if isinstance(n, int) and n > 0 else None for n in shape)
         self.input_dtype = np.dtype(dtype).name
         self.endpoints = ("explain",) if "peaks" in outputs else ("serve",)

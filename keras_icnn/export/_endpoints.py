@@ -1,4 +1,4 @@
-"""What an artefact answers: `serve` the predictions, `explain` also which filters made them.
+"""What an artifact answers: `serve` the predictions, `explain` also which filters made them.
 
 Only operations that SavedModel, ONNX, LiteRT and OpenVINO all can express: no gradients (that of
 pooling has no counterpart), no gathering by batch, no `argmax` (see `_peaks.peak_position`).

@@ -13,7 +13,7 @@ from keras_icnn.models._views import WithoutMask
 
 
 class Reference:
-    """A network's own explanations, beside which those of an artefact are put.
+    """A network's own explanations, beside which those of an artifact are put.
 
     The network is not touched.
 

@@ -1,4 +1,4 @@
-"""Comparing an artefact with the network it was made from."""
+"""Comparing an artifact with the network it was made from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OPEN_SIDE = 96
 
 
 class ExportError(ValueError):
-    """An artefact does not compute what its network computes."""
+    """An artifact does not compute what its network computes."""
 
 
 class NetworkError(ValueError):
@@ -37,7 +37,7 @@ class Verification:
     """What was compared, and how far apart it was.
 
     Attributes:
-        path, format, endpoints: of the artefact.
+        path, format, endpoints: of the artifact.
         images: number of images.
         deviations: dict of `"endpoint.output"` to the largest absolute difference.
         scales: the same to the largest absolute value, by which `tolerance` is multiplied.
@@ -45,7 +45,7 @@ class Verification:
         maps: number of maps whose peaks were compared; `zero_maps` of them without any
             activation, `tied_maps` with several units that are equally the strongest.
         near_ties: maps whose two strongest units are as strong as each other within the tolerance,
-            and for which the artefact took the other one.
+            and for which the artifact took the other one.
     """
 
     path: str
@@ -89,11 +89,11 @@ def verify(
     layer: keras.layers.Layer | str | None = None,
     preprocessing: str | keras.layers.Layer | Callable[..., Any] | None = None,
 ) -> Verification:
-    """Runs an artefact beside its network and compares everything that it answers.
+    """Runs an artifact beside its network and compares everything that it answers.
 
     The images are generated ones: noise, smooth pictures, and black, white and tiled ones, on which
     maps are empty or have several equal peaks; `images` are added to them. They go through the
-    artefact together and one by one (where it takes batches of one size, in those). Float outputs
+    artifact together and one by one (where it takes batches of one size, in those). Float outputs
     may differ by `tolerance` of the largest value of that output over the images. Peaks must be
     the same unit, empty maps included; a map whose strongest units are equal within the tolerance
     may have its peak at any of them, and what follows from it is then compared with the network's
@@ -101,11 +101,11 @@ def verify(
 
     Args:
         model: the network.
-        path: of the artefact.
+        path: of the artifact.
         format: as in `keras_icnn.export.export_model`; None: by the path.
-        images: optional array `[images, height, width, channels]` as the artefact takes it.
+        images: optional array `[images, height, width, channels]` as the artifact takes it.
         tolerance: relative to the scale of each output, above 0.
-        layer, preprocessing: what the artefact was made with.
+        layer, preprocessing: what the artifact was made with.
 
     Returns:
         A `Verification`.
@@ -191,7 +191,7 @@ def compared(model, artifact, images, tolerance, layer, preprocessing, alone=Tru
 
 
 def _answers(artifact, images, endpoint):
-    """The answers to all images, at once where the artefact takes batches of any size."""
+    """The answers to all images, at once where the artifact takes batches of any size."""
     size = artifact.input_shape[0]
     if size is None:
         return artifact(images, endpoint)
@@ -266,7 +266,7 @@ def _compare_explanations(reference, images, found, compare):
     peaks = compare.output("peaks", found, (batch, filters, 2))
     unit = reference.explain.units_of(peaks)
     if unit is None:
-        compare.fail("`peaks` holds positions that are not centres of units")
+        compare.fail("`peaks` holds positions that are not centers of units")
     other = unit != reference.explain.units_of(expected["peaks"])
     there = np.take_along_axis(raw, unit[:, None], axis=1)[:, 0]
     apart = strongest - there
@@ -300,7 +300,7 @@ def _compare_explanations(reference, images, found, compare):
 
 
 def _probes(model, artifact, images):
-    """The images to compare on, in the artefact's input dtype."""
+    """The images to compare on, in the artifact's input dtype."""
     # A side that is open: large enough for the usual networks.
     shape = [
         given or own or _OPEN_SIDE
@@ -327,7 +327,7 @@ def _probes(model, artifact, images):
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[1:] != tuple(shape) or not len(images):
         raise ValueError(
-            f"`images` must have shape [images, {height}, {width}, {channels}], as the artefact "
+            f"`images` must have shape [images, {height}, {width}, {channels}], as the artifact "
             f"takes them. Received: images.shape={images.shape}"
         )
     return np.concatenate([probes, images.astype(artifact.input_dtype)])

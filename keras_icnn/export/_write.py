@@ -44,7 +44,7 @@ def export_model(
     Args:
         model: a functional Keras model with one image input, interpretable or ordinary.
         path: a folder for `"tf_saved_model"`; a file ending in `.onnx`, `.tflite` or `.xml` (with
-            a `.bin` beside it) for the others. An artefact that is there is replaced.
+            a `.bin` beside it) for the others. An artifact that is there is replaced.
         format: `"tf_saved_model"`, `"onnx"`, `"litert"` or `"openvino"`, as in
             `keras.Model.export`.
         verbose: whether a line says what was written; Keras's default, yes.
@@ -163,8 +163,8 @@ def _check_target(path, format):
     if ending and path.is_dir():
         raise ValueError(f"'{path}' is a folder; the format '{format}' is a file.")
     if not ending and path.exists():
-        is_artefact = (path / "saved_model.pb").is_file()
-        if not is_artefact and (path.is_file() or any(path.iterdir())):
+        is_artifact = (path / "saved_model.pb").is_file()
+        if not is_artifact and (path.is_file() or any(path.iterdir())):
             raise ValueError(
                 f"'{path}' exists and is not a SavedModel; it would be replaced. Pass a new or "
                 "empty folder."

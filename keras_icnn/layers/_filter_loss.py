@@ -162,7 +162,7 @@ class FilterLoss:
 
     @classmethod
     def parse(cls, value: FilterLoss | str | dict[str, Any] | None) -> FilterLoss | None:
-        """A `FilterLoss` from a name, another `FilterLoss`, its serialised form, or None.
+        """A `FilterLoss` from a name, another `FilterLoss`, its serialized form, or None.
 
         Args:
             value: `"default"`, the measured rule, with competing parts; `"one_part"`, every filter

@@ -1,4 +1,4 @@
-"""Local response normalisation, the layer AlexNet and its contemporaries need."""
+"""Local response normalization, the layer AlexNet and its contemporaries need."""
 
 import keras
 from keras import ops
@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_icnn")
 class LocalResponseNormalization(keras.layers.Layer):
-    """Normalises each unit by the activity of its neighbours across channels.
+    """Normalizes each unit by the activity of its neighbors across channels.
 
     `y_i = x_i / (bias + alpha * sum_{|j - i| <= depth_radius} x_j^2) ** beta`, the sum taken over
     the channels `j` at the same place; channels beyond either end count as zero. `alpha` multiplies
@@ -17,7 +17,7 @@ class LocalResponseNormalization(keras.layers.Layer):
     It is computed in float32, also under mixed precision: squares overflow half precision.
 
     Args:
-        depth_radius: Integer >= 0. Neighbours on each side; the window has
+        depth_radius: Integer >= 0. Neighbors on each side; the window has
             `2 * depth_radius + 1` channels.
         bias: Float > 0, the constant inside the parenthesis.
         alpha: Float >= 0, the weight of the sum of squares.

@@ -54,7 +54,7 @@ def scope_of(model):
 
 
 def synchronize_normalization():
-    """Whether a new normalisation layer has to reduce its moments across replicas."""
+    """Whether a new normalization layer has to reduce its moments across replicas."""
     if keras.backend.backend() != "tensorflow" or "tensorflow" not in sys.modules:
         return False
     return sys.modules["tensorflow"].distribute.has_strategy()

@@ -116,7 +116,9 @@ def load(variables, store, layer):
     Raises:
         ValueError: For another layout, or other shapes; nothing is assigned then.
     """
-    version = int(np.array(store["state_version"])) if "state_version" in store else 0
+    # Stores of older releases of Keras have keys, but do not know `in`.
+    known = set(store.keys())
+    version = int(np.array(store["state_version"])) if "state_version" in known else 0
     if version != STATE_VERSION:
         raise ValueError(
             f"The statistics of layer '{layer}' are stored in layout {version}; this version of "

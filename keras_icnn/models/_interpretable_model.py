@@ -55,15 +55,14 @@ class InterpretableModel(keras.Model):
 
     def __init__(
         self,
-        inputs: Any,
-        outputs: Any,
-        name: str | None = None,
-        *,
+        # `inputs`, `outputs`, `name`. Older releases of Keras take a subclass that names them for
+        # one that is no functional model, and cannot load it.
+        *args: Any,
         class_names: Sequence[str] | None = None,
         part_names: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        super().__init__(*args, **kwargs)
         self.filter_loss_tracker = keras.metrics.Mean(name="filter_loss")
         self._facts = _Facts()
         self.class_names = class_names

@@ -77,7 +77,7 @@ class ImagePreprocessing(keras.layers.Layer):
 
     Args:
         mode: `"caffe"` (BGR minus the ImageNet mean), `"matconvnet"` (RGB minus the mean),
-            `"tf"` (to [-1, 1]) or `"torch"` (to [0, 1], then standardised by channel).
+            `"tf"` (to [-1, 1]) or `"torch"` (to [0, 1], then standardized by channel).
         mean_shape: Optional shape `(height, width, 3)` or `(1, 1, 3)`. When given, the mean is a
             non-trainable weight of that shape that a weight converter fills (MatConvNet models
             carry a mean image); when `None`, the mode's constant.

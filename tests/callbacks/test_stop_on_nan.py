@@ -143,7 +143,7 @@ def test_finite_training_is_left_alone():
 
 
 def test_statistics_of_a_layer_survive_a_batch_that_is_not_finite():
-    # Without the callback, too: the layer's own and those of its normalisation.
+    # Without the callback, too: the layer's own and those of its normalization.
     # A rule that computes every statistic in every step.
     rule = icnn.FilterLoss(gradient="one_template", weight="relative")
     model = small.network(rule=rule)

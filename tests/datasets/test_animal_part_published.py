@@ -28,7 +28,7 @@ def _column(values):
 
 
 class Published:
-    """Frogs: five pictures, 160 x 120, number i filled with the colour 20 i; two negatives."""
+    """Frogs: five pictures, 160 x 120, number i filled with the color 20 i; two negatives."""
 
     def __init__(self, root, version="v5"):
         self.root, self.version = root, version
@@ -43,9 +43,9 @@ class Published:
             self.draw(root / "neg" / f"{i + 1:05d}.JPEG", 200 + i)
         self.write()
 
-    def draw(self, file, colour):
+    def draw(self, file, color):
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (160, 120), (colour,) * 3).save(file)
+        Image.new("RGB", (160, 120), (color,) * 3).save(file)
 
     def picture(self, i):
         return self.root / "n01639765_obj" / "img" / "img" / f"{i + 1:05d}.jpg"

@@ -108,7 +108,7 @@ def test_place_and_colour_are_no_shortcuts():
     assert 1 - within / heads.var(0).sum() < 0.65
     facing = (data.landmarks[:, 0, 0] > data.landmarks[:, 1, 0])[data.labels > 0]
     assert 0.42 < facing.mean() < 0.58
-    # Mean colours of the classes differ by less than a third of their spread.
+    # Mean colors of the classes differ by less than a third of their spread.
     colors = np.array([data.image(i).mean((0, 1)) for i in range(350)])
     labels = data.labels[:350]
     means = np.array([colors[labels == c].mean(0) for c in range(7)])

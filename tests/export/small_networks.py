@@ -57,7 +57,7 @@ _HEADS = {
     "convolution": lambda x: keras.layers.GlobalMaxPooling2D()(
         keras.layers.Conv2D(7, 3, strides=2, padding="same", activation="relu")(x)
     ),
-    "normalised": _normalised,
+    "normalized": _normalised,
     "classifier of maps": _classifier_of_maps,
 }
 HEADS = tuple(_HEADS)

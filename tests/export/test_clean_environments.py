@@ -1,4 +1,4 @@
-"""Artefacts where only their runtime is installed: no keras_icnn, no Keras, no TensorFlow.
+"""Artifacts where only their runtime is installed: no keras_icnn, no Keras, no TensorFlow.
 
 TensorFlow depends on Keras, which is left out there too.
 """
@@ -85,7 +85,7 @@ def test_runs_where_only_its_runtime_is_installed(format, trained, tmp_path):
     environments.run(interpreter, "run.py", name, folder=work)
     with np.load(work / "answer.npz") as stored:
         answer = dict(stored)
-    # Here the artefact is compared with Keras, and there with what it said here.
+    # Here the artifact is compared with Keras, and there with what it said here.
     assert verify(trained, work / name, images=pictures()).largest < 1e-5
     here = Artifact(work / name)(pictures())
     assert set(answer) == set(here)

@@ -1,4 +1,4 @@
-"""Artefacts of every format, and the comparison that tells good ones from others."""
+"""Artifacts of every format, and the comparison that tells good ones from others."""
 
 import os
 import subprocess
@@ -194,7 +194,7 @@ def test_another_network_is_not_taken_for_this_one(trained, saved):
 
 
 class Wrong:
-    """An artefact that answers as the network does, but for what `change` does to the answer."""
+    """An artifact that answers as the network does, but for what `change` does to the answer."""
 
     format, endpoints, input_shape, input_dtype = "onnx", ("explain",), (None, 24, 24, 3), "float32"
 
@@ -223,8 +223,8 @@ def put(name, where, value):
         (put("strengths", (3, 1), 99.0), "`strengths` of image 3"),
         # The map of filter 2 is empty: its peak is the first unit, and no other.
         (put("peaks", (0, 2), 15.0), "filter 2, at .15.0, 15.0. instead of .1.0, 1.0."),
-        (put("peaks", (0, 0), 0.7), "not centres of units"),
-        (put("peaks", (0, 0), np.nan), "not centres of units"),
+        (put("peaks", (0, 0), 0.7), "not centers of units"),
+        (put("peaks", (0, 0), np.nan), "not centers of units"),
         (put("target_categories", (0, 0), 7), "`target_categories` holds other numbers"),
         (put("part", (0, 5), 7), "`part` holds other numbers"),
         (put("top_filters", (0, 0), 6), "k different filters"),
@@ -244,7 +244,7 @@ def test_every_kind_of_difference_is_found(change, told, trained, monkeypatch):
 
 
 def test_a_near_tie_may_fall_either_way_and_its_consequences_are_compared(trained, monkeypatch):
-    """On pictures of one colour many units are equally strong, and rounding decides."""
+    """On pictures of one color many units are equally strong, and rounding decides."""
     reference = Reference(trained)
 
     class OtherTie(Wrong):

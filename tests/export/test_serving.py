@@ -1,4 +1,4 @@
-"""A real server and a real client: MLServer on the ONNX artefact, tritonclient, on loopback."""
+"""A real server and a real client: MLServer on the ONNX artifact, tritonclient, on loopback."""
 
 import json
 import signal

@@ -64,7 +64,7 @@ class FakeDataset:
 
 
 def network(outputs=1, activation="sigmoid", filters=4):
-    """Filters 0 to 2 find bright squares of a colour, filter 3 is dead; then a linear head."""
+    """Filters 0 to 2 find bright squares of a color, filter 3 is dead; then a linear head."""
     image = keras.Input((*SIZE, 3), name="image")
     x = keras.layers.AveragePooling2D(5, 2, padding="same")(image)
     x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu", name="maps")(x)

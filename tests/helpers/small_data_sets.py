@@ -53,7 +53,7 @@ def cub200(root, birds=16, background=10):
 
 
 def pascal_part(root, animals=("cat", "cow"), each=10):
-    """Pictures of one animal each: a bright head on a grey torso with a neck."""
+    """Pictures of one animal each: a bright head on a gray torso with a neck."""
     import scipy.io
 
     rng = np.random.default_rng(_SEED)
@@ -105,7 +105,7 @@ def animal_part(root, names=("bird", "domestic_cat"), each=6):
 
 
 def squeezenet_weights(root, size=64):
-    """SqueezeNet as initialised, in place of ImageNet's weights."""
+    """SqueezeNet as initialized, in place of ImageNet's weights."""
     import keras
 
     from keras_icnn import zoo

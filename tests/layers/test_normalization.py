@@ -1,4 +1,4 @@
-"""The layer's batch normalisation in training is Keras's."""
+"""The layer's batch normalization in training is Keras's."""
 
 import keras
 import numpy as np

@@ -169,7 +169,7 @@ def test_several_categories_by_both_rules():
     model = fake_data.network(4, "softmax")
     report = metrics.evaluate(model, data, radius=5.0)
     assert report.categories == ["red", "green", "blue"]
-    # By the mean of sums each colour filter belongs to its colour.
+    # By the mean of sums each color filter belongs to its color.
     assert report.filters["category"][:3].tolist() == ["red", "green", "blue"]
     assert report.filters["alive"].tolist() == [True, True, True, False]
     assert report.filters["best_category"][:3].tolist() == ["red", "green", "blue"]

@@ -106,7 +106,7 @@ def test_images_of_different_size_give_shares_of_their_own_diagonals(rng):
     (train, y), (test, y_test) = _data(60, rng, 5), _data(30, rng, 5)
     same = metrics.keypoint_regression(train, y, test, y_test, image_size=SIZE, head=0)
     factor = rng.integers(1, 5, 30)
-    # An image twice as large, its pixel centres moved along.
+    # An image twice as large, its pixel centers moved along.
     larger = (factor[:, None, None], (factor[:, None, None] - 1) / 2)
     scaled = metrics.keypoint_regression(
         train,

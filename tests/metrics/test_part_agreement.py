@@ -95,8 +95,8 @@ def _entropy(counts):
 
 def test_a_grid_of_cells_numbers_rows_and_columns():
     """2 rows of 4 columns; a landmark in the middle of each cell is told exactly by its place."""
-    centres = [(25 + 50 * (k % 4), 25 + 50 * (k // 4)) for k in range(8)]
-    landmarks = np.repeat(np.array(centres, float)[None], 5, axis=0)
+    centers = [(25 + 50 * (k % 4), 25 + 50 * (k // 4)) for k in range(8)]
+    landmarks = np.repeat(np.array(centers, float)[None], 5, axis=0)
     where = np.zeros((5, 8), int)
     result = metrics.part_agreement(where, landmarks, parts=8, image_size=SIZE)
     assert result.trivial["grid of cells"] == (1.0, 1.0)
@@ -123,7 +123,7 @@ def test_filters_of_one_place_are_a_group(rng):
 
 
 class _Squares(fake_data.FakeDataset):
-    """Squares of three colours at places of their own, a landmark in each; one filter a colour."""
+    """Squares of three colors at places of their own, a landmark in each; one filter a color."""
 
     def __init__(self, n, seed):
         super().__init__(n, classes=("negative", "beast"), parts=False, seed=seed)
@@ -191,7 +191,7 @@ def _generated_birds():
 
 @pytest.mark.parametrize("birds", [_generated_birds, _cub_landmarks])
 def test_points_of_birds_and_what_a_grid_tells(birds):
-    """All 15 points of CUB-200-2011: a perfect labelling is 1, a grid far from it, chance 0."""
+    """All 15 points of CUB-200-2011: a perfect labeling is 1, a grid far from it, chance 0."""
     landmarks, sizes = birds()
     parts_at = np.broadcast_to(_GROUPS, landmarks.shape[:2])
     result = metrics.part_agreement(parts_at, landmarks, parts=6, image_size=sizes)

@@ -1,4 +1,4 @@
-"""Centres from the graph against where the gradient of each unit really lies."""
+"""Centers from the graph against where the gradient of each unit really lies."""
 
 import keras
 import numpy as np

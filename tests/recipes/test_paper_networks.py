@@ -26,7 +26,7 @@ RULES = {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Both data sets in small, and weights as initialised, in half precision."""
+    """Both data sets in small, and weights as initialized, in half precision."""
     root = tmp_path_factory.mktemp("data")
     small_data_sets.cub200(root)
     (root / "CUB_200_2011").rename(root / "cub200")

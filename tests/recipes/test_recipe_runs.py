@@ -180,7 +180,7 @@ def test_the_backbones_normalization_can_stay_as_it_is(tmp_path):
         kinds = [(type(layer).__name__, layer.trainable) for layer in backbone.layers]
         assert ("BatchNormalization", False) in kinds and ("BatchNormalization", True) not in kinds
         assert ("Conv2D", True) in kinds
-        # The new layer has a normalisation of its own, which is trained.
+        # The new layer has a normalization of its own, which is trained.
         new = sum(w.path.endswith(("gamma", "beta")) for w in model.trainable_weights)
         assert new == 2
     without = path.with_name("without.toml")

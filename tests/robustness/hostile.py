@@ -1,7 +1,7 @@
 """Hostile files: each is made, opened with the package's reader, and how it ended is told.
 
-`python tests/robustness/hostile.py` prints what the table of docs/robustness.md tells, one line of
-JSON a file. The process limits its own memory first, so that a reader which takes what a file
+`python tests/robustness/hostile.py` prints what the table of docs/use/robustness.md tells, one line
+of JSON a file. The process limits its own memory first, so that a reader which takes what a file
 declares ends in an error.
 """
 

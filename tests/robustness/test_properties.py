@@ -293,7 +293,7 @@ def test_instability_and_tracking_are_shares_of_the_picture(data, factor):
     size = np.array((60, 80))
     for measure in (metrics.location_instability, metrics.part_tracking):
         result = measure(peaks, marks, strengths, image_size=size)
-        # Pixels have their centres at whole numbers, so the picture begins at -1/2.
+        # Pixels have their centers at whole numbers, so the picture begins at -1/2.
         larger = measure(
             (peaks + 0.5) * factor - 0.5,
             (marks + 0.5) * factor - 0.5,

@@ -50,7 +50,7 @@ def pictures(n=30, hostile=False):
 
 
 def grey_pictures(n=12):
-    """Grey pictures with a white square somewhere in the middle; no annotations."""
+    """Gray pictures with a white square somewhere in the middle; no annotations."""
 
     def image(i):
         picture = np.full((*SIZE, 3), 40, "uint8")
@@ -62,6 +62,6 @@ def grey_pictures(n=12):
         image=image,
         labels=np.ones(n, int),
         files=[f"{i}.png" for i in range(n)],
-        class_names=["background", "grey"],
+        class_names=["background", "gray"],
         image_size=SIZE,
     )

@@ -50,7 +50,7 @@ def data():
 
 
 def panels(figure):
-    """Arrays of all images in the figure, colour bars aside."""
+    """Arrays of all images in the figure, color bars aside."""
     return [a.images[0].get_array() for a in figure.axes if a.images and a.get_label() == ""]
 
 

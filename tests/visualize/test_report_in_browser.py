@@ -315,7 +315,7 @@ def test_pictures_are_chosen_by_name_and_class(browser, path):
 
 def test_the_ring_is_where_the_peak_is(browser, tmp_path):
     model = network(False, filters=16, outputs=2)
-    path = report(model, grey_pictures(), tmp_path / "grey.html", radius=3.0)
+    path = report(model, grey_pictures(), tmp_path / "gray.html", radius=3.0)
     with Opened(browser, path, **DESKTOP) as page:
         # A peak whose ring is not cut off by the border.
         f, place = page.evaluate("""() => {

@@ -1,4 +1,4 @@
-"""Local response normalisation against its formula, and out of Keras."""
+"""Local response normalization against its formula, and out of Keras."""
 
 import keras
 import numpy as np

@@ -24,7 +24,7 @@ SIZES = {
     "vgg19": 32,
 }
 FAST = {"alexnet", "alexnet_v2", "squeezenet"}
-# One of each way of building: plain rows with normalisation and groups, fire modules, Keras's own.
+# One of each way of building: plain rows with normalization and groups, fire modules, Keras's own.
 FAMILIES = ("alexnet", "squeezenet", "mobilenet_v2")
 
 
@@ -78,7 +78,7 @@ def test_document_states_the_networks_facts():
 
 def test_wrong_argument_is_refused_as_by_any_function():
     with pytest.raises(TypeError, match=r"^vgg16\(\) .*unexpected keyword argument 'clases'"):
-        zoo.vgg16(clases=3)
+        zoo.vgg16(clases=3)  # codespell:ignore clases
     with pytest.raises(TypeError, match=r"^vgg16\(\) too many positional"):
         zoo.vgg16(*[None] * 9)
 
