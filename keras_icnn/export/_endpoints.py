@@ -13,8 +13,8 @@ from keras_icnn.export._head import Head
 from keras_icnn.layers import _peaks
 from keras_icnn.metrics import measured_layer, receptive_field
 from keras_icnn.models._inlined import inlined
-from keras_icnn.models._part_membership import part_membership
 from keras_icnn.models._output_meaning import output_meaning, settled
+from keras_icnn.models._part_membership import part_membership
 from keras_icnn.models._tensors import output_of
 from keras_icnn.zoo._manifest import MANIFEST
 from keras_icnn.zoo._preprocessing import ImagePreprocessing

@@ -13,8 +13,8 @@ from keras_icnn.metrics._evaluate_maps import evaluate_maps
 from keras_icnn.metrics._evaluation_report import EvaluationReport
 from keras_icnn.metrics._forward_pass import Forward, input_size_of
 from keras_icnn.metrics._measured_classes import measured_classes
-from keras_icnn.metrics._occlusion_radius import occlusion_images, occlusion_radius
 from keras_icnn.metrics._model_classes import in_model_classes
+from keras_icnn.metrics._occlusion_radius import occlusion_images, occlusion_radius
 from keras_icnn.models._map_reading import MapReader
 from keras_icnn.models._output_meaning import output_meaning, settled
 from keras_icnn.models._part_membership import part_membership

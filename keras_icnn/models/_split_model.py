@@ -9,6 +9,7 @@ from keras_icnn.models._map_reading import measured_layer
 from keras_icnn.models._output_meaning import output_meaning, settled
 from keras_icnn.models._tensors import output_of, produced_by
 
+
 def _passing_by(maps, logits):
     """Tensors besides `maps` that the logits need, of branches that do not go through it.
 

@@ -1,4 +1,4 @@
-"""Networks drawn at random, small enough to be trained, measured, explained and saved in seconds."""
+"""Networks drawn at random, small enough to train, measure, explain and save in seconds."""
 
 import dataclasses
 
@@ -64,9 +64,7 @@ ENDINGS = {
         layers.Dense(n, activation=_squash(n))(x)
     ),
     "identity": lambda x, n: layers.Identity()(layers.Dense(n, activation=_squash(n))(x)),
-    "dropout": lambda x, n: layers.Dropout(0.2, seed=0)(
-        layers.Dense(n, activation=_squash(n))(x)
-    ),
+    "dropout": lambda x, n: layers.Dropout(0.2, seed=0)(layers.Dense(n, activation=_squash(n))(x)),
     "reshape": lambda x, n: layers.Reshape((n,))(
         layers.Reshape((1, n))(layers.Dense(n, activation=_squash(n))(x))
     ),

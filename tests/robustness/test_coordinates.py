@@ -209,7 +209,7 @@ def nested(x):
 @pytest.mark.parametrize("size", [(20, 26), (21, 27)])
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_peaks_of_a_network(kind, size):
-    """Within half a unit of the dot, in the peaks, the explanation's parts and the report's page."""
+    """Within half a unit of the dot: the peaks, the explanation's parts, the report's page."""
     inputs = keras.Input((*size, 3))
     maps = NETWORKS[kind](layers.Rescaling(1 / 255)(inputs))
     maps = icnn.InterpretableFilters(num_classes=2, name="parts")(maps)
@@ -264,3 +264,29 @@ def test_images_of_other_sizes_are_compared_in_their_own_pixels():
     )
     report = icnn.metrics.evaluate(keras.Model(inputs, outputs), data, parts=False)
     assert report.values["r2"] > 0.999
+
+
+def test_left_and_right_change_places_in_the_mirror():
+    """As in an image of the mirrored animal: its left eye is where its right one was."""
+    names = ["nose", "left eye", "Right Eye", "left paw"]
+    masks = np.zeros((4, 10, 20), bool)
+    points = np.array([[10.0, 5], [6, 3], [13, 4], [2, 8]])
+    for mask, (x, y) in zip(masks, points.astype(int), strict=True):
+        mask[y, x] = True
+    data = PartDataset(
+        image=lambda i: np.zeros((10, 20, 3), "uint8"),
+        labels=[0],
+        files=["a"],
+        class_names=["a"],
+        image_size=(10, 20),
+        parts=lambda i: masks,
+        landmarks=points[None],
+        landmark_names=names,
+        part_names=names,
+    )
+    expected = [[9, 5], [6, 4], [13, 3], [17, 8]]
+    for sample in (data.flipped()[0], data[0].flipped(names, names)):
+        assert sample.landmarks.tolist() == expected
+        assert [seen(mask[..., None]).tolist() for mask in sample.parts] == expected
+    again = data.flipped().flipped()[0]
+    assert again.landmarks.tolist() == points.tolist() and (again.parts == masks).all()

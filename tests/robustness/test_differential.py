@@ -64,9 +64,11 @@ def _train(model, network, images, labels):
 
 
 def _predictions(model, images):
-    found = keras.ops.convert_to_numpy(model(images, training=False)) if not isinstance(
-        model.output, list
-    ) else keras.ops.convert_to_numpy(model(images, training=False)[0])
+    found = (
+        keras.ops.convert_to_numpy(model(images, training=False))
+        if not isinstance(model.output, list)
+        else keras.ops.convert_to_numpy(model(images, training=False)[0])
+    )
     return found.astype("float32")
 
 

@@ -1,0 +1,79 @@
+"""`make_interpretable` compares the new network with the old one by itself."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_icnn as icnn
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Scaled(layers.Layer):
+    """Forgets its factor in `get_config`."""
+
+    def __init__(self, factor=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, x):
+        return x * self.factor
+
+
+class Remembers(Scaled):
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+class Restless(layers.Layer):
+    """Something else each time, in inference, too."""
+
+    def call(self, x):
+        return x + keras.random.normal(keras.ops.shape(x))
+
+
+def network(below=None, above=None, nested=False):
+    inputs = keras.Input((12, 12, 3))
+    x = inputs if below is None else below(inputs)
+    x = layers.Conv2D(4, 3, activation="relu", name="top")(x)
+    if nested:
+        inner = keras.Input((12, 12, 3))
+        y = inner if below is None else below(inner)
+        y = layers.Conv2D(4, 3, activation="relu", name="top")(y)
+        x = keras.Model(inner, y, name="backbone")(inputs)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = x if above is None else above(x)
+    return keras.Model(inputs, layers.Dense(2, activation="softmax")(x), name="net")
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("options", [{}, {"extra_layer": False}])
+def test_a_layer_that_forgets_its_configuration_is_named(nested, options):
+    layer = Scaled(3.0, name="culprit")
+    with pytest.raises(ValueError, match="'culprit'.*computes something else"):
+        icnn.make_interpretable(network(layer, nested=nested), num_classes=2, **options)
+    icnn.make_interpretable(network(Remembers(3.0), nested=nested), num_classes=2, **options)
+
+
+def test_above_the_map_it_counts_where_the_function_is_kept():
+    above = network(above=Scaled(3.0, name="culprit"))
+    icnn.make_interpretable(above, num_classes=2)  # a new layer lies below: nothing to compare
+    with pytest.raises(ValueError, match="'culprit'"):
+        icnn.make_interpretable(above, num_classes=2, extra_layer=False, mask=False)
+
+
+def test_weights_of_a_layer_that_is_not_rebuilt_as_it_was():
+    inputs = keras.Input((12, 12, 3))
+    x = layers.Conv2D(4, 3, activation=lambda t: keras.ops.relu(t) * 2, name="top")(inputs)
+    plain = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+    new = icnn.make_interpretable(plain, num_classes=2, extra_layer=False, mask=False)
+    images = np.random.default_rng(0).random((2, 12, 12, 3)).astype("float32")
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(new(images)),
+        keras.ops.convert_to_numpy(plain(images)),
+        atol=1e-5,
+    )
+
+
+def test_random_layers_cannot_be_compared():
+    icnn.make_interpretable(network(Restless()), num_classes=2)
