@@ -48,9 +48,10 @@ _OTHER = {"left": "right", "right": "left"}
 
 
 def mirrored_names(names):
-    """Place of what each name is called in the mirror, int `[names]`: its own but for left and right.
+    """Place of what each name is called in the mirror, int `[names]`.
 
-    `["nose", "left eye", "right eye"]` gives `[0, 2, 1]`. A left one without a right one stays.
+    It is its own but for left and right: `["nose", "left eye", "right eye"]` gives `[0, 2, 1]`. A
+    left one without a right one stays.
     """
     lower = [str(name).lower() for name in names]
     mirrored = [re.sub("left|right", lambda found: _OTHER[found[0]], name) for name in lower]

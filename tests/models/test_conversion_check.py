@@ -50,7 +50,7 @@ def network(below=None, above=None, nested=False):
 @pytest.mark.parametrize("options", [{}, {"extra_layer": False}])
 def test_a_layer_that_forgets_its_configuration_is_named(nested, options):
     layer = Scaled(3.0, name="culprit")
-    with pytest.raises(ValueError, match="'culprit'.*computes something else"):
+    with pytest.raises(ValueError, match=r"'culprit'.*computes something else"):
         icnn.make_interpretable(network(layer, nested=nested), num_classes=2, **options)
     icnn.make_interpretable(network(Remembers(3.0), nested=nested), num_classes=2, **options)
 
@@ -77,3 +77,21 @@ def test_weights_of_a_layer_that_is_not_rebuilt_as_it_was():
 
 def test_random_layers_cannot_be_compared():
     icnn.make_interpretable(network(Restless()), num_classes=2)
+
+
+def test_names_that_are_taken():
+    """A network that has the new layers' names already gets others, and works the same."""
+    inputs = keras.Input((12, 12, 3))
+    x = layers.Conv2D(4, 3, name="interpretable_conv")(inputs)
+    x = layers.Conv2D(4, 3, name="avg_pool")(x)
+    x = layers.Conv2D(4, 3, name="predictions")(x)
+    x = layers.Add(name="sum")([x, x])
+    x = layers.ReLU(name="sum_interpretable")(x)
+    top = layers.Add(name="sum_interpretable_top")([x, x])
+    plain = keras.Model(inputs, layers.Activation("relu", name="last")(top))
+    model = icnn.make_interpretable(plain, num_classes=2, layers="sum")
+    names = [layer.name for layer in model.layers]
+    assert len(set(names)) == len(names)
+    assert icnn.metrics.measured_layer(model).name == "interpretable_conv_1"
+    assert model.layers[-1].name == "predictions_1"
+    assert isinstance(model.get_layer("sum_interpretable_1"), icnn.InterpretableFilters)
