@@ -76,7 +76,7 @@ def test_a_file_that_differs_is_not_kept(tmp_path, monkeypatch):
         written(path, {"serve": _write.Serve(other)}, *rest)
 
     monkeypatch.setattr(_write, "_write_saved_model", wrong)
-    with pytest.raises(ExportError, match="not saved.*differs from the network"):
+    with pytest.raises(ExportError, match=r"not saved.*differs from the network"):
         model.export(path, verbose=False)
     after = Artifact(path)(np.ones((1, 12, 12, 3), "float32"), "serve")["predictions"]
     np.testing.assert_array_equal(before, after)

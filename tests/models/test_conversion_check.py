@@ -1,7 +1,6 @@
 """`make_interpretable` compares the new network with the old one by itself."""
 
 import keras
-import numpy as np
 import pytest
 from keras import layers
 
@@ -19,10 +18,13 @@ class Scaled(layers.Layer):
     def call(self, x):
         return x * self.factor
 
+    def get_config(self):
+        return {"name": self.name}
+
 
 class Remembers(Scaled):
     def get_config(self):
-        return {**super().get_config(), "factor": self.factor}
+        return {"name": self.name, "factor": self.factor}
 
 
 class Restless(layers.Layer):
@@ -60,19 +62,6 @@ def test_above_the_map_it_counts_where_the_function_is_kept():
     icnn.make_interpretable(above, num_classes=2)  # a new layer lies below: nothing to compare
     with pytest.raises(ValueError, match="'culprit'"):
         icnn.make_interpretable(above, num_classes=2, extra_layer=False, mask=False)
-
-
-def test_weights_of_a_layer_that_is_not_rebuilt_as_it_was():
-    inputs = keras.Input((12, 12, 3))
-    x = layers.Conv2D(4, 3, activation=lambda t: keras.ops.relu(t) * 2, name="top")(inputs)
-    plain = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
-    new = icnn.make_interpretable(plain, num_classes=2, extra_layer=False, mask=False)
-    images = np.random.default_rng(0).random((2, 12, 12, 3)).astype("float32")
-    np.testing.assert_allclose(
-        keras.ops.convert_to_numpy(new(images)),
-        keras.ops.convert_to_numpy(plain(images)),
-        atol=1e-5,
-    )
 
 
 def test_random_layers_cannot_be_compared():
