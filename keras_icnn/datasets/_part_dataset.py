@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_icnn import _arguments as check
 from keras_icnn import _image_digests
-from keras_icnn.datasets._sample import Sample, mirrored_points
+from keras_icnn.datasets._sample import Sample, mirrored_names, mirrored_points
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -237,14 +237,19 @@ class PartDataset(Sequence[Sample]):
         return _concatenated(self, other)
 
     def flipped(self) -> PartDataset:
-        """Every sample mirrored left to right (needs one `image_size`)."""
+        """Every sample mirrored left to right (needs one `image_size`).
+
+        Landmarks and parts whose names differ by "left" and "right" only change places: in the
+        mirror, what was the left eye looks like a right one.
+        """
         require_one_size(self, "flipped")
         mirrored = self.subset(range(len(self)))
         read_image, read_parts = self._read_image, self._read_parts
+        points, parts = mirrored_names(self.landmark_names), mirrored_names(self.part_names)
         return mirrored._with(
-            landmarks=mirrored_points(self.landmarks, self.image_size[1]),
+            landmarks=mirrored_points(self.landmarks, self.image_size[1])[:, points],
             _read_image=lambda i: read_image(i)[:, ::-1],
-            _read_parts=None if read_parts is None else lambda i: read_parts(i)[:, :, ::-1],
+            _read_parts=None if read_parts is None else lambda i: read_parts(i)[parts, :, ::-1],
         )
 
     def cache(self) -> PartDataset:
