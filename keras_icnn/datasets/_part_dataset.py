@@ -86,6 +86,7 @@ class PartDataset(Sequence[Sample]):
         self._path = None if paths is None else [os.fspath(path) for path in paths].__getitem__
         # Where each sample is in the reader's own numbering: what a selection changes.
         self._rows = np.arange(len(self.labels))
+        self._digests = None
         _check_columns(self)
 
     def __repr__(self) -> str:
@@ -157,13 +158,15 @@ class PartDataset(Sequence[Sample]):
         Raises:
             OSError: When a file cannot be read.
         """
-        found = np.empty(len(self), "uint64")
-        for i, row in enumerate(self._rows.tolist()):
-            if self._path is None:
-                found[i] = _image_digests.of_pixels(self.image(i))
-            else:
-                found[i] = _image_digests.of_file(self._path(row))
-        return found
+        if self._digests is None:
+            found = np.empty(len(self), "uint64")
+            for i, row in enumerate(self._rows.tolist()):
+                if self._path is None:
+                    found[i] = _image_digests.of_pixels(self.image(i))
+                else:
+                    found[i] = _image_digests.of_file(self._path(row))
+            self._digests = found
+        return self._digests.copy()
 
     def subset(self, indices: Iterable[int]) -> PartDataset:
         """The samples at these positions, in this order.
@@ -330,8 +333,7 @@ class PartDataset(Sequence[Sample]):
 
     def _with(self, **changes):
         new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__)
-        new.__dict__.update(changes)
+        new.__dict__.update(self.__dict__ | {"_digests": None} | changes)
         return new
 
 
