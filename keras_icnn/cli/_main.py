@@ -16,12 +16,23 @@ import sys
 import traceback
 
 from keras_icnn import __version__
-from keras_icnn.cli import bench, demo, evaluate, explain, export, models, report, reproduce, train
+from keras_icnn.cli import (
+    bench,
+    demo,
+    evaluate,
+    explain,
+    export,
+    models,
+    name,
+    report,
+    reproduce,
+    train,
+)
 from keras_icnn.cli._keras_import import import_keras
 from keras_icnn.cli._outcome import DONE, INTERRUPTED, WRONG_USE, code_of, complain, told
 
 # In the order in which help lists them.
-VERBS = (demo, models, train, reproduce, explain, evaluate, report, export, bench)
+VERBS = (demo, models, train, reproduce, explain, evaluate, report, name, export, bench)
 
 
 def main(argv=None):

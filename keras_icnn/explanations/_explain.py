@@ -26,8 +26,14 @@ from keras_icnn.explanations._filter_groups import (
     named_groups,
     names_of,
 )
-from keras_icnn.explanations._part_groups import member_groups, named_as_given, named_by_majority
+from keras_icnn.explanations._part_groups import (
+    member_groups,
+    named_as_given,
+    named_by_majority,
+    named_by_people,
+)
 from keras_icnn.metrics import EvaluationReport, peaks_of, receptive_field
+from keras_icnn.models._name_parts import given_names
 from keras_icnn.models._part_membership import part_membership
 from keras_icnn.models._split_model import SplitModel
 
@@ -67,10 +73,11 @@ def explain(
     no effect alone).
 
     A part is shown once, with the number of its filters. Where the layer's filters were dealt out
-    to parts (the rule "default" does so), these are the parts; one without a name is called by its
-    category and number, "tiger/0". In other layers, filters that fire on the same place in the same
-    images count as one part. To know which do, `reference` images are needed; with this image
-    alone, filters that fire on one place here are put together.
+    to parts (the rule "default" does so), these are the parts, with the names that
+    `icnn.name_parts` gave them; one without a name is called by its category and number,
+    "tiger/0". In other layers, filters that fire on the same place in the same images count as one
+    part. To know which do, `reference` images are needed; with this image alone, filters that fire
+    on one place here are put together.
 
     Args:
         model: functional or sequential Keras model, channels last, that classifies.
@@ -89,7 +96,7 @@ def explain(
             that `reference` would give; or names `[filters]` ("" unknown), which also win over the
             layer's parts: filters of one name and category are then one part.
         class_names: names of the classes; for a model with one output of both (background first).
-            None: those of `reference`, if they fit.
+            None: the model's own, else those of `reference`, if they fit.
         preprocess: function applied to a batch of images (float32, 0 to 255) for the model.
         batch_size: sets of maps per forward pass.
 
@@ -159,7 +166,7 @@ class Explainer:
             self._field = receptive_field(model, self.layer, input_size=size)
         categories = getattr(self.layer, "target_categories", None)
         self.categories = None if categories is None else np.asarray(categories())
-        self.classes = Classes(self.split.classes, class_names, reference)
+        self.classes = Classes(self.split.classes, class_names, model, reference)
         self.groups = self._groups(reference, parts)
 
     def __call__(
@@ -292,8 +299,10 @@ class Explainer:
         groups = member_groups(membership, self.classes, like)
         if report is not None:
             follows = names_of(report, self.split.filters)
-            return named_by_majority(groups, follows, report.filters["alive"], self.categories)
-        return groups if names is None else named_as_given(groups, names, self.categories)
+            groups = named_by_majority(groups, follows, report.filters["alive"], self.categories)
+        elif names is not None:
+            return named_as_given(groups, names, self.categories)
+        return named_by_people(groups, given_names(self.model, self.layer), membership)
 
     def _groups_here(self, peaks, strengths):
         if self.groups is not None:

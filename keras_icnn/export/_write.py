@@ -13,6 +13,7 @@ import keras
 
 from keras_icnn.export._artifact import ENDPOINTS, FORMATS, check_format, require
 from keras_icnn.export._endpoints import Explain, Serve
+from keras_icnn.export._part_names import names_path, write_names
 
 if TYPE_CHECKING:
     import os
@@ -38,7 +39,8 @@ def export_model(
 ) -> None:
     """Writes a network for use without Keras and without this package.
 
-    Nothing is left at `path` when writing fails, and what was there before stays.
+    Nothing is left at `path` when writing fails, and what was there before stays. Where filters
+    have parts, what these are called is written besides: `keras_icnn.export._part_names`.
 
     Args:
         model: a functional Keras model with one image input, interpretable or ordinary.
@@ -101,6 +103,8 @@ def export_model(
         else:
             (part,) = parts.values()
             _write_file(part, written, format, signature, kwargs)
+        if "explain" in parts:
+            write_names(model, parts["explain"].layer, written)
         if check is not None:
             check(written)
         _replace(written, path, Path(folder))
@@ -197,6 +201,11 @@ def _replace(written, path, folder):
         weights.replace(path.with_suffix(".bin"))
     if not path.is_dir():
         written.replace(path)
+        if path.is_file():
+            names = names_path(folder / path.name)
+            names_path(path).unlink(missing_ok=True)
+            if names.exists():
+                names.replace(names_path(path))
         return
     # A folder cannot be replaced in one step.
     path.replace(folder / "old")
