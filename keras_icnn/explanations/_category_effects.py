@@ -156,7 +156,7 @@ def category_effects(
     groups, classes = explainer.groups, explainer.classes
     membership = part_membership(explainer.layer)
     labels = np.asarray(dataset.labels)
-    sample = _Switched(explainer, dataset, _spread(labels, others))
+    sample = _Switched(explainer, dataset, spread_over_classes(labels, others))
     parts = []
     for category in sorted(set(membership.category[membership.part >= 0].tolist())):
         mine = np.flatnonzero(labels == category)
@@ -229,6 +229,19 @@ def accuracy_without_parts(
         }
         for category in sorted(set(labels.tolist()))
     ]
+
+
+def spread_over_classes(labels, n):
+    """Positions of at most `n` images, each class with its share, ascending.
+
+    Args:
+        labels: int `[images]`.
+        n: how many.
+    """
+    if len(labels) <= n:
+        return np.arange(len(labels))
+    by_class = np.argsort(labels, kind="stable")
+    return np.sort(by_class[np.linspace(0, len(labels) - 1, max(n, 0)).round().astype(int)])
 
 
 def _explainer(model, dataset, layer, class_names, preprocess, batch_size):
@@ -330,16 +343,6 @@ def _scores(logits, category):
 
 def _predicted(explainer, logits):
     return np.array([explainer.classes.predicted(row) for row in logits])
-
-
-def _spread(labels, n):
-    """Positions of at most `n` images, each class with its share."""
-    if len(labels) <= n:
-        return np.arange(len(labels))
-    if n < 1:
-        return np.arange(0)
-    by_class = np.argsort(labels, kind="stable")
-    return np.sort(by_class[np.linspace(0, len(labels) - 1, n).round().astype(int)])
 
 
 def _percent(value):

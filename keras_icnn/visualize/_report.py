@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_icnn.explanations._category_effects import category_effects
+from keras_icnn.explanations._category_effects import category_effects, spread_over_classes
 from keras_icnn.explanations._explain import Explainer
 from keras_icnn.metrics import (
     MapReader,
@@ -98,7 +98,7 @@ def report(
     environment = page.environment()
     path = page.checked_path(path)
     _check(model, dataset, compare, n, top, thumbnail)
-    rows = _spread(dataset.labels, n)
+    rows = spread_over_classes(dataset.labels, n)
     shown = dataset.subset(rows)
     networks = [(model, layer), (compare, compare_layer)][: 1 if compare is None else 2]
     names = _names([network.name for network, _ in networks])
@@ -183,7 +183,7 @@ def _explained(reader, recorder, measured, dataset, shown, preprocess, verbose):
         reader.model,
         method="gradient",
         layer=reader.layer,
-        reference=shown.subset(_spread(shown.labels, _REFERENCE)),
+        reference=shown.subset(spread_over_classes(shown.labels, _REFERENCE)),
         parts=measured if dataset.landmark_names else None,
         class_names=dataset.class_names,
         preprocess=preprocess,
@@ -255,14 +255,6 @@ def _images(dataset, shown, thumbnail):
         "files": [_short_name(name) for name in shown.files],
         "pictures": page.thumbnails(shown, thumbnail),
     }
-
-
-def _spread(labels, n):
-    """Positions of at most `n` images, each class with its share, ascending."""
-    if len(labels) <= n:
-        return np.arange(len(labels))
-    by_class = np.argsort(labels, kind="stable")
-    return np.sort(by_class[np.linspace(0, len(labels) - 1, n).round().astype(int)])
 
 
 def _names(names):

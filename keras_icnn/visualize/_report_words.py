@@ -35,7 +35,7 @@ def _how_many(report, parts):
     if parts:
         dealt = (
             f"Its {_plural(filters, 'filter')} form {_plural(len(parts), 'part')} of "
-            f"{_plural(categories, 'category', 'categories')}. "
+            f"{'one category' if categories == 1 else f'{categories} categories'}. "
         )
     if not _measured(report):
         answer = _plural(len(parts), "part") if parts else _plural(filters, "filter")
@@ -48,7 +48,7 @@ def _how_many(report, parts):
     counts = Counter(name for name in names_of(report, filters) if name)
     followed = [name for name, count in counts.most_common() if count >= filters / 20]
     total = len(report.landmarks)
-    answer = f"{len(followed)} of {total} annotated"
+    answer = f"{len(followed)} of {total} annotated parts"
     text = dealt + (
         f"They follow the {_listed(followed)}. " if followed else "They follow none of them. "
     )
@@ -182,8 +182,8 @@ def _coverage(reports):
     return text
 
 
-def _plural(count, one, many=None):
-    return f"{count} {one if count == 1 else many or one + 's'}"
+def _plural(count, one):
+    return f"{count} {one if count == 1 else one + 's'}"
 
 
 def _listed(names, last="and"):

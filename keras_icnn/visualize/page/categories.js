@@ -27,9 +27,6 @@ function effectTable(network, category, rows) {
   const table = element(
     "table",
     { className: "effects-table" },
-    element("caption", {
-      textContent: `Each part of “${category}” switched off in turn, on ${plural(images, "image", "images")} of it. With all parts, ${percent(accuracy)} of them are classified rightly${others === null ? "" : `, and ${percent(others)} of a sample of other images`}.`,
-    }),
     element(
       "thead",
       {},
@@ -38,15 +35,31 @@ function effectTable(network, category, rows) {
     element("tbody", {}, ...rows.map((row) => effectRow(network, row, largest)))
   );
   const label = `What ${category} rests on${networks.length > 1 ? `, ${network.name}` : ""}`;
-  return element("div", { className: "scroll", role: "region", "aria-label": label, tabIndex: 0 }, table);
+  const made = details(
+    `All parts of “${category}”, switched off in turn`,
+    element("p", {
+      className: "hint",
+      textContent: `Measured on ${plural(images, "image", "images")} of “${category}”. With all parts, ${percent(accuracy)} of them are classified rightly${others === null ? "" : `, and ${percent(others)} of a sample of other images`}.`,
+    }),
+    element("div", { className: "scroll", role: "region", "aria-label": label, tabIndex: 0 }, table)
+  );
+  made.open = innerWidth > 832;
+  return made;
 }
 
 // Where one of them does most, in a sentence.
 function effectWords(category, rows, network) {
   const [first] = rows;
   const lost = first.accuracy - first.accuracy_without;
-  const without = lost > 0.005 ? `without it, ${percent(first.accuracy_without)} instead of ${percent(first.accuracy)} of the images of “${category}” are classified rightly` : `without it, the images of “${category}” are classified as well as with it: other parts stand in`;
-  return `“${category}” rests most on ${partTitle(network, first.group)}: ${without}.`;
+  const without =
+    lost > 0.005
+      ? `${percent(first.accuracy_without)} instead of ${percent(first.accuracy)} of its images are classified rightly`
+      : "its images are classified as well as before: other parts stand in";
+  return [
+    `The score is the network's own number for “${category}”: where it is high, that is the answer. It rests most on `,
+    titleElement("strong", network, first.group),
+    `, which adds ${signed(first.mean)} on average. Without it, ${without}.`,
+  ];
 }
 
 function listEffects() {
@@ -55,7 +68,7 @@ function listEffects() {
   byId("effects").hidden = !shown.length;
   byId("effects-title").textContent = `What “${category}” rests on`;
   byId("effects-body").replaceChildren(
-    ...shown.flatMap(([network, rows]) => [element("p", { textContent: effectWords(category, rows, network) }), effectTable(network, category, rows)])
+    ...shown.flatMap(([network, rows]) => [element("p", {}, ...effectWords(category, rows, network)), effectTable(network, category, rows)])
   );
 }
 

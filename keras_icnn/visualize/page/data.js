@@ -92,14 +92,14 @@ function part(network, f) {
   return r2 !== null && r2 > 0 ? network.columns.landmark[f] : "no part";
 }
 
-// What a group of filters is called: by a name that somebody gave it, its key, or what is known.
+// What a group of filters is called: by a name that it was given, its key, or what is known.
 function partTitle(network, group) {
   const { names, keys, follows } = network.groups;
   const members = network.members(group);
   if (names[group] || keys[group]) return names[group] || keys[group];
   if (follows[group]) return `${plural(members.length, "filter that follows", "filters that follow")} the ${follows[group]}`;
-  if (members.length === 1) return `filter ${members[0]}`;
-  return `filters ${members.slice(0, 2).join(", ")}${members.length > 2 ? ", …" : ""}`;
+  if (members.length === 1) return `Filter ${members[0]}`;
+  return `Filters ${members.slice(0, 2).join(", ")}${members.length > 2 ? ", …" : ""}`;
 }
 
 // On which side of its annotated part a group fires, at which steady distance; "" where unknown.
@@ -112,22 +112,21 @@ function beside(network, group) {
   const distance = Math.hypot(dx, dy);
   if (distance < 0.06) return "on it";
   const sides = [];
-  if (Math.abs(dy) > 0.4 * distance) sides.push(dy > 0 ? "below it" : "above it");
-  if (Math.abs(dx) > 0.4 * distance) sides.push(dx > 0 ? "to its right" : "to its left");
+  if (Math.abs(dy) > 0.4 * distance) sides.push(dy > 0 ? "below" : "above");
+  if (Math.abs(dx) > 0.4 * distance) sides.push(dx > 0 ? "to the right" : "to the left");
   return `${percent(distance)} of the image ${sides.join(" and ")}`;
 }
 
-// What is known of a group, in a few words each.
-function factsOf(network, group) {
-  const members = network.members(group);
+// What a group follows, and where it fires, in words; "" where nothing is known.
+function followedBy(network, group) {
   const follows = network.groups.follows[group];
   const where = beside(network, group);
-  return [
-    follows && `moves with the ${follows}${where ? `, ${where}` : ""}`,
-    measured && network.groups.keys[group] && !follows ? "follows no annotated part" : "",
-    plural(members.length, "filter", "filters"),
-  ].filter(Boolean);
+  if (!follows) return measured && network.groups.keys[group] ? "follows no annotated part" : "";
+  if (where === "on it") return `fires on the ${follows}`;
+  return `moves with the ${follows}${where ? `, ${where}` : ""}`;
 }
+
+const effectOf = (network, group) => network.effects.find((row) => row.group === group);
 
 const decision = (network, picture) => network.decisions[picture];
 const aspect = content.size.height / content.size.width;

@@ -19,7 +19,7 @@ function picture(number) {
       new Promise((resolve, reject) => {
         const image = new Image();
         image.onload = () => resolve(image);
-        image.onerror = () => reject(new Error(`Picture ${number} cannot be read.`));
+        image.onerror = () => reject(new Error(`Image ${number} cannot be read.`));
         image.src = source(number);
       })
     );
@@ -108,7 +108,7 @@ async function drawTile(context, box, network, f, number, place) {
     const left = x + network.cells.left * width - cellWidth;
     const top = y + network.cells.top * height - cellHeight;
     context.imageSmoothingEnabled = true;
-    // Where the units do not reach, the picture is as dark as can be.
+    // Where the units do not reach, the image is as dark as can be.
     context.fillStyle = `rgba(0,0,0,${SHADE})`;
     const right = left + cellWidth * (columns + 2);
     const bottom = top + cellHeight * (rows + 2);
@@ -125,11 +125,11 @@ async function drawTile(context, box, network, f, number, place) {
   context.restore();
 }
 
-// Pictures side by side, `draw(context, box, number, place)` draws one.
+// Images side by side, `draw(context, box, number, place)` draws one.
 function strip(numbers, count, label, draw) {
   const side = 112;
   const gap = 6;
-  if (!numbers.length) return element("span", { className: "same", textContent: "fires on none of these pictures" });
+  if (!numbers.length) return element("span", { className: "same", textContent: "fires on none of these images" });
   return canvas(count * (side + gap) - gap, side * aspect, label, async (context) => {
     await Promise.all(
       numbers.map((number, place) =>
@@ -187,9 +187,15 @@ async function drawDecision(context, side, network, i) {
     const place = followedPlace(network, p);
     if (!place) continue;
     const end = [place[0] * side, place[1] * height];
-    line(peak, end, "rgba(0,0,0,.7)", side / 90);
-    line(peak, end, color(p), side / 200);
-    circle(context, ...end, radius * 0.55, color(p), side / 130);
+    line(peak, end, ink, side / 70);
+    line(peak, end, color(p), side / 160);
+    for (const [paint, width] of [[ink, side / 60], [color(p), side / 120]]) {
+      context.beginPath();
+      context.arc(...end, radius * 0.6, 0, 2 * Math.PI);
+      context.lineWidth = width;
+      context.strokeStyle = paint;
+      context.stroke();
+    }
   }
   for (const [k, p] of parts.entries()) {
     const [x, y] = places[k];

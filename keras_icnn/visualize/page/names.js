@@ -10,6 +10,13 @@ function titleElement(tag, network, group, properties = {}) {
   return made;
 }
 
+// The key of a part beside its name; without a name it is the title already.
+function keyElement(network, group) {
+  const made = element("span", { className: "key", textContent: network.groups.names[group] ? network.groups.keys[group] : "" });
+  made.dataset.keyOf = `${network.number}:${group}`;
+  return made;
+}
+
 function nameField(network, group) {
   const field = element("input", {
     type: "text",
@@ -28,6 +35,9 @@ function rename(network, group, name, field) {
   const title = `${network.number}:${group}`;
   for (const shown of document.querySelectorAll("[data-title-of]")) {
     if (shown.dataset.titleOf === title) shown.textContent = partTitle(network, group);
+  }
+  for (const shown of document.querySelectorAll("[data-key-of]")) {
+    if (shown.dataset.keyOf === title) shown.textContent = name ? network.groups.keys[group] : "";
   }
   for (const other of document.querySelectorAll("label.name input")) {
     if (other !== field && other.dataset.nameOf === title) other.value = name;

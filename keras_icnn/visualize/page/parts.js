@@ -65,14 +65,21 @@ function partBox(network, group, order) {
   const best = order.find((f) => network.groups.of[f] === group);
   const open = element("button", { type: "button", className: "open", textContent: members.length > 1 ? `Show its ${members.length} filters` : `Show filter ${best}` });
   open.setAttribute("aria-label", `${open.textContent}: ${partTitle(network, group)}`);
-  open.addEventListener("click", () => show({ kind: "filter", network: network.number, f: best, order: members.length > 1 ? members : order }));
-  const facts = factsOf(network, group);
+  const ordered = members.length > 1 ? order.filter((f) => network.groups.of[f] === group) : order;
+  open.addEventListener("click", () => show({ kind: "filter", network: network.number, f: best, order: ordered }));
+  const effect = effectOf(network, group);
+  const facts = [
+    network.groups.categories[group],
+    followedBy(network, group),
+    key ? plural(members.length, "filter", "filters") : "",
+    effect ? `adds ${signed(effect.mean)} to the score` : "",
+  ];
   const title = titleElement("h4", network, group);
   const box = element(
     "div",
     { className: "part" },
-    key ? element("p", { className: "head" }, title, element("span", { className: "key", textContent: key })) : title,
-    element("p", { className: "hint", textContent: [network.groups.categories[group], ...facts].filter(Boolean).join(" · ") }),
+    key ? element("div", { className: "head" }, title, keyElement(network, group)) : title,
+    element("p", { className: "hint", textContent: facts.filter(Boolean).join(" · ") }),
     strip(imagesOfPart(network, group, STRIP), STRIP, label, (context, box, i) => drawPart(context, box, network, group, i)),
     element("div", { className: "controls" }, open, key ? nameField(network, group) : "")
   );
@@ -128,6 +135,7 @@ const SORTS = [
   ["anatomy", "R² in the own frame", -1],
   ["instability", "location instability", 1],
   ["parts", "part overlap", -1],
+  ["effect", "effect on its category", -1],
   ["fired", "share of images it fires on", -1],
   ["mean_peak", "mean strength", -1],
   ["alike", "filters of the same part", -1],
@@ -144,6 +152,7 @@ function options(select, values) {
 function valueOf(network, f, key) {
   if (key === "number") return f;
   if (key === "alike") return network.alike(f);
+  if (key === "effect") return effectOf(network, network.groups.of[f])?.mean ?? null;
   return network.columns[key][f];
 }
 
@@ -253,6 +262,7 @@ function prepareFilters() {
     ([key]) =>
       key === "number" ||
       key === "alike" ||
+      (key === "effect" && networks.some((network) => network.effects.length)) ||
       networks.every((network) => network.columns[key] && network.columns[key].some((v) => v !== null))
   );
   options(byId("sort"), known);

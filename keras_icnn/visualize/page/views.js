@@ -50,6 +50,10 @@ function step(by) {
   render();
 }
 
+function details(title, ...children) {
+  return element("details", {}, element("summary", { textContent: title }), ...children);
+}
+
 function facts(pairs) {
   return element(
     "dl",
@@ -113,7 +117,10 @@ function filterView({ network: n, f }) {
       ["Network", network.name],
       ["Category", columns.category[f]],
       ["Part", network.key(f) ? [partTitle(network, group), network.groups.names[group] && network.key(f)].filter(Boolean).join(", ") : ""],
-      ["The part", network.key(f) ? factsOf(network, group)[0] : ""],
+      ["Its part", followedBy(network, group)],
+      ["Fires on", `${percent(columns.fired[f])} of its category`],
+    ]),
+    details("Measures of this filter", facts([
       ["Follows", measured ? follows(network, f).replace("follows ", "") : ""],
       ["R²", measured ? number(columns.r2[f]) : ""],
       ["R², 30 strongest", measured ? number(columns.r2_strongest[f]) : ""],
@@ -121,8 +128,8 @@ function filterView({ network: n, f }) {
       ["R² in the own frame", measured && columns.anatomy[f] !== null ? number(columns.anatomy[f]) : ""],
       ["Instability", measured ? number(columns.instability[f], 3) : ""],
       ["Part overlap", columns.parts ? number(columns.parts[f]) : ""],
-      ["Fires on", `${percent(columns.fired[f])} of its category`],
-    ]),
+      ["Mean strength", number(columns.mean_peak[f])],
+    ])),
   ];
   if (alike.length) {
     const chips = alike.slice(0, 24).map(([, other]) => {
@@ -145,7 +152,7 @@ function filterView({ network: n, f }) {
   }
   children.push(
     element("h3", { textContent: "Where it is strongest" }),
-    element("p", { className: "hint", textContent: "Bright: where it is near its peak. Ring: what the peak sees. Percent: of its highest strength. Choose an image to see why it was classified so." }),
+    element("p", { className: "hint", textContent: `Bright: where it is near its peak. Ring: ${network.radius > RING ? "around its peak, smaller than what the peak sees" : "what the peak sees"}. Percent: of its highest strength. Choose an image to see why it was classified so.` }),
     strongest.length
       ? element("div", { className: "grid" }, ...strongest.map((i, place) => tile(network, f, i, place)))
       : element("p", { textContent: "It fires on none of these images." })
