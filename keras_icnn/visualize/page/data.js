@@ -126,6 +126,9 @@ function followedBy(network, group) {
   return `moves with the ${follows}${where ? `, ${where}` : ""}`;
 }
 
+// The category of the part that a filter was dealt out to; else the one that it is measured on.
+const categoryOf = (network, f) => network.groups.categories[network.groups.of[f]] || network.columns.category[f];
+
 const effectOf = (network, group) => network.effects.find((row) => row.group === group);
 
 const decision = (network, picture) => network.decisions[picture];

@@ -7,7 +7,7 @@ function filterCard(network, f, rank, order, count = STRIP) {
   const alike = network.alike(f);
   const followed = network.followed(f);
   const together = followed ? `that follow the ${followed}` : "that look at the same place";
-  const said = [follows(network, f), network.columns.category[f]].filter(Boolean).join(" · ");
+  const said = [follows(network, f), categoryOf(network, f)].filter(Boolean).join(" · ");
   const card = element(
     "button",
     { type: "button", className: "filter" },
@@ -163,13 +163,13 @@ function chosenFilters(network) {
   const [key, , direction] = SORTS.find(([name]) => name === byId("sort").value);
   let filters = network.top.map((_, f) => f).filter((f) => {
     const name = network.groups.names[network.groups.of[f]] || "";
-    const of = [String(f), network.columns.category[f], measured ? follows(network, f) : "", network.key(f), name];
+    const of = [String(f), categoryOf(network, f), measured ? follows(network, f) : "", network.key(f), name];
     const text = of.join(" ").toLowerCase();
     // A number is the filter's own, or 1 would find 512 of them.
     const found = (word) => (/^\d+$/.test(word) ? String(f) === word : text.includes(word));
     return (
       words.every(found) &&
-      (category === "" || network.columns.category[f] === category) &&
+      (category === "" || categoryOf(network, f) === category) &&
       (wanted === "" || part(network, f) === wanted)
     );
   });
@@ -250,8 +250,10 @@ function relist() {
 }
 
 function prepareFilters() {
-  const found = new Set(networks.flatMap((network) => network.columns.category));
-  const categories = [...content.classes.filter((name) => found.has(name)), ...[...found].filter((name) => !content.classes.includes(name))];
+  const found = networks.flatMap((network) => network.top.map((_, f) => categoryOf(network, f)));
+  // In the order of the classes, the background last.
+  const place = (name) => (name === className(content.background) ? content.classes.length : content.classes.indexOf(name));
+  const categories = [...new Set(found)].sort((a, b) => place(a) - place(b));
   options(byId("category"), [["", "any"], ...categories.map((name) => [name, name])]);
   // The first one, so that the page begins with one category's parts and not with those of all.
   byId("category").value = categories[0];
