@@ -523,7 +523,8 @@ def test_the_mark_of_a_decision_lies_on_the_annotated_part(browser, tmp_path):
             const p = decision(networks[0], i).parts[0];
             return [[p.x, p.y], followedPlace(networks[0], p)];
         })""")
-        assert page.evaluate("followedBy(networks[0], 0)").endswith("25% of the image to the right")
+        said = page.evaluate("followedBy(networks[0], 0)")
+        assert said == "fires to the right of the square, 25% of the image away, and moves with it"
         for (peak, mark), place in zip(found, data.landmarks[:, 0], strict=True):
             share = (place + 0.5) / (SIZE[1], SIZE[0])
             assert (peak[0] - share[0]) * SIZE[1] == pytest.approx(16, abs=0.1)

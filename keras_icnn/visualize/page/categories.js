@@ -1,6 +1,7 @@
 // --- what a category rests on ------------------------------------------------------------------
 
 function effectRow(network, row, largest) {
+  const digits = digitsFor(largest);
   const against = row.mean <= 0;
   const bar = element("progress", { max: 1, value: Math.abs(row.mean) / largest, className: against ? "against" : "", "aria-hidden": "true" });
   const members = network.members(row.group);
@@ -12,7 +13,7 @@ function effectRow(network, row, largest) {
     "tr",
     {},
     element("th", { scope: "row" }, open, follows && follows !== partTitle(network, row.group) ? element("small", { textContent: `moves with the ${follows}` }) : ""),
-    element("td", { className: "effect" }, `${signed(row.mean)} ± ${number(row.spread)}`, bar),
+    element("td", { className: "effect" }, `${signed(row.mean, digits)} ± ${number(row.spread, digits)}`, bar),
     cell(percent(row.accuracy_without), row.accuracy_without < row.accuracy - 0.02 ? "lost" : ""),
     ...(row.others === null ? [] : [cell(percent(row.others_without), row.others_without < row.others - 0.02 ? "lost" : "")])
   );
@@ -58,7 +59,7 @@ function effectWords(category, rows, network) {
   return [
     `The score is the network's own number for “${category}”: where it is high, that is the answer. It rests most on `,
     titleElement("strong", network, first.group),
-    `, which adds ${signed(first.mean)} on average. Without it, ${without}.`,
+    `, which adds ${signed(first.mean, digitsFor(Math.abs(first.mean)))} on average. Without it, ${without}.`,
   ];
 }
 

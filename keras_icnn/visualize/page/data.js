@@ -71,6 +71,9 @@ function signed(value, digits = 2) {
   return (value > 0 ? "+" : "") + number(value, digits);
 }
 
+// Decimal places that show two digits of a value, at least.
+const digitsFor = (value) => Math.min(Math.max(1 - Math.floor(Math.log10(Math.max(value, 1e-12))), 2), 6);
+
 function percent(value) {
   return value === null ? "–" : `${Math.round(100 * value)}%`;
 }
@@ -102,19 +105,19 @@ function partTitle(network, group) {
   return `Filters ${members.slice(0, 2).join(", ")}${members.length > 2 ? ", …" : ""}`;
 }
 
-// On which side of its annotated part a group fires, at which steady distance; "" where unknown.
+// On which side of its annotated part a group fires, and at which steady distance; null: not known.
 function beside(network, group) {
   const away = network.members(group).map((f) => network.away[f]).filter(Boolean);
-  if (!away.length) return "";
+  if (!away.length) return null;
   const mean = (k) => away.reduce((sum, d) => sum + d[k], 0) / away.length;
   // From the part to the peak, as shares of the image's width.
   const [dx, dy] = [-mean(0), -mean(1) * aspect];
   const distance = Math.hypot(dx, dy);
-  if (distance < 0.06) return "on it";
   const sides = [];
+  if (distance < 0.06) return { sides: "on", distance };
   if (Math.abs(dy) > 0.4 * distance) sides.push(dy > 0 ? "below" : "above");
-  if (Math.abs(dx) > 0.4 * distance) sides.push(dx > 0 ? "to the right" : "to the left");
-  return `${percent(distance)} of the image ${sides.join(" and ")}`;
+  if (Math.abs(dx) > 0.4 * distance) sides.push(dx > 0 ? "to the right of" : "to the left of");
+  return { sides: sides.join(" and "), distance };
 }
 
 // What a group follows, and where it fires, in words; "" where nothing is known.
@@ -122,8 +125,9 @@ function followedBy(network, group) {
   const follows = network.groups.follows[group];
   const where = beside(network, group);
   if (!follows) return measured && network.groups.keys[group] ? "follows no annotated part" : "";
-  if (where === "on it") return `fires on the ${follows}`;
-  return `moves with the ${follows}${where ? `, ${where}` : ""}`;
+  if (!where) return `moves with the ${follows}`;
+  if (where.sides === "on") return `fires on the ${follows}`;
+  return `fires ${where.sides} the ${follows}, ${percent(where.distance)} of the image away, and moves with it`;
 }
 
 // The category of the part that a filter was dealt out to; else the one that it is measured on.

@@ -197,9 +197,9 @@ async function drawDecision(context, side, network, i) {
       context.stroke();
     }
   }
+  for (const p of parts) dot(context, p.x * side, p.y * height, radius / 3, color(p));
   for (const [k, p] of parts.entries()) {
     const [x, y] = places[k];
-    dot(context, p.x * side, p.y * height, radius / 3, color(p));
     context.beginPath();
     context.arc(x, y, radius, 0, 2 * Math.PI);
     context.fillStyle = color(p);

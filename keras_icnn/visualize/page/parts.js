@@ -72,7 +72,7 @@ function partBox(network, group, order) {
     network.groups.categories[group],
     followedBy(network, group),
     key ? plural(members.length, "filter", "filters") : "",
-    effect ? `adds ${signed(effect.mean)} to the score` : "",
+    effect ? `adds ${signed(effect.mean, digitsFor(Math.abs(effect.mean)))} to the score` : "",
   ];
   const title = titleElement("h4", network, group);
   const box = element(

@@ -194,8 +194,7 @@ function decisionView(network, i) {
   const isRight = d.predicted === content.labels[i];
   const sure = d.probability === null ? "" : ` (${percent(d.probability)})`;
   const largest = Math.max(...d.parts.map((p) => Math.abs(p.effect)), 1e-12);
-  // Two digits of the largest effect, at least.
-  const digits = Math.min(Math.max(1 - Math.floor(Math.log10(largest)), 2), 6);
+  const digits = digitsFor(largest);
   const added = (value) => signed(value, digits);
   const label = d.parts.slice(0, MARKED).map((p, k) => `${k + 1}: ${partName(network, p)}, ${where(p.x, p.y)}, ${added(p.effect)}`);
   const follows = (p) => network.groups.follows[p.group];
