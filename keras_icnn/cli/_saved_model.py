@@ -31,6 +31,16 @@ def load_model(path):
         ) from error
 
 
+def shipped_model():
+    """The trained network that comes with the package; says what it knows."""
+    from keras_icnn import zoo
+
+    model = zoo.create_model("mobilenet_v2_interpretable", weights="animals")
+    names = ", ".join(name.replace("_", " ") for name in model.class_names)
+    print(f"The network that comes with the package knows {len(model.class_names)} animals: {names}.")
+    return model
+
+
 def _own_classes(keras):
     """The package's classes by their bare names."""
     package = "keras_icnn>"

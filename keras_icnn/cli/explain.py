@@ -1,15 +1,20 @@
 """`keras-icnn explain`."""
 
 from keras_icnn.cli._model_data import chosen_images, read_splits, skipped_lines, was_trained_on
-from keras_icnn.cli._options import SPLITS, add_model, add_preprocess, number
-from keras_icnn.cli._saved_model import load_model, preprocessing_of
+from keras_icnn.cli._options import SPLITS, add_preprocess, number
+from keras_icnn.cli._saved_model import load_model, preprocessing_of, shipped_model
 from keras_icnn.datasets import detect
 
 SUMMARY = "tell which filters decided the class of an image"
 
 
 def add_arguments(parser):
-    add_model(parser)
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        nargs="?",
+        help="a .keras file; if not given, the network of 24 animals that comes with the package",
+    )
     parser.add_argument("image", metavar="IMAGE", help="an image; resized to the model's input")
     parser.add_argument(
         "--target", metavar="CLASS", help="class to explain, number or name; else the predicted one"
@@ -49,7 +54,7 @@ def run(args):
     from keras_icnn.explanations import Explainer
 
     check_path(args.out)
-    model = load_model(args.model)
+    model = shipped_model() if args.model is None else load_model(args.model)
     size = _input_size(model, args.model)
     image = as_image(args.image, model, "explain")
     names = args.classes.split(",") if args.classes else None

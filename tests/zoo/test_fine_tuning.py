@@ -155,3 +155,25 @@ def test_every_network_has_its_last_block(name, tmp_path):
     images = np.random.default_rng(0).uniform(0, 255, (2, *shape)).astype("float32")
     model.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy")
     assert np.isfinite(model.train_on_batch(images, np.array([0, 1])))
+
+
+@pytest.mark.parametrize(
+    ("name", "top", "channels"),
+    [("mobilenet_v2", "block_12_add", 96), ("squeezenet", "fire8_concat", 512)],
+)
+def test_a_network_is_cut_at_the_map_that_is_named(weights, name, top, channels):
+    model = build(weights, name, top_map=top)
+    assert model.get_layer("interpretable_conv").input.shape[-1] == channels
+    assert trained(model) == {"interpretable_conv", "predictions"}
+    # What lies below has its pretrained weights.
+    whole = zoo.create_model(name, include_top=False, input_shape=SHAPE)
+    whole.load_weights(weights[name])
+    for layer in whole.layers[: whole.layers.index(whole.get_layer(top))]:
+        for old, new in zip(
+            layer.get_weights(), model.get_layer(layer.name).get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(old, new)
+    with pytest.raises(ValueError, match="`top_map` of"):
+        build(weights, name, top_map="block_99")
+    with pytest.raises(ValueError, match="new_head"):
+        build(weights, name, top_map=top, new_head=False)
