@@ -13,9 +13,20 @@ def add_arguments(parser):
         action="store_true",
         help="a few seconds of training, to see that everything works; the figures mean nothing",
     )
+    parser.add_argument(
+        "--photo",
+        metavar="FILE",
+        help="no training: a page about this photograph, by the network of 24 animals that comes "
+        "with the package",
+    )
 
 
 def run(args):
+    if args.photo is not None:
+        from keras_icnn._demo_photo import write_photo_page
+
+        write_photo_page(args.photo, args.out)
+        return
     from keras_icnn.demo import run_demo
 
     run_demo(args.out, seed=args.seed, quick=args.quick)
