@@ -80,8 +80,7 @@ class InterpretableFilters(keras.layers.Layer):
     Raises:
         ValueError: For arguments out of range, inputs that are not 4-D, maps of unknown or zero
             size, labels that do not fit `num_classes`.
-        RuntimeError: If called in training without labels, or in a training step without
-            `training`.
+        RuntimeError: If called in training without labels or without `training`.
 
     State (not trainable, float32, saved with the model):
         `log_z` `[h*w + 1, filters]`, log of the running mean of exp(tr(x.T)), the paper's Z_T / N,
