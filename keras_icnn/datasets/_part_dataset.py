@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_icnn import _arguments as check
 from keras_icnn import _image_digests
+from keras_icnn.datasets._positions import position, unmasked
 from keras_icnn.datasets._sample import Sample, mirrored_names, mirrored_points
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from keras_icnn.datasets._batches import PartBatches
-
-
-_MASK = "A mask is an array of one truth value for each sample."
 
 
 class PartDataset(Sequence[Sample]):
@@ -117,16 +115,7 @@ class PartDataset(Sequence[Sample]):
         )
 
     def _position(self, index):
-        # A truth value is no position: `operator.index(True)` would be 1.
-        if isinstance(index, bool | np.bool_) or getattr(index, "dtype", None) == "bool":
-            check.refuse(index, "index", "PartDataset", "a position, slice, list or array", _MASK)
-        i = operator.index(index)
-        if not -len(self) <= i < len(self):
-            raise IndexError(
-                f"`index` must be a position in a data set of {len(self)} images. "
-                f"Received: index={i}."
-            )
-        return i % len(self)
+        return position(index, len(self))
 
     def image(self, index: int) -> np.ndarray:
         """The image alone: uint8 `[height, width, 3]`."""
@@ -178,7 +167,7 @@ class PartDataset(Sequence[Sample]):
         Raises:
             ValueError: For a mask of another length.
         """
-        indices = _unmasked(indices, len(self))
+        indices = unmasked(indices, len(self))
         rows = np.array([self._position(i) for i in indices], "int64")
         return self._with(
             labels=self.labels[rows],
@@ -335,20 +324,6 @@ class PartDataset(Sequence[Sample]):
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__ | {"_digests": None} | changes)
         return new
-
-
-def _unmasked(indices, count):
-    """The positions that a boolean mask chooses; other indices as they are."""
-    given = indices if isinstance(indices, np.ndarray) else list(indices)
-    if not isinstance(given, np.ndarray):
-        truths = [isinstance(one, bool | np.bool_) for one in given]
-        if not any(truths):
-            return given
-        given = np.array(given, bool if all(truths) else object)
-    if given.ndim != 1 or (given.dtype == bool and len(given) != count):
-        expected = f"positions, or a boolean mask of the data set's {count} samples"
-        check.refuse(f"shape {given.shape}", "indices", "PartDataset.subset", expected)
-    return np.flatnonzero(given) if given.dtype == bool else given
 
 
 def require_one_size(dataset, method):

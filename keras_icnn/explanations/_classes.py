@@ -110,3 +110,13 @@ class Classes:
             return ""
         number = found.pop()
         return self.name(number) if self.names is None or number < len(self.names) else ""
+
+
+def probabilities(logits, activation):
+    """What the model's own softmax or sigmoid makes of the logits; None where it has neither."""
+    if activation == "softmax":
+        raised = np.exp(logits - logits.max())
+        return raised / raised.sum()
+    if activation == "sigmoid":
+        return np.exp(-np.logaddexp(0, -logits))
+    return None

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_icnn._figure import as_picture
 from keras_icnn.datasets._as_part_dataset import as_image, as_part_dataset
-from keras_icnn.explanations._classes import Classes
+from keras_icnn.explanations._classes import Classes, probabilities
 from keras_icnn.explanations._explanation import Explanation, Part
 from keras_icnn.explanations._filter_effects import (
     METHODS,
@@ -100,8 +100,7 @@ def explain(
             None: the model's own (`model.class_names`), else those of `reference`.
         preprocess: function applied to a batch of images (float32, 0 to 255) for the model.
         batch_size: sets of maps per forward pass.
-        from_logits: whether the model's output is a logit, where its graph does not tell; None:
-            what the graph tells, else the values for random images, where they leave 0 to 1.
+        from_logits: whether the model's output is a logit; None: what the network tells.
 
     Returns:
         An `Explanation`: `.table()`, `.summary()`, `.plot()`.
@@ -346,7 +345,6 @@ class Explainer:
         return logits
 
     def _explanation(self, image, peaks, strengths, groups, effects, target, against):
-        probabilities = _probabilities(effects.logits, self.split.activation)
         predicted = self.classes.predicted(effects.logits)
         parts = self._parts(peaks, strengths, groups, effects)
         return Explanation(
@@ -361,7 +359,7 @@ class Explainer:
             prediction=predicted,
             prediction_name=self.classes.name(predicted),
             logits=effects.logits,
-            probabilities=probabilities,
+            probabilities=probabilities(effects.logits, self.split.activation),
             logit=effects.score,
             baseline=effects.baseline,
             effects=effects.single,
@@ -405,13 +403,3 @@ class Explainer:
         if self.categories is None:
             return ""
         return self.classes.common_name(self.categories[list(group)])
-
-
-def _probabilities(logits, activation):
-    """What the model's own softmax or sigmoid makes of the logits; None where it has neither."""
-    if activation == "softmax":
-        raised = np.exp(logits - logits.max())
-        return raised / raised.sum()
-    if activation == "sigmoid":
-        return np.exp(-np.logaddexp(0, -logits))
-    return None

@@ -118,7 +118,7 @@ def verify(
         raise ValueError(f"`tolerance` must lie between 0 and 1. Received: {tolerance!r}")
     artifact = Artifact(path, format)
     images = _probes(model, artifact, images)
-    return compared(model, artifact, images, tolerance, layer, preprocessing)
+    return compared(model, artifact, path, images, tolerance, layer, preprocessing)
 
 
 def quickly_verified(model, path, format, layer=None, preprocessing=None, exact=True):
@@ -139,7 +139,8 @@ def quickly_verified(model, path, format, layer=None, preprocessing=None, exact=
         probes = _probes(model, artifact, None)
         probes = probes[:: max(len(probes) // 4, 1)]
         if exact:
-            compared(model, artifact, probes, 0.05 if half else 1e-3, layer, preprocessing, False)
+            tolerance = 0.05 if half else 1e-3
+            compared(model, artifact, path, probes, tolerance, layer, preprocessing, False)
             return
         for endpoint in artifact.endpoints:
             for value in _answers(artifact, probes, endpoint).values():
@@ -165,9 +166,8 @@ def half_precision(model):
     )
 
 
-def compared(model, artifact, images, tolerance, layer, preprocessing, alone=True):
+def compared(model, artifact, path, images, tolerance, layer, preprocessing, alone=True):
     """The `Verification` of a loaded artefact on `images`, `alone`: also on one after the other."""
-    path = artifact.path
     result = Verification(
         str(path), artifact.format, artifact.endpoints, len(images), float(tolerance)
     )

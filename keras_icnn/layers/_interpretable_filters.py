@@ -32,22 +32,10 @@ from keras_icnn.layers._targets import PartMembership
 
 NORMALIZATIONS = (None, "batch")
 
-_NO_LABELS = (
-    "Layer '{layer}' was called in training without labels, so its filters cannot learn parts. "
-    "Build the network as a `keras_icnn.InterpretableModel(inputs, outputs)` and call `fit(x, y)`; "
-    "in a custom loop call the model inside `with keras_icnn.labels(y) as terms:` and add "
-    "`terms.total()` to the loss; or set `filter_loss=None` for the mask alone."
-)
 _NO_SIZE = (
     "Layer '{layer}' keeps statistics for each unit of its map, so height, width and channels of "
     "its input must be known and above 0. Received: input_shape={shape}. Give the model a fixed "
     "`input_shape` such as (224, 224, 3)."
-)
-_FIXED_MASK = (
-    "`mask` of layer '{layer}' is fixed when the layer is made: functions that are compiled "
-    "already would not see a change. Received: mask={value!r}. For predictions without masks take "
-    "`keras_icnn.models.without_masks(model)`; to train without, build the layer with "
-    "`mask=False`."
 )
 _OTHER_SIZE = (
     "Layer '{layer}' was built for maps of {bank.height} x {bank.width} units and cannot be "
@@ -92,8 +80,7 @@ class InterpretableFilters(keras.layers.Layer):
     Raises:
         ValueError: For arguments out of range, inputs that are not 4-D, maps of unknown or zero
             size, labels that do not fit `num_classes`.
-        RuntimeError: If called in training without labels, or in a training step without
-            `training`.
+        RuntimeError: If called in training without labels or without `training`.
 
     State (not trainable, float32, saved with the model):
         `log_z` `[h*w + 1, filters]`, log of the running mean of exp(tr(x.T)), the paper's Z_T / N,
@@ -149,12 +136,15 @@ class InterpretableFilters(keras.layers.Layer):
 
     @property
     def mask(self) -> bool:
-        """Whether maps are masked. Fixed: compiled functions would not see a change."""
+        """Whether maps are masked."""
         return self._mask
 
     @mask.setter
     def mask(self, value: bool) -> None:
-        raise AttributeError(_FIXED_MASK.format(layer=self.name, value=value))
+        raise AttributeError(
+            f"`mask` of layer '{self.name}' is fixed: compiled functions would not see a change. "
+            f"Received: mask={value!r}. Take `keras_icnn.models.without_masks(model)`."
+        )
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         height, width, filters = self._channels_last(tuple(input_shape))[1:]
@@ -189,7 +179,7 @@ class InterpretableFilters(keras.layers.Layer):
         if scope is not None:
             return self._learn(inputs, scope)
         if self.filter_loss is not None:
-            raise RuntimeError(_NO_LABELS.format(layer=self.name))
+            raise RuntimeError(_label_scope.NO_LABELS.format(layer=self.name))
         return self.masked(self.rectified(inputs, training))
 
     def rectified(self, inputs: Any, training: bool = False) -> Any:

@@ -19,6 +19,13 @@ from keras_icnn.layers import _replicas
 
 _local = threading.local()
 
+NO_LABELS = (
+    "Layer '{layer}' was called in training without labels, so its filters cannot learn parts. "
+    "Build the network as a `keras_icnn.InterpretableModel(inputs, outputs)` and call `fit(x, y)`; "
+    "in a custom loop call the model inside `with keras_icnn.labels(y) as terms:` and add "
+    "`terms.total()` to the loss; or set `filter_loss=None` for the mask alone."
+)
+
 
 class LabelScope:
     """The labels of one training step, and the filter losses collected in it.

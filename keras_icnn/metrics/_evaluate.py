@@ -113,7 +113,7 @@ def evaluate(
     own = getattr(reader.layer, "target_categories", None)
     if target_categories is None and own is not None:
         target_categories = np.asarray(own())
-    kind = _kind(reader, dataset, size, features, preprocess, from_logits)
+    kind = _kind(model, reader, dataset, size, features, preprocess, from_logits)
     # Features tell nothing of the images they were made of.
     mark = TrainingMark("", "") if features is not None else training_mark(model, dataset)
     forward = Forward(reader, dataset, size, features, preprocess, "evaluate" if verbose else None)
@@ -146,15 +146,15 @@ def evaluate(
     return replace(report, filters=filters, values=values, notes=notes)
 
 
-def _kind(reader, dataset, size, features, preprocess, from_logits):
+def _kind(model, reader, dataset, size, features, preprocess, from_logits):
     """How the model's first output is to be read: "softmax", "sigmoid" or "linear"."""
-    meaning = output_meaning(reader.model)
-    single = reader.predicts and reader.model.outputs[0].shape[-1] == 1
+    meaning = output_meaning(model)
+    single = tuple(model.outputs[0].shape[1:]) == (1,)
     if meaning.kind != "unknown" or not single or from_logits is not None:
         return meaning.kind
     # The first batch: what has values beyond 0 and 1 gives no probabilities.
     _, values = next(iter(Forward(reader, dataset, size, features, preprocess)))
-    return settled(reader.model, meaning, values=values).kind
+    return settled(model, meaning, values=values).kind
 
 
 def _membership_columns(layer, class_names):

@@ -269,7 +269,7 @@ def transform(
         _copy_weights(originals.get(old.name, old), new, may_differ=old.name in downstream)
     if check:
         # Masks change what comes above them, and so do new layers and heads.
-        above = [*maps, base] if extra_layer or head.units or interpretable["mask"] else maps
+        above = [*maps, base] if extra_layer or head.units or interpretable["mask"] else []
         above += idle
         changed = set(idle).union(*(graph.downstream(name) for name in above if name))
         old = {op.name: originals.get(op.name, op) for op in graph.ops}

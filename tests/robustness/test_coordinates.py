@@ -15,6 +15,7 @@ from PIL import Image
 import keras_icnn as icnn
 from keras_icnn.datasets import PartDataset, animal_part, cub200, pascal_part
 from keras_icnn.datasets._crop import Crop
+from keras_icnn.datasets._image_files import stored_size
 from keras_icnn.metrics._resizing import move_points, resize_image, resize_masks
 from keras_icnn.visualize._report_data import Recorder
 
@@ -290,3 +291,16 @@ def test_left_and_right_change_places_in_the_mirror():
         assert [seen(mask[..., None]).tolist() for mask in sample.parts] == expected
     again = data.flipped().flipped()[0]
     assert again.landmarks.tolist() == points.tolist() and (again.parts == masks).all()
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_a_photograph_that_its_camera_turned(tmp_path, orientation):
+    """Annotations are of the pixels as they are stored; where they are, nothing is turned."""
+    place, stored = (30, 11), (40, 60)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(dotted(stored, place, 2)).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    for box in ((0, 0, 60, 40), (20, 5, 50, 30)):
+        crop = Crop(box, stored_size(tmp_path / "a.jpg"), (48, 48), "box")
+        image = np.where(crop.image(tmp_path / "a.jpg") > 100, 255, 0)
+        np.testing.assert_allclose(crop.points([place])[0], seen(image), atol=0.75)

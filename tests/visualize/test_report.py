@@ -419,7 +419,7 @@ def test_wrong_arguments(data, models, tmp_path):
         report(models[0], data.take(0), tmp_path / "r.html")
     with pytest.raises(ValueError, match="same question"):
         report(models[0], data, tmp_path / "r.html", network(outputs=2))
-    with pytest.raises(ValueError, match=r"`dataset` must have the classes .*Received: 3 classes"):
+    with pytest.raises(ValueError, match=r"the model.s 2 classes .*Received: 3 classes"):
         report(network(False, outputs=1), data, tmp_path / "r.html")
     assert not list(tmp_path.iterdir())
 
