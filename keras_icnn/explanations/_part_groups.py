@@ -93,6 +93,9 @@ def named_as_given(groups, names, categories=None):
 def named_by_people(groups, given, membership):
     """The names that parts were given, in place of the annotated parts that they follow.
 
+    Where several parts of a category follow the same annotated part, their keys tell them apart:
+    "torso (fox/3)".
+
     Args:
         groups: `FilterGroups` from `member_groups`, or of the same parts with names.
         given: dict of (number of the category, number of the part) to the name.
@@ -102,10 +105,17 @@ def named_by_people(groups, given, membership):
         `FilterGroups`; `follows` has the annotated parts still.
     """
     names = list(groups.names)
+    category = [int(membership.category[group[0]]) for group in groups.groups]
+    shared = Counter(
+        (category[number], names[number]) for number, key in enumerate(groups.keys) if key
+    )
     for number, (group, key) in enumerate(zip(groups.groups, groups.keys, strict=True)):
-        if key:
-            place = int(membership.category[group[0]]), int(membership.part[group[0]])
-            names[number] = given.get(place, names[number])
+        if not key:
+            continue
+        if names[number] and shared[category[number], groups.names[number]] > 1:
+            names[number] = f"{names[number]} ({key})"
+        place = category[number], int(membership.part[group[0]])
+        names[number] = given.get(place, names[number])
     return replace(groups, names=names, follows=list(groups.names))
 
 
