@@ -27,12 +27,7 @@ from keras_icnn.explanations._filter_groups import (
     named_groups,
     names_of,
 )
-from keras_icnn.explanations._part_groups import (
-    member_groups,
-    named_as_given,
-    named_by_majority,
-    named_by_people,
-)
+from keras_icnn.explanations._part_groups import member_groups, named_parts
 from keras_icnn.metrics import EvaluationReport, peaks_of, receptive_field
 from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.models._name_parts import given_names
@@ -305,12 +300,8 @@ class Explainer:
             )
             report = report or found
         groups = member_groups(membership, self.classes, like)
-        if report is not None:
-            follows = names_of(report, self.split.filters)
-            groups = named_by_majority(groups, follows, report.filters["alive"], self.categories)
-        elif names is not None:
-            return named_as_given(groups, names, self.categories)
-        return named_by_people(groups, given_names(self.model, self.layer), membership)
+        given = given_names(self.model, self.layer)
+        return named_parts(groups, membership, given, names, report, self.categories)
 
     def _groups_here(self, peaks, strengths):
         if self.groups is not None:

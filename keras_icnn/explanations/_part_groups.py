@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from keras_icnn.explanations._filter_groups import FilterGroups, named_groups
+from keras_icnn.explanations._filter_groups import FilterGroups, named_groups, names_of
 
 
 def member_groups(membership, classes, others=None):
@@ -35,6 +35,28 @@ def member_groups(membership, classes, others=None):
         "membership",
         [classes.part_key(*key) for key in keys] + [""] * len(rest),
     )
+
+
+def named_parts(groups, membership, given, names=None, report=None, categories=None):
+    """Names the parts of a layer, by whatever is known of them.
+
+    Args:
+        groups: `FilterGroups` from `member_groups`.
+        membership: `PartMembership`.
+        given: dict of (number of the category, number of the part) to the name it was given.
+        names: str `[filters]`, what somebody says of each filter, or None.
+        report: `EvaluationReport` that says which landmarks filters follow, or None.
+        categories: int `[filters]`, or None.
+
+    Returns:
+        `FilterGroups`.
+    """
+    if report is not None:
+        follows = names_of(report, len(membership.category))
+        groups = named_by_majority(groups, follows, report.filters["alive"], categories)
+    elif names is not None:
+        return named_as_given(groups, names, categories)
+    return named_by_people(groups, given, membership)
 
 
 def named_by_majority(groups, names, alive, categories=None):
@@ -93,6 +115,9 @@ def named_as_given(groups, names, categories=None):
 def named_by_people(groups, given, membership):
     """The names that parts were given, in place of the annotated parts that they follow.
 
+    Where several parts of a category follow the same annotated part, their keys tell them apart:
+    "torso (fox/3)".
+
     Args:
         groups: `FilterGroups` from `member_groups`, or of the same parts with names.
         given: dict of (number of the category, number of the part) to the name.
@@ -102,10 +127,17 @@ def named_by_people(groups, given, membership):
         `FilterGroups`; `follows` has the annotated parts still.
     """
     names = list(groups.names)
+    category = [int(membership.category[group[0]]) for group in groups.groups]
+    shared = Counter(
+        (category[number], names[number]) for number, key in enumerate(groups.keys) if key
+    )
     for number, (group, key) in enumerate(zip(groups.groups, groups.keys, strict=True)):
-        if key:
-            place = int(membership.category[group[0]]), int(membership.part[group[0]])
-            names[number] = given.get(place, names[number])
+        if not key:
+            continue
+        if names[number] and shared[category[number], groups.names[number]] > 1:
+            names[number] = f"{names[number]} ({key})"
+        place = category[number], int(membership.part[group[0]])
+        names[number] = given.get(place, names[number])
     return replace(groups, names=names, follows=list(groups.names))
 
 

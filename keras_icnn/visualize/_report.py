@@ -77,7 +77,7 @@ def report(
         n: how many images are on the page at most, spread over the classes. Measures are always
             of the whole data set.
         top: how many of its strongest images each filter shows.
-        thumbnail: longer side of a image on the page in pixels; smaller images stay as they
+        thumbnail: longer side of an image on the page in pixels; smaller images stay as they
             are. The file takes about `n * 7` kB for images of 160 pixels.
         title: of the page; None: the networks' names.
         radius: of the round receptive fields in pixels; None measures it by occlusion where the

@@ -399,7 +399,8 @@ def test_a_part_that_is_nowhere_above_zero_has_an_effect_and_no_place(image):
     assert rings == [(3.5, 3.5)] * 2  # one ring: its line and its dark border
     told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert {row["x"] for row in told["parts"]} == {None, 3.5}
-    assert _explanation(found, (32, 32))["parts"][1]["x"] is None
+    groups = {part.filters: number for number, part in enumerate(found.parts)}
+    assert _explanation(found, (32, 32), groups)["parts"][1]["x"] is None
 
 
 def test_features_are_preprocessed(image):

@@ -12,7 +12,12 @@ from keras_icnn.datasets import PartDataset
 from keras_icnn.explanations import Explainer
 from keras_icnn.explanations._classes import Classes
 from keras_icnn.explanations._filter_groups import FilterGroups
-from keras_icnn.explanations._part_groups import member_groups, named_as_given, named_by_majority
+from keras_icnn.explanations._part_groups import (
+    member_groups,
+    named_as_given,
+    named_by_majority,
+    named_by_people,
+)
 from keras_icnn.layers._interpretable_filters import PartMembership
 from keras_icnn.models._part_membership import part_membership
 
@@ -247,3 +252,17 @@ def test_a_layer_says_what_its_filters_were_dealt_out_to(model):
     assert part_membership(other.get_layer("parts")).part.tolist() == [0, 0, 0, 0, 0, 1, -1]
     deal(other, [-1] * 7, [0] * 7)
     assert part_membership(other.get_layer("parts")) is None
+
+
+def test_names_that_people_gave_and_keys_that_tell_equal_ones_apart():
+    membership = PartMembership(np.array([1, 1, 1, 2]), np.array([0, 1, 2, 0]))
+    groups = FilterGroups(
+        [(0,), (1,), (2,), (3,)],
+        ["head", "head", "tail", "head"],
+        "membership",
+        ["cat/0", "cat/1", "cat/2", "dog/0"],
+    )
+    found = named_by_people(groups, {(1, 1): "left ear"}, membership)
+    assert found.names == ["head (cat/0)", "left ear", "tail", "head"]
+    assert found.follows == groups.names and found.keys == groups.keys
+    assert named_by_people(groups, {}, membership).names[:2] == ["head (cat/0)", "head (cat/1)"]

@@ -521,7 +521,7 @@ def test_the_mark_of_a_decision_lies_on_the_annotated_part(browser, tmp_path):
     with Opened(browser, path, **DESKTOP) as page:
         found = page.evaluate("""() => content.labels.map((_, i) => {
             const p = decision(networks[0], i).parts[0];
-            return [[p.x, p.y], followedPlace(networks[0], p)];
+            return [[p.x, p.y], followedPlace(networks[0], p, i)];
         })""")
         said = page.evaluate("followedBy(networks[0], 0)")
         assert said == "fires to the right of the square, 25% of the image away, and moves with it"
@@ -529,6 +529,10 @@ def test_the_mark_of_a_decision_lies_on_the_annotated_part(browser, tmp_path):
             share = (place + 0.5) / (SIZE[1], SIZE[0])
             assert (peak[0] - share[0]) * SIZE[1] == pytest.approx(16, abs=0.1)
             assert mark == pytest.approx(share, abs=0.01)
+        # An image of something else has no such part.
+        page.evaluate("content.labels[3] = 0")
+        (part,) = page.evaluate("decision(networks[0], 3).parts.slice(0, 1)")
+        assert page.evaluate("(p) => followedPlace(networks[0], p, 3)", part) is None
         page.locator("#image-grid .picture").first.click()
         drawn(page, "#dialog")
         assert "Lines lead to the annotated part" in page.inner_text("#dialog-body")

@@ -184,7 +184,7 @@ async function drawDecision(context, side, network, i) {
     const peak = [p.x * side, p.y * height];
     // From a number that had to give way to its peak, and from there to the annotated part.
     line(places[k], peak, ink, side / 130);
-    const place = followedPlace(network, p);
+    const place = followedPlace(network, p, i);
     if (!place) continue;
     const end = [place[0] * side, place[1] * height];
     line(peak, end, ink, side / 70);
@@ -215,10 +215,13 @@ async function drawDecision(context, side, network, i) {
   }
 }
 
-// Where the annotated part is that a deciding part follows, told from its peak; null: not known.
-function followedPlace(network, p) {
+// Where the annotated part is that a deciding part follows, told from its peak; null: not known, or
+// the image shows another category, which has no such part.
+function followedPlace(network, p, i) {
   const away = network.away[p.lead];
-  return p.x === null || !away ? null : [p.x + away[0], p.y + away[1]];
+  const category = network.groups.categories[p.group];
+  const shown = category ? className(content.labels[i]) === category : content.labels[i] !== content.background;
+  return p.x === null || !away || !shown ? null : [p.x + away[0], p.y + away[1]];
 }
 
 // A spot at each peak of the filters that fire, larger where many do; gives how many fire.

@@ -198,7 +198,7 @@ function decisionView(network, i) {
   const added = (value) => signed(value, digits);
   const label = d.parts.slice(0, MARKED).map((p, k) => `${k + 1}: ${partName(network, p)}, ${where(p.x, p.y)}, ${added(p.effect)}`);
   const follows = (p) => network.groups.follows[p.group];
-  const leads = d.parts.slice(0, MARKED).some((p) => followedPlace(network, p));
+  const leads = d.parts.slice(0, MARKED).some((p) => followedPlace(network, p, i));
   const items = d.parts.map((p, place) => {
     const against = p.effect <= 0;
     const mark = element("span", { className: `number${against ? " against" : ""}`, textContent: place < MARKED ? String(place + 1) : "·" });
