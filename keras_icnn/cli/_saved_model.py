@@ -37,7 +37,9 @@ def shipped_model():
 
     model = zoo.create_model("mobilenet_v2_interpretable", weights="animals")
     names = ", ".join(name.replace("_", " ") for name in model.class_names)
-    print(f"The network that comes with the package knows {len(model.class_names)} animals: {names}.")
+    print(
+        f"The network that comes with the package knows {len(model.class_names)} animals: {names}."
+    )
     return model
 
 

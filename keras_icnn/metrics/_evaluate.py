@@ -113,7 +113,9 @@ def evaluate(
     own = getattr(reader.layer, "target_categories", None)
     if target_categories is None and own is not None:
         target_categories = np.asarray(own())
-    kind = _kind(model, reader, dataset, size, features, preprocess, from_logits)
+    # A reader that remembers what it reads must not see the first images twice.
+    plain = getattr(reader, "plain", reader)
+    kind = _kind(model, plain, dataset, size, features, preprocess, from_logits)
     # Features tell nothing of the images they were made of.
     mark = TrainingMark("", "") if features is not None else training_mark(model, dataset)
     forward = Forward(reader, dataset, size, features, preprocess, "evaluate" if verbose else None)

@@ -1,5 +1,6 @@
 """Whether figures are of images that the model was trained on: what tables say of it."""
 
+import re
 from typing import NamedTuple
 
 from keras_icnn.models._training_images import trained_on
@@ -10,6 +11,11 @@ class TrainingMark(NamedTuple):
 
     suffix: str
     note: str
+
+
+def unmarked(name):
+    """A network's name without what `TrainingMark.suffix` added to it."""
+    return re.sub(r" \((\d+ of \d+ are )?training images\)$", "", name)
 
 
 def training_mark(model, dataset):

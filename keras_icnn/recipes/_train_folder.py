@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import inspect
 import json
 import math
 import os
@@ -209,22 +208,23 @@ def _built(name, settings, class_names):
         "input_shape": (*settings.image_size, 3),
         "classes": len(class_names),
         "include_preprocessing": True,
+        "fine_tune": settings.fine_tune,
     }
     if name == _ORDINARY:
         builder = get_builder(settings.network)
         arguments["extra_layer"] = True
     else:
         builder = get_builder(f"{settings.network}_interpretable")
+        arguments["class_names"] = list(class_names)
         if find_background(class_names) == 0:
             arguments["background_class"] = 0
-    known = inspect.signature(builder).parameters
-    wanted = {"fine_tune": settings.fine_tune, "class_names": list(class_names)}
-    model = builder(**arguments, **{k: v for k, v in wanted.items() if k in known})
-    if not isinstance(model, InterpretableModel):
-        # An ordinary network that knows its classes and its training images, too.
-        model = InterpretableModel(model.inputs[0], model.outputs[0], name=model.name)
-    model.class_names = class_names
-    return model
+    model = builder(**arguments)
+    if name == _INTERPRETABLE:
+        return model
+    # An ordinary network that knows its classes and its training images, too.
+    return InterpretableModel(
+        model.inputs[0], model.outputs[0], name=model.name, class_names=class_names
+    )
 
 
 def _trained(name, model, settings, splits, folder, later, verbose):

@@ -35,6 +35,11 @@ class Recorder:
         self.units = self.strengths = None
 
     @property
+    def plain(self):
+        """The `MapReader` itself, for images that are not to be remembered."""
+        return self._reader
+
+    @property
     def layer(self):
         return self._reader.layer
 

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 
 from keras_icnn.explanations._filter_groups import names_of
+from keras_icnn.metrics._training_mark import unmarked
 
 _BITS = ("one bit", "every landmark")
 # R2 of the typical filter from which on a word is said of it.
@@ -136,7 +137,7 @@ def trained(reports, counts):
         counts: for each, how many of the images it was trained on; None: not known.
     """
     return [
-        f"{report.name} was trained on {count} of the {report.values['images']} images: figures on "
+        f"{unmarked(report.name)} was trained on {count} of the {report.values['images']} images: figures on "
         "images that a network has seen are better than it deserves. Measure it on others."
         for report, count in zip(reports, counts, strict=True)
         if count

@@ -76,7 +76,7 @@ def test_report_and_explain_take_held_out_images(trained, capsys, tmp_path):
     page = tmp_path / "page.html"
     told = run(capsys, "report", model, "--data", photos, "-o", page)
     assert "6 held-out images; 22 the model" in told
-    assert "Measured on 6 pictures" in page.read_text()
+    assert "Measured on 6 images" in page.read_text()
     told = run(capsys, "report", model, "--data", photos, "-o", page, "--split", "train")
     assert "(training images)</title>" in page.read_text()
     known = keras.saving.load_model(model)

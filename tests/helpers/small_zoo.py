@@ -13,14 +13,20 @@ def register(monkeypatch):
     monkeypatch.setattr(_registry, "_BUILDERS", dict(_registry._BUILDERS))
 
     @icnn.zoo.register_model
-    def tiny(weights, input_shape, classes, include_preprocessing, extra_layer):
+    def tiny(weights, input_shape, classes, include_preprocessing, extra_layer, fine_tune):
         inputs, x = _below(weights, input_shape, include_preprocessing)
         x = keras.layers.Conv2D(6, 3, padding="same", activation="relu", name="extra_conv")(x)
         return keras.Model(inputs, _head(x, classes), name="tiny")
 
     @icnn.zoo.register_model
     def tiny_interpretable(
-        weights, input_shape, classes, include_preprocessing, background_class=None
+        weights,
+        input_shape,
+        classes,
+        include_preprocessing,
+        fine_tune,
+        class_names,
+        background_class=None,
     ):
         inputs, x = _below(weights, input_shape, include_preprocessing)
         x = icnn.InterpretableConv(
@@ -32,7 +38,9 @@ def register(monkeypatch):
             normalization="batch",
             name="interpretable_conv",
         )(x)
-        return icnn.InterpretableModel(inputs, _head(x, classes), name="tiny_interpretable")
+        return icnn.InterpretableModel(
+            inputs, _head(x, classes), name="tiny_interpretable", class_names=class_names
+        )
 
 
 def _below(weights, input_shape, include_preprocessing):

@@ -9,7 +9,7 @@ import pytest
 
 import keras_icnn as icnn
 from keras_icnn.datasets import from_arrays
-from keras_icnn.metrics._training_mark import training_mark
+from keras_icnn.metrics._training_mark import training_mark, unmarked
 
 X = np.random.default_rng(0).integers(0, 256, (6, 12, 12, 3), "uint8")
 Y = np.array([0, 1, 0, 1, 0, 1])
@@ -60,3 +60,9 @@ def test_a_model_trained_on_pixels_says_nothing_of_files(model, tmp_path):
 def test_models_and_data_that_know_nothing():
     data = fake_data.FakeDataset(8)
     assert training_mark(fake_data.network(), data) == ("", UNKNOWN)
+
+
+def test_a_name_without_its_mark():
+    for name in ("net", "net (1)"):
+        for suffix in ("", " (training images)", " (4 of 12 are training images)"):
+            assert unmarked(name + suffix) == name
