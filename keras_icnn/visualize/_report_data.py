@@ -31,6 +31,14 @@ class Recorder:
         self.units = self.strengths = None
 
     @property
+    def model(self):
+        return self._reader.model
+
+    @property
+    def predicts(self):
+        return self._reader.predicts
+
+    @property
     def layer(self):
         return self._reader.layer
 

@@ -46,11 +46,14 @@ def test_python_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stand_ins.folder(tmp_path)
     stand_ins.put_in_place(monkeypatch)
-    known = stand_ins.names(tmp_path)
+    known, earlier = stand_ins.names(tmp_path), {}
     for block in blocks(page, "python"):
-        code = compile("\n" * (block.line - 1) + block.code, str(page), "exec", dont_inherit=True)
+        lines = "\n" * (block.line - 1) + block.code
         if block.not_run is None:
-            exec(code, known)
+            # A block sees what earlier ones made, and stand-ins as they were.
+            scope = {**earlier, **known}
+            exec(compile(lines, str(page), "exec", dont_inherit=True), scope)
+            earlier |= scope
 
 
 @pytest.mark.parametrize("page", pages_with("python"), ids=name)
