@@ -98,6 +98,13 @@ class PartMetrics(keras.callbacks.Callback):
             **self.options,
         )
         if logs is not None:
+            taken = sorted({self.prefix + name for name in _LOGGED} & set(logs))
+            if taken:
+                raise ValueError(
+                    f"`prefix` of PartMetrics must make names that nothing else logs. Received: "
+                    f"prefix={self.prefix!r}, and a metric of the model or another callback logs "
+                    f"{taken} already. Pass another `prefix`, or rename the metric."
+                )
             for name in _LOGGED:
                 value = self.report.values[name]
                 if value == value:  # not NaN

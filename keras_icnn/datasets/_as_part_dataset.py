@@ -32,7 +32,7 @@ def as_part_dataset(data, model, where, argument="dataset"):
         data: a `PartDataset` or its batches, arrays (x, y), a `tf.data.Dataset`, a
             `keras.utils.PyDataset` or other batches whose number is known, the path of a folder of
             class folders, a `Sample` or a list of them.
-        model: the Keras model it is for.
+        model: the Keras model it is for; None: none is known yet.
         where, argument: the function and its argument, for errors.
 
     Returns:
@@ -142,7 +142,9 @@ def _input_size(model, where, argument):
 
 
 def _class_count(model):
-    """How many classes a model tells apart; None: it gives no vector."""
+    """How many classes a model tells apart; None: it gives no vector, or there is no model."""
+    if model is None:
+        return None
     shape = model.outputs[0].shape
     return max(int(shape[-1]), 2) if len(shape) == 2 and shape[-1] is not None else None
 

@@ -25,7 +25,8 @@ def class_numbers(y, where):
     labels = np.asarray(y)
     if labels.dtype == bool:
         labels = labels.astype("int64")
-    if labels.dtype.kind not in "iuf" or labels.ndim not in (1, 2):
+    known = labels.dtype.kind in "iuf" and labels.ndim in (1, 2)
+    if not known or not np.isfinite(labels).all():
         check.refuse(_told(labels), "y", where, _FORMATS, _FIX)
     if labels.ndim == 2 and labels.shape[1] > 1:
         off = labels.min(initial=0)

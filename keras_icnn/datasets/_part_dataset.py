@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_icnn import _arguments as check
 from keras_icnn import _image_digests
-from keras_icnn.datasets._sample import Sample, mirrored_points
+from keras_icnn.datasets._sample import Sample, mirrored_names, mirrored_points
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -86,6 +86,7 @@ class PartDataset(Sequence[Sample]):
         self._path = None if paths is None else [os.fspath(path) for path in paths].__getitem__
         # Where each sample is in the reader's own numbering: what a selection changes.
         self._rows = np.arange(len(self.labels))
+        self._digests = None
         _check_columns(self)
 
     def __repr__(self) -> str:
@@ -157,13 +158,15 @@ class PartDataset(Sequence[Sample]):
         Raises:
             OSError: When a file cannot be read.
         """
-        found = np.empty(len(self), "uint64")
-        for i, row in enumerate(self._rows.tolist()):
-            if self._path is None:
-                found[i] = _image_digests.of_pixels(self.image(i))
-            else:
-                found[i] = _image_digests.of_file(self._path(row))
-        return found
+        if self._digests is None:
+            found = np.empty(len(self), "uint64")
+            for i, row in enumerate(self._rows.tolist()):
+                if self._path is None:
+                    found[i] = _image_digests.of_pixels(self.image(i))
+                else:
+                    found[i] = _image_digests.of_file(self._path(row))
+            self._digests = found
+        return self._digests.copy()
 
     def subset(self, indices: Iterable[int]) -> PartDataset:
         """The samples at these positions, in this order.
@@ -237,14 +240,19 @@ class PartDataset(Sequence[Sample]):
         return _concatenated(self, other)
 
     def flipped(self) -> PartDataset:
-        """Every sample mirrored left to right (needs one `image_size`)."""
+        """Every sample mirrored left to right (needs one `image_size`).
+
+        Landmarks and parts whose names differ by "left" and "right" only change places: in the
+        mirror, what was the left eye looks like a right one.
+        """
         require_one_size(self, "flipped")
         mirrored = self.subset(range(len(self)))
         read_image, read_parts = self._read_image, self._read_parts
+        points, parts = mirrored_names(self.landmark_names), mirrored_names(self.part_names)
         return mirrored._with(
-            landmarks=mirrored_points(self.landmarks, self.image_size[1]),
+            landmarks=mirrored_points(self.landmarks, self.image_size[1])[:, points],
             _read_image=lambda i: read_image(i)[:, ::-1],
-            _read_parts=None if read_parts is None else lambda i: read_parts(i)[:, :, ::-1],
+            _read_parts=None if read_parts is None else lambda i: read_parts(i)[parts, :, ::-1],
         )
 
     def cache(self) -> PartDataset:
@@ -325,8 +333,7 @@ class PartDataset(Sequence[Sample]):
 
     def _with(self, **changes):
         new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__)
-        new.__dict__.update(changes)
+        new.__dict__.update(self.__dict__ | {"_digests": None} | changes)
         return new
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,13 +27,37 @@ class Sample(NamedTuple):
     parts: np.ndarray
     file: str
 
-    def flipped(self) -> Sample:
-        """The same image mirrored left to right, landmarks and masks with it."""
+    def flipped(self, landmark_names: Sequence[str] = (), part_names: Sequence[str] = ()) -> Sample:
+        """The same image mirrored left to right, landmarks and masks with it.
+
+        Args:
+            landmark_names: Names of the landmarks: those that differ by "left" and "right" only
+                change places, as a left eye looks like a right one in the mirror. Empty: none do.
+            part_names: The same of the masks.
+        """
+        points = mirrored_points(self.landmarks, self.image.shape[1])
+        masks = self.parts[:, :, ::-1]
         return self._replace(
             image=self.image[:, ::-1],
-            landmarks=mirrored_points(self.landmarks, self.image.shape[1]),
-            parts=self.parts[:, :, ::-1],
+            landmarks=points[mirrored_names(landmark_names)] if landmark_names else points,
+            parts=masks[mirrored_names(part_names)] if part_names else masks,
         )
+
+
+_OTHER = {"left": "right", "right": "left"}
+
+
+def mirrored_names(names):
+    """Place of what each name is called in the mirror, int `[names]`.
+
+    It is its own but for left and right: `["nose", "left eye", "right eye"]` gives `[0, 2, 1]`. A
+    left one without a right one stays.
+    """
+    lower = [str(name).lower() for name in names]
+    mirrored = [re.sub("left|right", lambda found: _OTHER[found[0]], name) for name in lower]
+    return np.array(
+        [lower.index(m) if m in lower else k for k, m in enumerate(mirrored)], dtype=int
+    )
 
 
 def mirrored_points(landmarks, width):

@@ -44,9 +44,10 @@ _NO_SIZE = (
     "`input_shape` such as (224, 224, 3)."
 )
 _FIXED_MASK = (
-    "`mask` of layer '{layer}' is fixed when the layer is made: functions compiled already "
-    "would not see a change. Received: mask={value!r}. For predictions without masks take "
-    "`keras_icnn.models.without_masks(model)`; to train without, build the layer with `mask=False`."
+    "`mask` of layer '{layer}' is fixed when the layer is made: functions that are compiled "
+    "already would not see a change. Received: mask={value!r}. For predictions without masks take "
+    "`keras_icnn.models.without_masks(model)`; to train without, build the layer with "
+    "`mask=False`."
 )
 _OTHER_SIZE = (
     "Layer '{layer}' was built for maps of {bank.height} x {bank.width} units and cannot be "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_icnn import _arguments as check
+from keras_icnn.datasets._sample import mirrored_names
 from keras_icnn.metrics._followed_variation import best_landmark, followed_variation
 from keras_icnn.metrics._location_instability import mean_or_nan
 from keras_icnn.metrics._peak_table import PeakTable, PeakTableMeasure
@@ -120,9 +120,6 @@ def part_anatomy(
     return measure.result()
 
 
-_OTHER = {"left": "right", "right": "left"}
-
-
 def mirrored_landmarks(names, landmarks):
     """Place of each landmark's mirror image, int [landmarks]: its own but for left and right."""
     if names is None:
@@ -131,11 +128,7 @@ def mirrored_landmarks(names, landmarks):
         raise ValueError(
             f"`landmark_names` must name each of the {landmarks} landmarks. Received: {names!r}"
         )
-    lower = [str(name).lower() for name in names]
-    mirrored = [re.sub("left|right", lambda found: _OTHER[found[0]], name) for name in lower]
-    return np.array(
-        [lower.index(m) if m in lower else k for k, m in enumerate(mirrored)], dtype=int
-    )
+    return mirrored_names(names)
 
 
 def facing_of_landmarks(landmarks, pairs):

@@ -139,7 +139,9 @@ def layer_arguments(num_classes, background_class=None, filter_loss="default", m
     }
 
 
-def add_layer(x, filters=None, normalization="batch", interpretable=None, dtype=None):
+def add_layer(
+    x, filters=None, normalization="batch", interpretable=None, dtype=None, free=lambda name: name
+):
     """Adds section 5's new layer, 3x3xM with zero padding, above a feature map.
 
     Args:
@@ -149,6 +151,7 @@ def add_layer(x, filters=None, normalization="batch", interpretable=None, dtype=
         interpretable: What `layer_arguments` returns; `None` adds the plain twin (convolution, the
             same normalisation, ReLU).
         dtype: Policy of the new layers.
+        free: Function of a name that gives one that no layer has yet.
 
     Returns:
         Keras tensor `(batch, height, width, filters)`.
@@ -165,16 +168,16 @@ def add_layer(x, filters=None, normalization="batch", interpretable=None, dtype=
     }
     if interpretable is not None:
         return InterpretableConv(
-            **convolution, normalization=normalization, name=NEW_LAYER, **interpretable
+            **convolution, normalization=normalization, name=free(NEW_LAYER), **interpretable
         )(x)
     if normalization is None:
-        return klayers.Conv2D(**convolution, activation="relu", name=PLAIN_LAYER)(x)
-    x = klayers.Conv2D(**convolution, name=PLAIN_LAYER)(x)
+        return klayers.Conv2D(**convolution, activation="relu", name=free(PLAIN_LAYER))(x)
+    x = klayers.Conv2D(**convolution, name=free(PLAIN_LAYER))(x)
     # The constants of the interpretable layer's own normalisation.
     x = klayers.BatchNormalization(
-        epsilon=1e-5, momentum=0.95, dtype=dtype, name=f"{PLAIN_LAYER}_bn"
+        epsilon=1e-5, momentum=0.95, dtype=dtype, name=free(f"{PLAIN_LAYER}_bn")
     )(x)
-    return klayers.ReLU(dtype=dtype, name=f"{PLAIN_LAYER}_relu")(x)
+    return klayers.ReLU(dtype=dtype, name=free(f"{PLAIN_LAYER}_relu"))(x)
 
 
 def finish(inputs, outputs, name, interpretable):
@@ -217,7 +220,7 @@ def transform(
     head = None if num_classes is None else _plan_head(graph, base, num_classes)
     # Over one unit a softmax is 1, whatever the network says.
     idle = [] if head is None else head.idle_softmaxes(graph)
-    copies = []
+    copies, free = [], _free_names(graph)
 
     def clone(op):
         config = op.get_config()
@@ -251,15 +254,15 @@ def transform(
             )
             # An operation such as `x + y` has a running number for a name.
             stem = op.name if isinstance(op, keras.Layer) or op.name != base else "top_map"
-            x = kind(**interpretable, dtype=dtype, name=f"{stem}_interpretable")(x)
+            x = kind(**interpretable, dtype=dtype, name=free(f"{stem}_interpretable"))(x)
         if extra_layer and op.name == base:
-            x = add_layer(x, new_filters, normalization, interpretable, dtype)
+            x = add_layer(x, new_filters, normalization, interpretable, dtype, free)
         return x
 
     built = keras.models.clone_model(flat, clone_function=clone, call_function=call)
     outputs = built.output
     if head is not None and head.classifier is None:
-        outputs = head.add(outputs)
+        outputs = head.add(outputs, free)
     result = finish(built.input, outputs, name, interpretable is not None)
     downstream = graph.downstream(base) if base else set()
     for old, new in copies:
@@ -277,6 +280,21 @@ def transform(
             {id(in_view(model, old[name])) for name in changed},
         )
     return result
+
+
+def _free_names(graph):
+    """A function of a name that gives it, or one with a number where a layer has it already."""
+    taken = {op.name for op in graph.ops}
+
+    def free(name):
+        found, number = name, 0
+        while found in taken:
+            number += 1
+            found = f"{name}_{number}"
+        taken.add(found)
+        return found
+
+    return free
 
 
 def _check_ordinary(graph, name):
@@ -339,11 +357,11 @@ class _Head:
             return "sigmoid"
         return activation
 
-    def add(self, x):
+    def add(self, x, free):
         if len(x.shape) == 4:
-            x = klayers.GlobalAveragePooling2D(name="avg_pool")(x)
+            x = klayers.GlobalAveragePooling2D(name=free("avg_pool"))(x)
         activation = "sigmoid" if self.num_classes == 1 else "softmax"
-        return klayers.Dense(self.num_classes, activation=activation, name="predictions")(x)
+        return klayers.Dense(self.num_classes, activation=activation, name=free("predictions"))(x)
 
 
 def _plan_head(graph, base, num_classes):

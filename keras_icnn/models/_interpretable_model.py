@@ -175,7 +175,7 @@ class InterpretableModel(keras.Model):
                 whose classes have other names than the model's.
         """
         counts = _class_counts(self)
-        self._remember(x)
+        self.remember(x)
         # What goes to other processes would have to take the model along.
         if not counts:
             pass
@@ -202,9 +202,19 @@ class InterpretableModel(keras.Model):
             validation_freq=validation_freq,
         )
 
-    def _remember(self, x):
-        """Keeps the names of a data set's classes, and which images it has."""
-        names = getattr(getattr(x, "dataset", None), "class_names", None)
+    def remember(self, dataset: Any) -> None:
+        """Keeps which images the model is trained on, and the names of their classes.
+
+        `fit` does so by itself; a training loop of one's own calls it.
+
+        Args:
+            dataset: a `PartDataset` or its batches, or an array of images. What cannot tell its
+                images beforehand, such as a `tf.data.Dataset`, is not remembered.
+
+        Raises:
+            ValueError: for a data set whose classes have other names than the model's.
+        """
+        names = getattr(getattr(dataset, "dataset", dataset), "class_names", None)
         if names is not None and self.class_names is None:
             if all(count == len(names) for count in _class_counts(self)):
                 self.class_names = names
@@ -215,7 +225,7 @@ class InterpretableModel(keras.Model):
                 "and order them with `select(classes=model.class_names)`, or build the model with "
                 "the data set's `class_names`."
             )
-        digests = _training_images.digests_of(x)
+        digests = _training_images.digests_of(dataset)
         if digests is not None:
             self._facts.training_images = _training_images.merged(
                 self._facts.training_images, digests

@@ -39,6 +39,9 @@ def train_network(built, recipe, variant, dataset, *, features, seed, backup, ve
         dataset = training_set(dataset, recipe, variant)
     compile_network(built.trained, recipe, variant, len(dataset))
     if built.frozen is not None:
+        if hasattr(built.model, "remember"):
+            # What is trained sees features; the whole network is what is kept.
+            built.model.remember(dataset)
         inputs = features.of(built.frozen, dataset)
         targets = dataset.labels.astype("float32")
         if not single:

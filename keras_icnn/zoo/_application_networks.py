@@ -58,6 +58,14 @@ def build(network, options):
         input_shape=options.input_shape,
         pooling="avg" if options.include_top else options.pooling,
     )
+    pretrained = _weights.weighted(backbone)
+    loads = options.weights is not None and not options.shipped
+    if options.top_map is not None:
+        # The weights are those of the whole network.
+        if loads:
+            _load(application, options, backbone, len(pretrained))
+        backbone = _cut(backbone, options)
+        pretrained = _weights.weighted(backbone)
     outputs = backbone.output
     if options.include_top:
         rate = application.dropout if options.dropout is None else options.dropout
@@ -67,8 +75,8 @@ def build(network, options):
             options.classes, activation=options.classifier_activation, name="predictions"
         )(outputs)
     model = keras.Model(backbone.input, outputs, name=application.function.lower())
-    if options.weights is not None:
-        _load(application, options, model, len(_weights.weighted(backbone)))
+    if loads and options.top_map is None:
+        _load(application, options, model, len(pretrained))
     inputs, x = options.input()
     if options.include_preprocessing:
         x = ImagePreprocessing(MANIFEST[network].preprocessing, name="preprocessing")(x)
@@ -90,9 +98,24 @@ def build(network, options):
         fixed_normalization=options.pretrained,
     )
     if options.pretrained:
-        names = [layer.name for layer in _weights.weighted(backbone)]
-        _fine_tuning.freeze(result, network, names, options.fine_tune)
+        _fine_tuning.freeze(
+            result, network, [layer.name for layer in pretrained], options.fine_tune
+        )
     return result
+
+
+def _cut(backbone, options):
+    """The backbone up to the layer `top_map`, pooled as the options say."""
+    maps = [layer.name for layer in backbone.layers[1:] if len(layer.output.shape) == 4]
+    if options.top_map not in maps:
+        options.refuse_top_map(maps)
+    x = backbone.get_layer(options.top_map).output
+    pooling = "avg" if options.include_top else options.pooling
+    if pooling == "avg":
+        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
+    elif pooling == "max":
+        x = layers.GlobalMaxPooling2D(name="max_pool")(x)
+    return keras.Model(backbone.input, x, name=backbone.name)
 
 
 def _load(application, options, model, backbone_layers):

@@ -1,10 +1,18 @@
 """Networks of `_architectures`: the graph, and its weights from wherever they come."""
 
+from dataclasses import replace
+
 import keras
 
 from keras_icnn.zoo import _download, _fine_tuning, _matconvnet, _weights
 from keras_icnn.zoo._architecture_graph import build_graph
-from keras_icnn.zoo._architectures import ARCHITECTURES, geometry, weighted_rows
+from keras_icnn.zoo._architectures import (
+    ARCHITECTURES,
+    Conv,
+    Fire,
+    geometry,
+    weighted_rows,
+)
 from keras_icnn.zoo._manifest import MANIFEST
 from keras_icnn.zoo._options import Options
 
@@ -19,7 +27,7 @@ def build(network, options):
     Returns:
         `keras.Model`, or `InterpretableModel` when the options ask for one.
     """
-    architecture = ARCHITECTURES[network]
+    architecture = _cut(ARCHITECTURES[network], options)
     preprocessing = MANIFEST[network].preprocessing
     matconvnet = _matconvnet_file(network, architecture, options)
     mean = None
@@ -48,6 +56,20 @@ def build(network, options):
     return model
 
 
+def _cut(architecture, options):
+    """An architecture up to the row whose map is `top_map`."""
+    if options.top_map is None:
+        return architecture
+    rows = {
+        f"{row.name}_concat" if isinstance(row, Fire) else row.name: place
+        for place, row in enumerate(architecture.features)
+        if isinstance(row, (Conv, Fire))
+    }
+    if options.top_map not in rows:
+        options.refuse_top_map(list(rows))
+    return replace(architecture, features=architecture.features[: rows[options.top_map] + 1])
+
+
 def _matconvnet_file(network, architecture, options):
     """The MatConvNet model that the options' weights are in, or `None`."""
     weights, source = options.weights, MANIFEST[network].source
@@ -57,7 +79,7 @@ def _matconvnet_file(network, architecture, options):
         model = _matconvnet.read_matconvnet(weights)
     else:
         return None
-    _matconvnet.check_geometry(model, geometry(architecture))
+    _matconvnet.check_geometry(model, geometry(ARCHITECTURES[network]))
     return model
 
 

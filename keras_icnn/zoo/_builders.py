@@ -2,7 +2,7 @@
 
 import inspect
 
-from keras_icnn.zoo import _application_networks, _architecture_networks
+from keras_icnn.zoo import _application_networks, _architecture_networks, _shipped
 from keras_icnn.zoo._application_networks import APPLICATIONS
 from keras_icnn.zoo._architectures import ARCHITECTURES
 from keras_icnn.zoo._manifest import MANIFEST
@@ -57,10 +57,21 @@ def _publish(name, network, protocol, document, **fixed):
 
 def _create(network, arguments):
     table, build = _home(network)
-    options = Options(**arguments, min_size=table.min_size, default_size=table.default_size)
+    weights = arguments["weights"]
+    shipped = "interpretable" in arguments and _shipped.is_shipped(network, weights)
+    if shipped:
+        arguments = _shipped.checked_arguments(network, weights, arguments)
+    options = Options(
+        **arguments,
+        shipped=shipped,
+        min_size=table.min_size,
+        default_size=table.default_size,
+    )
     model = build(network, options)
     if options.class_names is not None:
         model.class_names = options.class_names
+    if shipped:
+        _shipped.load(model, network, weights)
     return model
 
 

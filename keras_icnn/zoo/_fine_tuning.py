@@ -30,11 +30,19 @@ def freeze(model, network, pretrained, fine_tune):
         network: its name.
         pretrained: names of its layers with pretrained weights, the first below.
         fine_tune: `"top"`, `"last_block"`, `"all"`, or None for nothing to freeze.
+
+    Raises:
+        ValueError: where the network is cut below its last block, which is to be trained.
     """
     if fine_tune in (None, "all"):
         return
     pretrained = list(pretrained)
     if fine_tune == "last_block":
+        if LAST_BLOCK[network] not in pretrained:
+            raise ValueError(
+                f"fine_tune='last_block' trains {network!r} from '{LAST_BLOCK[network]}' on, which "
+                "`top_map` leaves out. Use 'top' or 'all', or set `trainable` of the layers."
+            )
         pretrained = pretrained[: pretrained.index(LAST_BLOCK[network])]
     for name in pretrained:
         model.get_layer(name).trainable = False

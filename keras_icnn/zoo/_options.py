@@ -31,10 +31,13 @@ class Options:
     interpretable: bool = False
     interpret_top: bool | None = None
     fine_tune: str | None = None
+    top_map: str | None = None
     class_names: Any = None
     background_class: int | None = None
     filter_loss: Any = "default"
     mask: bool = True
+    # Whether `weights` names a trained network of this package, which the builder loads.
+    shipped: bool = field(default=False, repr=False)
     min_size: int = field(default=32, repr=False)
     default_size: int = field(default=224, repr=False)
 
@@ -54,7 +57,12 @@ class Options:
             )
         if self.new_head is None:
             # A new layer below it makes a pretrained head meaningless, as in the paper.
-            self.new_head = self.interpretable or self.extra_layer
+            self.new_head = self.interpretable or self.extra_layer or self.top_map is not None
+        if self.top_map is not None and self.include_top and not self.new_head:
+            raise ValueError(
+                "The pretrained head belongs to the whole network: with `top_map` leave `new_head` "
+                f"out. Received: top_map={self.top_map!r}, new_head=False"
+            )
         self._check_weights()
         self._check_activation()
         self._check_shape()
@@ -112,7 +120,7 @@ class Options:
             check.refuse(names, "class_names", self.name, expectation, fix)
 
     def _check_weights(self):
-        if self.weights is None or self.weights == "imagenet":
+        if self.shipped or self.weights is None or self.weights == "imagenet":
             pass
         elif isinstance(self.weights, (str, os.PathLike)):
             self.weights = os.fspath(self.weights)
@@ -193,6 +201,12 @@ class Options:
             expectation = f"at least {self.min_size} x {self.min_size}"
             check.refuse(shape, "input_shape", self.name, expectation)
         self.input_shape = shape
+
+    def refuse_top_map(self, names):
+        """Refuses a `top_map` that is none of the layers with these names."""
+        expectation = "the name of a layer whose output is a map"
+        fix = f"The nearest are {', '.join(check.nearest(str(self.top_map), names))}."
+        check.refuse(self.top_map, "top_map", self.name, expectation, fix)
 
     def input(self):
         """The model's source inputs and the tensor to build on."""

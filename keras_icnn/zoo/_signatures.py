@@ -33,6 +33,7 @@ class OrdinaryBuilder(Protocol):
         dropout: float | None = None,
         new_head: bool | None = None,
         fine_tune: Literal["top", "last_block", "all"] | None = None,
+        top_map: str | None = None,
     ) -> keras.Model:
         """Builds the network.
 
@@ -65,6 +66,8 @@ class OrdinaryBuilder(Protocol):
                 `"last_block"` a fresh head is global average pooling and one dense layer. Without
                 `weights` nothing is frozen. `None`: an ordinary Keras network, all of it
                 trained. Use a learning rate of at most 1e-4 for pretrained layers.
+            top_map: Name of the layer whose map is the top one; what lies above it is left out.
+                `None`: the network's own top map.
 
         Returns:
             `keras.Model`.
@@ -102,6 +105,7 @@ class InterpretableBuilder(Protocol):
         dropout: float | None = None,
         new_head: bool | None = None,
         fine_tune: Literal["top", "last_block", "all"] | None = None,
+        top_map: str | None = None,
         class_names: Sequence[str] | None = None,
     ) -> InterpretableModel:
         """Builds the network with interpretable filters.
@@ -110,6 +114,8 @@ class InterpretableBuilder(Protocol):
             include_top: Boolean, whether to add the classifier.
             weights: `None` (random), `"imagenet"`, or the path of a local weights file: `.npz` with
                 keys `layer/variable`, Keras `.h5`, `.weights.h5` or `.keras`, MatConvNet `.mat`.
+                `"animals"` for MobileNetV2: a trained network of 24 animals that comes with the
+                package, names of its classes and parts included.
             input_tensor: Optional Keras tensor to build on.
             input_shape: `(height, width, channels)`, height and width known. `None` is the
                 network's own size when `include_top`.
@@ -143,6 +149,8 @@ class InterpretableBuilder(Protocol):
                 `"last_block"` a fresh head is global average pooling and one dense layer. Without
                 `weights` nothing is frozen. `None`: `"top"` where weights are given. Use a
                 learning rate of at most 1e-4 for pretrained layers.
+            top_map: Name of the layer whose map is the top one; what lies above it is left out.
+                `None`: the network's own top map.
             class_names: Strings, the names of the label classes, kept in the model (the
                 background's first with `classes=1`); `None`: `fit` takes them from the data.
 

@@ -263,3 +263,44 @@ def test_a_console_that_lacks_a_character_prints_its_code(monkeypatch):
     assert cli.main(["train", "\u732b.toml", "--data", ".", "--out", "."]) == 2
     sys.stderr.flush()
     assert rb"\u732b.toml" in written.getvalue()
+
+
+def test_bench_refuses_an_unknown_network_before_it_prints(tmp_path, capsys):
+    out = tmp_path / "bench"
+    assert cli.main(["bench", "--network", "vgg61", "--out", str(out)]) == cli.FAILED
+    told = capsys.readouterr()
+    assert told.out == "" and "vgg16" in only_line(told.err)
+    assert not out.exists()
+
+
+LISTS = """
+import sys
+from keras_icnn import cli
+assert [cli.main([verb]) for verb in ("models", "recipes")] == [0, 0]
+print([m for m in ("keras", "tensorflow", "jax", "torch") if m in sys.modules])
+"""
+
+
+def test_models_and_recipes_are_listed_without_keras():
+    done = run("-c", LISTS)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "mobilenet_v2_interpretable" in done.stdout and "table3_squeezenet" in done.stdout
+
+
+def test_preprocessing_that_the_model_has_inside_is_refused(pictures, tmp_path, capsys):
+    import keras
+
+    from keras_icnn.zoo._preprocessing import ImagePreprocessing
+
+    model = keras.saving.load_model(pictures / "net.keras")
+    inputs = keras.Input((32, 32, 3))
+    whole = keras.Model(inputs, model(ImagePreprocessing("tf", name="prepared")(inputs)))
+    whole.save(tmp_path / "whole.keras")
+    image = str(next((pictures / "data" / "cat").iterdir()))
+    for argv in (
+        ["explain", str(tmp_path / "whole.keras"), image],
+        ["export", str(tmp_path / "whole.keras")],
+    ):
+        assert cli.main([*argv, "--preprocess", "vgg16"]) == cli.FAILED
+        told = only_line(capsys.readouterr().err)
+        assert "in layer 'prepared'" in told and "Leave --preprocess vgg16 out" in told

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+import small_zoo
 from PIL import Image
 
 from keras_icnn.datasets import folder
@@ -133,3 +134,48 @@ def test_names_that_are_not_utf8_are_refused_with_the_remedy(tmp_path, name):
         Image.new("RGB", (9, 9)).save(os.fsdecode(path))
     with pytest.raises(ValueError, match=r"UTF-8.*Received: '.*udcf1.*Rename"):
         folder(tmp_path, image_size=8)
+
+
+def test_odd_files_are_left_out_and_listed(tmp_path):
+    root = small_zoo.class_folders(tmp_path / "photos")
+    usable, left_out = small_zoo.add_odd_files(root)
+    with pytest.warns(UserWarning, match="4 times something could not be used"):
+        data = folder(root, 16, validation_split=0.2, on_error="skip")
+    assert data.class_names == ["blue", "red"]
+    read = {os.path.basename(file) for file in data.train.files + data.validation.files}
+    assert read >= set(usable) and len(data.train) + len(data.validation) == 20 + len(usable)
+    assert {os.path.basename(file) for file, _ in data.skipped} == set(left_out)
+    for split in (data.train, data.validation):
+        assert all(image.shape == (16, 16, 3) for image, *_ in split)
+    text = data.summary()
+    assert "28 images of 2 classes (blue 10, red 18); 22 train, 6 validation" in text
+    assert "convert them to JPEG or PNG: red/phone.heic" in text
+    assert "it is empty: red/zero.jpg" in text and "truncated" in text
+    assert "no class: photos/empty" in text and ".DS_Store" not in text
+
+
+def test_odd_files_are_errors_unless_they_are_to_be_skipped(tmp_path):
+    root = small_zoo.class_folders(tmp_path)
+    (root / "__MACOSX" / "red").mkdir(parents=True)
+    (root / "red" / "zero.jpg").write_bytes(b"")
+    data = folder(root, 16, validation_split=0)
+    assert data.class_names == ["blue", "red"]
+    with pytest.raises(OSError, match=r"zero.jpg' cannot be decoded: it is empty"):
+        list(data.train)
+    (root / "empty").mkdir()
+    with pytest.raises(ValueError, match="empty', which holds none"):
+        folder(root)
+
+
+def test_a_folder_of_splits_is_no_folder_of_classes(tmp_path):
+    for split in ("train", "Val"):
+        small_zoo.class_folders(tmp_path / split)
+    with pytest.raises(ValueError, match=r"splits, not classes. Pass one of them.*Val'"):
+        folder(tmp_path)
+
+
+def test_a_folder_without_a_usable_image_says_why(tmp_path):
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "a.heic").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"none of 2 files and folders.*\.heic"):
+        folder(tmp_path, on_error="skip")

@@ -61,3 +61,27 @@ def test_a_turned_image_of_sixteen_bits_is_turned(tmp_path):
     Image.fromarray(values).save(tmp_path / "x.png", exif=exif)
     expected = np.rot90(values >> 8, -1)
     assert (read_image(str(tmp_path / "x.png")) == expected[..., None]).all()
+
+
+def test_transparent_pixels_are_white(tmp_path):
+    pixels = np.zeros((1, 3, 4), "uint8")
+    pixels[0, :, 0] = 200
+    pixels[0, :, 3] = [0, 255, 51]
+    image = Image.fromarray(pixels)
+    image.save(tmp_path / "alpha.png")
+    # A fifth of (200, 0, 0) and four fifths of white.
+    expected = [[255, 255, 255], [200, 0, 0], [244, 204, 204]]
+    np.testing.assert_array_equal(read_image(str(tmp_path / "alpha.png"))[0], expected)
+    palette = Image.new("P", (2, 1), 1)
+    palette.putpalette([9, 9, 9, 0, 0, 250])
+    palette.putpixel((0, 0), 0)
+    palette.save(tmp_path / "palette.png", transparency=0)
+    found = read_image(str(tmp_path / "palette.png"))[0]
+    assert found.tolist() == [[255, 255, 255], [0, 0, 250]]
+    image.convert("LA").save(tmp_path / "grey.png")
+    assert read_image(str(tmp_path / "grey.png"))[0, 0].tolist() == [255] * 3
+
+
+def test_a_transparent_value_of_sixteen_bits_is_none_of_eight(tmp_path):
+    Image.fromarray(np.array([[300, 65535]], "uint16")).save(tmp_path / "x.png", transparency=300)
+    assert read_image(str(tmp_path / "x.png"))[0, :, 0].tolist() == [1, 255]

@@ -58,6 +58,12 @@ def test_a_wheel_brings_its_recipes_and_its_command(tmp_path, request):
         return done.stdout + done.stderr
 
     assert "reproduce" in command("--help")
+    assert "table3_squeezenet" in command("recipes")
+    assert "mobilenet_v2_interpretable" in command("models")
+    # A recipe runs by its name; that its data are missing is told, and nothing is made.
+    told = command("train", "squeezenet", status=2)
+    assert "'animal_part' is not in the data folder" in told and "Traceback" not in told
+    assert not (work / "runs").exists()
     # The table and its recipes are read; then the data set, which gives the categories, is missed.
     told = command("reproduce", "table3", "--print", status=2)
     assert "'animal_part' is not in the data folder" in told and "Traceback" not in told

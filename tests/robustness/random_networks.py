@@ -1,4 +1,4 @@
-"""Networks drawn at random, so small that they are trained and measured in seconds."""
+"""Networks drawn at random, small enough to train, measure, explain and save in seconds."""
 
 import dataclasses
 

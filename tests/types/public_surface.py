@@ -57,7 +57,7 @@ def use_root(
     numbers: list[np.ndarray] = [categories, means, counts, conv.state.log_z, conv.parts().part]
     numbers.append(added.filter_diagnostics(x)["spatial_entropy"])
     bank: np.ndarray = templates.for_maps(6, 6).bank()
-    explanation: explanations.Explanation = icnn.explain(model, x, target=None)
+    explanation: explanations.Explanation = icnn.explain(model, x, target=None, from_logits=True)
     rooms = [
         icnn.bench, icnn.callbacks, icnn.datasets, icnn.explanations, icnn.export, icnn.layers,
         icnn.metrics, icnn.models, icnn.recipes, icnn.visualize, icnn.zoo,
@@ -131,7 +131,8 @@ def use_data_sets(path: Path) -> list[Any]:
     train: datasets.PartDataset = datasets.single_category(splits[0].train, flips=False)
     held_out: list[datasets.PartDataset] = [splits[0].validation, splits[0].test, train[:8]]
     samples: list[datasets.Sample] = [next(iter(train)), train[0], train[-1].flipped()]
-    batches: datasets.PartBatches = train.select(["fox"]).batches(32, shuffle=True, seed=0)
+    foxes: datasets.PartDataset = train.select(["fox"]).with_classes(["cat", "fox"])
+    batches: datasets.PartBatches = foxes.batches(32, shuffle=True, seed=0)
     images, labels = batches[0]
     pixels: list[np.ndarray] = [images, labels, samples[0].image, train.image(0)]
     left_out: list[datasets.Skipped] = splits[0].skipped

@@ -163,3 +163,30 @@ def test_imagenet_through_keras_applications(tmp_path, monkeypatch):
     assert len(asked) == 1 and "notop" in asked[0]
     for name in ("stem_conv", "top_conv"):
         np.testing.assert_array_equal(model.get_layer(name).kernel, source.get_layer(name).kernel)
+
+
+@pytest.mark.parametrize(
+    ("network", "file"), [("vgg16", "vgg16_"), ("mobilenet_v2", "mobilenet_v2_")]
+)
+def test_a_download_that_fails_names_the_file_and_the_argument_that_takes_it(
+    network, file, monkeypatch
+):
+    function = {"vgg16": "VGG16", "mobilenet_v2": "MobileNetV2"}[network]
+    application = inspect.unwrap(getattr(keras.applications, function)).__globals__
+
+    def get_file(name, origin, **kwargs):
+        # As Keras words it.
+        raise Exception(
+            f"URL fetch failure on {origin}: None -- [Errno -2] Name or service not known"
+        )
+
+    monkeypatch.setattr(application["file_utils"], "get_file", get_file)
+    with pytest.raises(ValueError, match=rf"Fetch https://\S*/{file}\S*\.h5 by other.*`weights`"):
+        zoo.create_model(
+            f"{network}_interpretable", weights="imagenet", classes=2, input_shape=(96, 96, 3)
+        )
+
+
+def test_num_classes_is_called_classes_in_the_zoo():
+    with pytest.raises(TypeError, match=r"'num_classes'. It is called `classes` here"):
+        zoo.squeezenet_interpretable(num_classes=3)
