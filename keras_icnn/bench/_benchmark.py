@@ -51,6 +51,13 @@ def benchmark_layer(
 
     Raises:
         ValueError: for rules, modes, phases or peers that do not exist.
+
+    Example:
+
+    ```python
+    setting = icnn.bench.LayerSetting(size=7, filters=8, batch=2)
+    rows = icnn.bench.benchmark_layer(setting, rules=["default"], repeats=1, memory=False)
+    ```
     """
     setting = setting or LayerSetting()
     return _benchmark("layer", setting, rules, modes, phases, repeats, memory, report)
@@ -74,6 +81,13 @@ def benchmark_network(
 
     Returns:
         list of dicts, as of `benchmark_layer`.
+
+    Example:
+
+    ```python
+    setting = icnn.bench.NetworkSetting("squeezenet", image_size=64, batch=2)
+    rows = icnn.bench.benchmark_network(setting, repeats=1, memory=False)
+    ```
     """
     setting = setting or NetworkSetting()
     return _benchmark("network", setting, rules, modes, phases, repeats, memory, report)

@@ -36,6 +36,12 @@ class FilterEntropies(keras.callbacks.Callback):
     Raises:
         ValueError: for numbers out of range, fewer than two images; in `fit`, for a layer that is
             not interpretable.
+
+    Example:
+
+    ```python
+    model.fit(train, callbacks=[icnn.callbacks.FilterEntropies(data.validation)])
+    ```
     """
 
     def __init__(

@@ -49,6 +49,12 @@ class PartMetrics(keras.callbacks.Callback):
         **options: further arguments of `keras_icnn.metrics.evaluate`, such as `preprocess`.
 
     After each measuring, `report` is the full `EvaluationReport`.
+
+    Example:
+
+    ```python
+    model.fit(train, epochs=20, callbacks=[icnn.callbacks.PartMetrics(data.validation, every=5)])
+    ```
     """
 
     def __init__(

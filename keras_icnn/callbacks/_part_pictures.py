@@ -53,6 +53,12 @@ class PartPictures(keras.callbacks.Callback):
     Raises:
         ImportError: without matplotlib, or with `log_dir` without tensorboard.
         ValueError: for numbers out of range, or neither `out` nor `log_dir`.
+
+    Example:
+
+    ```python
+    model.fit(train, callbacks=[icnn.callbacks.PartPictures(data.validation, "images")])
+    ```
     """
 
     def __init__(

@@ -29,6 +29,12 @@ class StopOnNaN(keras.callbacks.Callback):
         FloatingPointError: in `fit`, with the epoch, the batch, the step and the place.
 
     Place it before `Backup` in the list of callbacks.
+
+    Example:
+
+    ```python
+    model.fit(train, shuffle=False, callbacks=[icnn.callbacks.StopOnNaN(train)])
+    ```
     """
 
     def __init__(self, batches: keras.utils.PyDataset | None = None) -> None:

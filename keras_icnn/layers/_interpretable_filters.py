@@ -107,6 +107,17 @@ class InterpretableFilters(keras.layers.Layer):
         With gradient accumulation it moves with each micro-batch. A batch with a value that is
         not finite leaves it as it was.
 
+    Example:
+
+    ```python
+    x = inputs = keras.Input((32, 32, 3))
+    y = keras.layers.Conv2D(8, 3, padding="same")(x)
+    x = keras.layers.Concatenate()([x, y])
+    x = icnn.InterpretableFilters(num_classes=5)(x)
+    outputs = keras.layers.Dense(5)(keras.layers.GlobalAveragePooling2D()(x))
+    model = icnn.InterpretableModel(inputs, outputs)
+    ```
+
     Reference:
         [Interpretable Convolutional Neural Networks](https://arxiv.org/abs/1710.00935)
     """

@@ -92,6 +92,13 @@ def labels(y: Any) -> LabelScope:
 
     Returns:
         A context manager; bound to a name it offers `.total()`, the term to add to the loss.
+
+    Example:
+
+    ```python
+    with icnn.labels(y) as terms:  # inside the compiled step
+        loss = loss_fn(y, model(x, training=True)) + terms.total()
+    ```
     """
     return LabelScope(y)
 

@@ -233,6 +233,13 @@ class Recipe:
     """A recipe: data, network, schedule, variants and seeds.
 
     `name` is that of the file, at `path`.
+
+    Example:
+
+    ```python
+    recipe = icnn.recipes.read_recipe("zoo/recipes/birds.toml")
+    [variant.name for variant in recipe.variants]
+    ```
     """
 
     name: str

@@ -33,6 +33,12 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
 
     Raises:
         RecipeError: naming the file, the key, what was expected and what was found.
+
+    Example:
+
+    ```python
+    recipe = icnn.recipes.read_recipe("zoo/recipes/birds.toml")
+    ```
     """
     path = recipe_file(path)
     try:

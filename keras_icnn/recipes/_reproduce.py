@@ -78,6 +78,12 @@ def reproduce(
 
     Raises:
         RecipeError: when there is no recipe for what is asked, or one cannot be run.
+
+    Example:
+
+    ```python
+    made = icnn.recipes.reproduce("table3", "DATA", "runs/tables", networks=["squeezenet"])
+    ```
     """
     paper = read_table(table)
     own = [read_recipe(path) for path in recipes]

@@ -47,6 +47,13 @@ def run_recipe(
 
     Raises:
         RecipeError: for data, weights, layers or categories that are not there.
+
+    Example:
+
+    ```python
+    recipe = icnn.recipes.read_recipe("zoo/recipes/birds.toml")
+    rows = icnn.recipes.run_recipe(recipe, "DATA", "runs/birds", seeds=[0])
+    ```
     """
     job = Job(recipe, seeds, variants, categories)
     return run_recipes([job], data, out, verbose=verbose)[0].rows
