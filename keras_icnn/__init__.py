@@ -32,7 +32,13 @@ if TYPE_CHECKING:
         PartTemplates,
         labels,
     )
-    from keras_icnn.models import InterpretableModel, adapt_parts, make_interpretable
+    from keras_icnn.models import (
+        InterpretableModel,
+        adapt_parts,
+        make_interpretable,
+        name_parts,
+        without_parts,
+    )
 
 __version__ = "0.1.0"
 
@@ -54,8 +60,10 @@ __all__ = [
     "make_interpretable",
     "metrics",
     "models",
+    "name_parts",
     "recipes",
     "visualize",
+    "without_parts",
     "zoo",
 ]
 
@@ -70,6 +78,8 @@ _ROOMS = {
     "explain": "explanations",
     "labels": "layers",
     "make_interpretable": "models",
+    "name_parts": "models",
+    "without_parts": "models",
 }
 
 # What registers classes and functions with Keras. Of these, a room imports Keras before anything

@@ -46,7 +46,8 @@ def main():
     names = [name for name in data.class_names if name != "negative"]
     model = keras.saving.load_model(next((args.run / "models").glob("interpretable*.keras")))
     model.class_names = names
-    row = next(r for r in csv.DictReader(open(args.run / "results.csv")) if is_result(r))
+    with open(args.run / "results.csv", newline="", encoding="utf-8") as file:
+        row = next(row for row in csv.DictReader(file) if is_result(row))
     parts = part_names(model, data.validation.select(names))
     write(model, parts, row, args.recipe)
     again = icnn.zoo.create_model(f"{NETWORK}_interpretable", weights=NAME)

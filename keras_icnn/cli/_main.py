@@ -24,6 +24,7 @@ from keras_icnn.cli import (
     explain,
     export,
     models,
+    name,
     recipes,
     report,
     reproduce,
@@ -33,7 +34,7 @@ from keras_icnn.cli._keras_import import import_keras
 from keras_icnn.cli._outcome import DONE, INTERRUPTED, WRONG_USE, code_of, complain, told
 
 # In the order in which help lists them.
-VERBS = (demo, models, recipes, train, reproduce, explain, evaluate, report, export, bench)
+VERBS = (demo, models, recipes, train, reproduce, explain, evaluate, report, name, export, bench)
 
 
 def main(argv=None):

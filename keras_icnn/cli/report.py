@@ -1,5 +1,7 @@
 """`keras-icnn report`."""
 
+import errno
+import os
 import sys
 
 from keras_icnn.cli._model_data import ModelData, tell_images
@@ -27,7 +29,13 @@ def add_arguments(parser):
 
 def run(args):
     from keras_icnn import visualize
+    from keras_icnn.visualize._report_page import checked_path
 
+    # Whatever is not there shall be told before minutes of work.
+    checked_path(args.out)
+    for path in filter(None, (args.model, args.compare, args.data)):
+        if not os.path.exists(path):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     model = load_model(args.model)
     data = ModelData(model, args.data, reader=args.reader, categories=args.category)
     shown = data.split(args.split)

@@ -10,8 +10,8 @@ class Classes:
 
     Args:
         outputs: number of the network's logits.
-        class_names: names of the classes, or None: those of `reference`, if they fit.
-        reference: `PartDataset` or anything else; asked for `class_names`.
+        class_names: names of the classes, or None: those of the first of `references` whose fit.
+        *references: a model, a `PartDataset` or anything else; asked for `class_names`.
 
     Attributes:
         names: list of str, or None where none are known.
@@ -20,16 +20,17 @@ class Classes:
         ValueError: for names that do not fit.
     """
 
-    def __init__(self, outputs, class_names=None, reference=None):
+    def __init__(self, outputs, class_names=None, *references):
         self._single = outputs == 1
         self._count = 2 if self._single else outputs
-        self.names = self._checked(class_names, reference)
+        self.names = self._checked(class_names, references)
 
-    def _checked(self, class_names, reference):
+    def _checked(self, class_names, references):
         given = class_names
         if given is None:
-            given = getattr(reference, "class_names", None)
-            return list(given) if given is not None and len(given) == self._count else None
+            known = [getattr(reference, "class_names", None) for reference in references]
+            fit = [names for names in known if names is not None and len(names) == self._count]
+            return list(fit[0]) if fit else None
         if isinstance(given, str) or len(given) != self._count:
             also = ", the background's first" if self._single else ""
             raise ValueError(

@@ -27,9 +27,15 @@ from keras_icnn.explanations._filter_groups import (
     named_groups,
     names_of,
 )
-from keras_icnn.explanations._part_groups import member_groups, named_as_given, named_by_majority
+from keras_icnn.explanations._part_groups import (
+    member_groups,
+    named_as_given,
+    named_by_majority,
+    named_by_people,
+)
 from keras_icnn.metrics import EvaluationReport, peaks_of, receptive_field
 from keras_icnn.metrics._model_classes import in_model_classes
+from keras_icnn.models._name_parts import given_names
 from keras_icnn.models._part_membership import part_membership
 from keras_icnn.models._split_model import SplitModel
 
@@ -68,10 +74,11 @@ def explain(
     no effect alone).
 
     A part is shown once, with the number of its filters. Where the layer's filters were dealt out
-    to parts (the rule "default" does so), these are the parts; one without a name is called by its
-    category and number, "tiger/0". In other layers, filters that fire on the same place in the same
-    images count as one part. To know which do, `reference` images are needed; with this image
-    alone, filters that fire on one place here are put together.
+    to parts (the rule "default" does so), these are the parts, with the names that
+    `icnn.name_parts` gave them; one without a name is called by its category and number,
+    "tiger/0". In other layers, filters that fire on the same place in the same images count as one
+    part. To know which do, `reference` images are needed; with this image alone, filters that fire
+    on one place here are put together.
 
     Args:
         model: functional or sequential Keras model, channels last, that classifies.
@@ -168,8 +175,7 @@ class Explainer:
             # The categories of the filters are the model's classes.
             self._check_reference(reference)
             reference = in_model_classes(model, reference, self.layer, class_names, "reference")
-        known = getattr(model, "class_names", None) if class_names is None else class_names
-        self.classes = Classes(self.split.classes, known, reference)
+        self.classes = Classes(self.split.classes, class_names, model, reference)
         self.groups = self._groups(reference, parts)
 
     def __call__(
@@ -302,8 +308,10 @@ class Explainer:
         groups = member_groups(membership, self.classes, like)
         if report is not None:
             follows = names_of(report, self.split.filters)
-            return named_by_majority(groups, follows, report.filters["alive"], self.categories)
-        return groups if names is None else named_as_given(groups, names, self.categories)
+            groups = named_by_majority(groups, follows, report.filters["alive"], self.categories)
+        elif names is not None:
+            return named_as_given(groups, names, self.categories)
+        return named_by_people(groups, given_names(self.model, self.layer), membership)
 
     def _groups_here(self, peaks, strengths):
         if self.groups is not None:

@@ -18,21 +18,27 @@ class FilterGroups:
 
     Attributes:
         groups: list of tuples of filter numbers; each filter is in one of them.
-        names: list of str, the annotated part that a group follows; "" where none is known.
+        names: list of str, what a group is called: the name that somebody gave it, or the annotated
+            part that it follows; "" where none is known.
         grouped_by: "membership" (the layer says which filters are one part), "annotation" (some
             have names), "reference", "image" or "nothing".
         keys: list of str, category and number of the layer's own part, such as "tiger/0"; "" for
             other groups. Empty: no group has one.
+        follows: list of str, the annotated part that a group follows where `names` has the name
+            that somebody gave it. Empty: as `names`.
     """
 
     groups: list[tuple[int, ...]]
     names: list[str] = field(default_factory=list)
     grouped_by: str = "reference"
     keys: list[str] = field(default_factory=list)
+    follows: list[str] = field(default_factory=list)
 
     def __post_init__(self):
         if not self.keys:
             object.__setattr__(self, "keys", [""] * len(self.groups))
+        if not self.follows:
+            object.__setattr__(self, "follows", list(self.names))
 
 
 def like_filters(peaks, strengths, image_size, *, tolerance=0.1, agreement=0.5):

@@ -1,6 +1,7 @@
 """Groups of filters where the layer itself says which part each filter was dealt out to."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 
@@ -87,6 +88,25 @@ def named_as_given(groups, names, categories=None):
         "membership" if same else "annotation",
         [key_of.get(group, "") for group in found.groups],
     )
+
+
+def named_by_people(groups, given, membership):
+    """The names that parts were given, in place of the annotated parts that they follow.
+
+    Args:
+        groups: `FilterGroups` from `member_groups`, or of the same parts with names.
+        given: dict of (number of the category, number of the part) to the name.
+        membership: `PartMembership`.
+
+    Returns:
+        `FilterGroups`; `follows` has the annotated parts still.
+    """
+    names = list(groups.names)
+    for number, (group, key) in enumerate(zip(groups.groups, groups.keys, strict=True)):
+        if key:
+            place = int(membership.category[group[0]]), int(membership.part[group[0]])
+            names[number] = given.get(place, names[number])
+    return replace(groups, names=names, follows=list(groups.names))
 
 
 def _majority(names):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_icnn.export._part_names import read_names
+
 if TYPE_CHECKING:
     import os
 
@@ -76,6 +78,8 @@ class Artifact:
         endpoints: names of the end points in it, of `("serve", "explain")`.
         input_shape: as the artifact states it, with None where it is open.
         input_dtype: NumPy's name of it.
+        part_keys, part_names: lists of str `[filters]`, key ("tiger/0") and name of the part that
+            each filter belongs to ("" none; the key where it has no name). None: not known.
 
     Raises:
         FileNotFoundError, ImportError, ValueError: where it cannot be loaded.
@@ -98,6 +102,7 @@ class Artifact:
                 f"'{path}' cannot be loaded as '{self.format}': {error}. Export the network anew."
             ) from error
         self._run = run
+        self.part_keys, self.part_names = read_names(path)
 
     def __call__(self, images: ArrayLike, endpoint: str | None = None) -> dict[str, np.ndarray]:
         """A dict of arrays by output name.

@@ -13,6 +13,7 @@ import keras
 
 from keras_icnn.export._artifact import ENDPOINTS, FORMATS, check_format, require
 from keras_icnn.export._endpoints import Explain, Serve
+from keras_icnn.export._part_names import names_path, write_names
 from keras_icnn.export._verify import ExportError, half_precision, quickly_verified
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def export_model(
 ) -> None:
     """Writes a network for use without Keras and without this package.
 
-    Nothing is left at `path` when writing fails, and what was there before stays.
+    Nothing is left at `path` when writing fails, and what was there before stays. Where filters
+    have parts, what these are called is written besides: `keras_icnn.export._part_names`.
 
     Args:
         model: a functional Keras model with one image input, interpretable or ordinary.
@@ -110,6 +112,8 @@ def export_model(
             if half_precision(model):
                 raise ExportError(f"{error}\n{half_precision(model)}") from error
             raise
+        if "explain" in parts:
+            write_names(model, parts["explain"].layer, written)
         if check is None:
             _check_written(model, written, format, layer, preprocessing, kwargs)
         else:
@@ -222,6 +226,11 @@ def _replace(written, path, folder):
         weights.replace(path.with_suffix(".bin"))
     if not path.is_dir():
         written.replace(path)
+        if path.is_file():
+            names = names_path(folder / path.name)
+            names_path(path).unlink(missing_ok=True)
+            if names.exists():
+                names.replace(names_path(path))
         return
     # A folder cannot be replaced in one step.
     path.replace(folder / "old")

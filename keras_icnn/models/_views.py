@@ -6,11 +6,18 @@ another thread may use the network meanwhile. Views are for inference.
 
 from __future__ import annotations
 
-import keras
+from collections.abc import Sequence
 
+import keras
+import numpy as np
+
+from keras_icnn import _arguments as check
 from keras_icnn.layers._interpretable_conv import InterpretableConv
 from keras_icnn.layers._interpretable_filters import InterpretableFilters
 from keras_icnn.models._flat_copy import functional, is_model
+from keras_icnn.models._map_reading import measured_layer
+from keras_icnn.models._name_parts import part_keys
+from keras_icnn.models._part_membership import part_membership
 from keras_icnn.models._signed_filters import SignedInterpretableFilters
 
 
@@ -37,6 +44,56 @@ class WithoutMask(keras.layers.Layer):
         if isinstance(self.layer, SignedInterpretableFilters):
             return self.layer.unmasked(inputs)
         return self.layer.rectified(inputs)
+
+    def target_categories(self):
+        """See `InterpretableFilters.target_categories`."""
+        return self.layer.target_categories()
+
+    def parts(self):
+        """See `InterpretableFilters.parts`."""
+        return self.layer.parts()
+
+
+class WithoutFilters(keras.layers.Layer):
+    """An interpretable layer some of whose filters are silent: their maps are zeros.
+
+    Args:
+        layer: the `InterpretableConv` or `InterpretableFilters`, whose weights it shares.
+        silent: int sequence, numbers of the silent filters.
+    """
+
+    def __init__(self, layer, silent):
+        super().__init__(dtype=layer.compute_dtype, name=layer.name)
+        self.layer = layer
+        keep = np.ones(len(layer.target_categories()), "float32")
+        keep[list(silent)] = 0
+        last = layer.data_format == "channels_last"
+        self._keep = keep.reshape((1, 1, -1) if last else (-1, 1, 1))
+        self.built = True
+
+    @property
+    def interpretable(self):
+        """The `InterpretableFilters` that keeps the statistics."""
+        return getattr(self.layer, "interpretable", self.layer)
+
+    @property
+    def mask(self):
+        """Whether the layer masks its maps."""
+        return self.layer.mask
+
+    def call(self, inputs):
+        return self._kept(self.layer.call(inputs, training=False))
+
+    def rectified(self, inputs, training=False):
+        """The maps before the mask, as in inference."""
+        return self._kept(self.layer.rectified(inputs))
+
+    def _kept(self, maps):
+        return maps * keras.ops.cast(self._keep, maps.dtype)
+
+    def masks(self, maps):
+        """See `InterpretableFilters.masks`."""
+        return self.layer.masks(maps)
 
     def target_categories(self):
         """See `InterpretableFilters.target_categories`."""
@@ -127,6 +184,63 @@ def without_masks(model: keras.Model) -> keras.Model:
     # A copy of the outermost shell, which is not compiled: no optimizer is made for the view.
     shell = keras.Model(model.input, model.output, name=model.name)
     return keras.models.clone_model(shell, clone_function=lambda op: op, call_function=call)
+
+
+def without_parts(model: keras.Model, parts: Sequence[str]) -> keras.Model:
+    """A view of a network in which some of its parts are switched off.
+
+    The filters of these parts give maps of zeros, whatever the image shows. Compare what the view
+    predicts with the model's predictions: it shows what the network needs the parts for. The view
+    shares the model's layers and weights; the model itself stays as it is, and may be used by
+    another thread meanwhile. It is for inference only.
+
+    Args:
+        model: Functional or Sequential Keras model whose topmost interpretable layer has parts.
+        parts: keys of parts, such as `["tiger/0"]`, or names that they were given by `name_parts`
+            (all parts of that name).
+
+    Returns:
+        `keras.Model` with the model's inputs and outputs, not compiled. `get_layer` gives a
+        stand-in for the interpretable layer.
+
+    Raises:
+        ValueError: for a model without parts, or a part that it does not have.
+
+    Example:
+
+    ```python
+    headless = icnn.without_parts(model, ["tiger/0"])
+    changed = model.predict(images).argmax(-1) != headless.predict(images).argmax(-1)
+    ```
+    """
+    keys = _parts_named(model, parts)
+    layer = measured_layer(model)
+    off = {place for key, place in part_keys(model, layer).items() if key in keys}
+    pairs = zip(*(column.tolist() for column in part_membership(layer)), strict=True)
+    view = WithoutFilters(layer, [f for f, place in enumerate(pairs) if place in off])
+    network = functional(model)
+
+    def call(op, *args, **kwargs):
+        return view(args[0]) if op is layer else op(*args, **kwargs)
+
+    shell = keras.Model(network.input, network.output, name=model.name)
+    copy = keras.models.clone_model(shell, clone_function=lambda op: op, call_function=call)
+    # What the model knows, so that explanations of the view speak as those of the model.
+    copy.class_names = getattr(model, "class_names", None)
+    copy.part_names = getattr(model, "part_names", {})
+    return copy
+
+
+def _parts_named(model, parts):
+    """The keys that are meant by keys and names of parts."""
+    known = part_keys(model)
+    given = getattr(model, "part_names", None) or {}
+    named = {
+        name: {key for key in given if given[key] == name} & set(known) for name in given.values()
+    }
+    choices = [*known, *(name for name, keys in named.items() if keys and name not in known)]
+    parts = check.names(parts, "parts", "without_parts", among=choices)
+    return set().union(*({part} if part in known else named[part] for part in parts))
 
 
 def is_interpretable(layer):

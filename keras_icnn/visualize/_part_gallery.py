@@ -10,6 +10,7 @@ from keras_icnn._figure import check_path, new_figure, save, show
 from keras_icnn.datasets._as_part_dataset import as_part_dataset
 from keras_icnn.metrics import MapReader, peaks_of
 from keras_icnn.metrics._model_classes import in_model_classes
+from keras_icnn.models._name_parts import given_names
 from keras_icnn.models._part_membership import part_key, part_membership
 from keras_icnn.visualize._checks import check_counts, check_dataset
 
@@ -77,6 +78,7 @@ def part_gallery(
     places = np.unique(np.linspace(0, len(mine) - 1, min(n, len(mine))).round().astype(int))
     images = np.stack([dataset.image(int(mine[i])) for i in places])
     parts = _parts_of(reader.layer, number, name)
+    given = given_names(model, reader.layer)
     maps = reader.maps(images).after
     peaks, strength = peaks_of(maps, reader.field.centers)
     radius = max(float(np.ptp(reader.field.centers[..., 0])) / maps.shape[2] * 0.6, 2.0)
@@ -90,7 +92,8 @@ def part_gallery(
             fires = strength[column] > _FIRES * strength.max(axis=0)
             for f in shown[fires[shown]]:
                 _ring(axis, peaks[column, f], radius)
-        row[0].set_ylabel(f"{part_key(name, part)}\n{len(members)} filters", fontsize=9)
+        called = "\n".join([*filter(None, [given.get((number, part))]), part_key(name, part)])
+        row[0].set_ylabel(f"{called}\n{len(members)} filters", fontsize=9)
     figure.suptitle(title or f"Parts of '{name}', layer '{reader.layer.name}'", fontsize=12)
     return save(figure, path)
 

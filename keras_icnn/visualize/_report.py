@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_icnn.datasets._as_part_dataset import as_part_dataset
+from keras_icnn.explanations._category_effects import category_effects, spread_over_classes
 from keras_icnn.explanations._explain import Explainer
 from keras_icnn.metrics import (
     MapReader,
@@ -20,6 +21,9 @@ from keras_icnn.metrics import (
 )
 from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.metrics._training_mark import training_mark
+from keras_icnn.models._name_parts import given_names, part_keys
+from keras_icnn.models._part_membership import part_membership
+from keras_icnn.models._training_images import trained_on
 from keras_icnn.visualize import _report_data as data
 from keras_icnn.visualize import _report_page as page
 from keras_icnn.visualize._checks import check_dataset
@@ -30,8 +34,12 @@ if TYPE_CHECKING:
 
     import keras
 
-# Pictures that say which filters fire on the same place; more change the groups little.
+
+# Images that say which filters fire on the same place; more change the groups little.
 _REFERENCE = 200
+# Images that say what switching a part off does to other categories, and how many passes from the
+# maps to the output that may take for all parts.
+_OTHERS, _PASSES = 100, 20_000
 
 
 def report(
@@ -54,8 +62,8 @@ def report(
     """Writes a page that shows what a network's filters stand for and why it decides as it does.
 
     One HTML file that opens from disk in any browser of the last years and loads nothing: the
-    measures with the trivial detectors beside them, every filter with its strongest pictures, every
-    picture with the explanation of its decision (`icnn.explain`, by gradient). With `compare` both
+    measures with the trivial detectors beside them, every filter with its strongest images, every
+    image with the explanation of its decision (`icnn.explain`, by gradient). With `compare` both
     networks stand side by side, each filter beside the one that has the same rank in the other.
 
     Args:
@@ -66,11 +74,11 @@ def report(
         compare: another network for the same classes and images, such as the ordinary twin.
         layer, compare_layer: layer or name in either network; None: the topmost interpretable
             layer, else the topmost map.
-        n: how many pictures are on the page at most, spread over the classes. Measures are always
+        n: how many images are on the page at most, spread over the classes. Measures are always
             of the whole data set.
-        top: how many of its strongest pictures each filter shows.
-        thumbnail: longer side of a picture on the page in pixels; smaller pictures stay as they
-            are. The file takes about `n * 7` kB for pictures of 160 pixels.
+        top: how many of its strongest images each filter shows.
+        thumbnail: longer side of a image on the page in pixels; smaller images stay as they
+            are. The file takes about `n * 7` kB for images of 160 pixels.
         title: of the page; None: the networks' names.
         radius: of the round receptive fields in pixels; None measures it by occlusion where the
             data set has parts, else it is a quarter of the theoretical field. `compare` is drawn
@@ -94,7 +102,7 @@ def report(
     path = page.checked_path(path)
     _check(model, dataset, compare, n, top, thumbnail)
     dataset = in_model_classes(model, dataset)
-    rows = _spread(dataset.labels, n)
+    rows = spread_over_classes(dataset.labels, n)
     shown = dataset.subset(rows)
     networks = [(model, layer), (compare, compare_layer)][: 1 if compare is None else 2]
     names = _names([network.name for network, _ in networks])
@@ -103,7 +111,7 @@ def report(
     fields = [receptive_field(r.model, r.layer, input_size=size) for r in readers]
     if radius is None and dataset.part_names:
         radius = _measured_radius(readers[-1], fields[-1], dataset, preprocess, verbose)
-    reports, packed = [], []
+    reports, packed, trained = [], [], []
     for reader, field, name in zip(readers, fields, names, strict=True):
         recorder = data.Recorder(reader, rows, top)
         measured = evaluate(
@@ -124,12 +132,15 @@ def report(
                 "name": name,
                 "radius": region_radius(radius, field) / max(size),
                 **recorder.packed(field),
-                **_explained(reader, measured, dataset, shown, preprocess, verbose),
+                **_explained(reader, recorder, measured, dataset, shown, preprocess, verbose),
             }
         )
+        seen = trained_on(reader.model, dataset)
+        trained.append(None if seen is None else int(seen.sum()))
+        packed[-1]["trained"] = [] if seen is None else np.flatnonzero(seen[rows]).tolist()
     content = {**_images(dataset, shown, thumbnail), "networks": packed}
     title = (title or " beside ".join(names)) + training_mark(model, dataset).suffix
-    return page.write(environment, path, content, reports, title, dataset)
+    return page.write(environment, path, content, reports, title, trained)
 
 
 def _check(model, dataset, compare, n, top, thumbnail):
@@ -162,28 +173,70 @@ def _measured_radius(reader, field, dataset, preprocess, verbose):
     )
 
 
-def _explained(reader, measured, dataset, shown, preprocess, verbose):
+def _explained(reader, recorder, measured, dataset, shown, preprocess, verbose):
     """What the page says of a layer, its filters and the decisions on the images it shows."""
     explainer = Explainer(
         reader.model,
         method="gradient",
         layer=reader.layer,
-        reference=shown.subset(_spread(shown.labels, _REFERENCE)),
+        reference=shown.subset(spread_over_classes(shown.labels, _REFERENCE)),
         parts=measured if dataset.landmark_names else None,
         class_names=dataset.class_names,
         preprocess=preprocess,
         batch_size=reader.batch_size,
     )
     progress = _progress(verbose, f"explain {measured.name}")
+    groups = _groups(explainer, explainer.split.filters)
     return {
         "layer": reader.layer.name,
         "interpretable": hasattr(reader.layer, "target_categories"),
         "columns": data.filter_columns(measured),
-        "groups": _groups(explainer, explainer.split.filters),
+        "groups": groups,
+        "away": _distances(recorder, explainer, groups, shown),
+        "effects": _effects(reader, explainer, groups, shown, preprocess),
         "decisions": data.explanations(
             explainer, shown, dataset.image_size, reader.batch_size, progress
         ),
     }
+
+
+def _distances(recorder, explainer, groups, shown):
+    """How far each filter fires from the annotated part that its group follows."""
+    names = list(shown.landmark_names)
+    field = explainer._field
+    followed = [groups["follows"][group] if group >= 0 else "" for group in groups["of"]]
+    labels = np.asarray(shown.labels)
+    # A filter without a category counts on all images that show one.
+    anything = labels != find_background(shown.class_names)
+    counted = np.repeat(anything[:, None], len(followed), axis=1)
+    for f, group in enumerate(groups["of"]):
+        if group >= 0 and groups["categories"][group] in shown.class_names:
+            counted[:, f] = labels == shown.class_names.index(groups["categories"][group])
+    return data.steady_distances(
+        recorder.peaks(field),
+        recorder.firing(),
+        shown.landmarks,
+        [names.index(name) if name in names else -1 for name in followed],
+        counted,
+        shown.image_size,
+    )
+
+
+def _effects(reader, explainer, groups, shown, preprocess):
+    """What each category rests on; empty for a layer without parts."""
+    count = sum(map(bool, groups["keys"]))
+    if not count:
+        return []
+    found = category_effects(
+        reader.model,
+        shown,
+        layer=reader.layer,
+        class_names=shown.class_names,
+        preprocess=preprocess,
+        others=min(_OTHERS, _PASSES // count),
+        batch_size=reader.batch_size,
+    )
+    return data.effects_of_categories(found, groups["keys"])
 
 
 def _images(dataset, shown, thumbnail):
@@ -200,14 +253,6 @@ def _images(dataset, shown, thumbnail):
     }
 
 
-def _spread(labels, n):
-    """Positions of at most `n` images, each class with its share, ascending."""
-    if len(labels) <= n:
-        return np.arange(len(labels))
-    by_class = np.argsort(labels, kind="stable")
-    return np.sort(by_class[np.linspace(0, len(labels) - 1, n).round().astype(int)])
-
-
 def _names(names):
     """Names of the networks that differ."""
     if len(set(names)) == len(names):
@@ -221,16 +266,27 @@ def _short_name(file):
 
 
 def _groups(explainer, filters):
-    """Each filter's group, and the groups' names, keys and categories ("" unknown)."""
+    """Each filter's group, and of the groups, "" where unknown: what they were named, the landmark
+    that they follow, their keys here and in the model, and their categories."""
     groups = explainer.groups
+    model, layer = explainer.model, explainer.layer
+    given = given_names(model, layer)
+    own = {place: key for key, place in part_keys(model, layer).items()} if any(groups.keys) else {}
+    places = [
+        tuple(int(column[members[0]]) for column in part_membership(layer)) if key else None
+        for members, key in zip(groups.groups, groups.keys, strict=True)
+    ]
     number = [-1] * filters
     for place, members in enumerate(groups.groups):
         for f in members:
             number[int(f)] = place
     return {
         "of": number,
-        "names": [str(name or "") for name in groups.names],
+        "names": [given.get(place, "") for place in places],
+        "follows": [str(name or "") for name in groups.follows],
         "keys": list(groups.keys),
+        # A data set may name a class in another way than the model, which keeps the parts' names.
+        "own": [own.get(place, "") for place in places],
         "categories": [key.rpartition("/")[0] for key in groups.keys],
     }
 

@@ -1,7 +1,7 @@
 """What the HTML report shows of a network, gathered in one forward pass and packed for the page.
 
-Kept per picture and filter: the peak's unit and how strong it is, which is enough to draw a ring
-anywhere. Maps are kept for each filter's strongest pictures only, in 16 steps.
+Kept per image and filter: the peak's unit and how strong it is, which is enough to draw a ring
+anywhere. Maps are kept for each filter's strongest images only, in 16 steps.
 """
 
 import base64
@@ -12,6 +12,10 @@ import numpy as np
 _CELLS = 256
 _STEPS = 15
 _PARTS = 8
+# A filter fires where it reaches this share of its highest peak.
+_FIRES = 0.1
+# With fewer images a distance is not called steady.
+_FEWEST = 5
 
 
 class Recorder:
@@ -19,8 +23,8 @@ class Recorder:
 
     Args:
         reader: the `MapReader`; its maps must come in the data set's order.
-        shown: int [pictures], the positions of the pictures on the page, ascending.
-        top: how many of its strongest pictures each filter keeps maps of.
+        shown: int [images], the positions of the images on the page, ascending.
+        top: how many of its strongest images each filter keeps maps of.
     """
 
     def __init__(self, reader, shown, top):
@@ -75,11 +79,23 @@ class Recorder:
         index = np.concatenate([self._top, np.repeat(numbers[None], filters, axis=0)], axis=1)
         values = np.concatenate([self._top_strength, strength.T], axis=1)
         kept = np.concatenate([self._top_maps, cells], axis=1)
-        # Stable, so that of equal pictures the first one stays.
+        # Stable, so that of equal images the first one stays.
         order = np.argsort(-values, axis=1, kind="stable")[:, : self.top]
         self._top = np.take_along_axis(index, order, axis=1)
         self._top_strength = np.take_along_axis(values, order, axis=1)
         self._top_maps = np.take_along_axis(kept, order[..., None], axis=1)
+
+    def firing(self):
+        """Which filters fire on which images: bool `[images, filters]`.
+
+        As elsewhere, a tenth of the filter's highest peak counts as firing.
+        """
+        highest = self.strengths.max(axis=0)
+        return (self.strengths > 0) & (self.strengths >= _FIRES * highest)
+
+    def peaks(self, field):
+        """Each filter's peak on each image, (x, y) pixels: float `[images, filters, 2]`."""
+        return field.centers.reshape(-1, 2)[self.units]
 
     def packed(self, field):
         """What the page needs, as plain values; arrays are base64.
@@ -100,7 +116,7 @@ class Recorder:
         top = np.where(self._top_strength > 0, self._top, -1)
         return {
             "filters": len(highest),
-            # Places as shares of the picture's width and height.
+            # Places as shares of the image's width and height.
             "x": _shares(x, size_x),
             "y": _shares(y, size_y),
             "cells": {
@@ -174,26 +190,77 @@ def filter_columns(report):
     return columns
 
 
+def steady_distances(peaks, firing, landmarks, followed, counted, size):
+    """How far beside its annotated part each filter fires, on average.
+
+    R2 says how much of a part's movement a peak follows; a filter that always fires 20 pixels to
+    the right of the head follows it as well as one that fires on it. This is where the part is,
+    seen from the peak.
+
+    Args:
+        peaks: float `[images, filters, 2]`, (x, y) pixels.
+        firing: bool `[images, filters]`.
+        landmarks: float `[images, landmarks, 2]`, NaN where absent.
+        followed: int `[filters]`, the landmark that each filter follows, -1: none.
+        counted: bool `[images, filters]`, the images of each filter's category.
+        size: (height, width) of the images.
+
+    Returns:
+        List `[filters]` of [x, y] as shares of width and height, from the peak to the part; None
+        for a filter that follows none, or fires on too few images with it.
+    """
+    result = []
+    for f, k in enumerate(followed):
+        rows = firing[:, f] & counted[:, f]
+        away = landmarks[rows, k] - peaks[rows, f] if k >= 0 else np.empty((0, 2))
+        away = away[np.isfinite(away).all(axis=-1)]
+        steady = away.mean(axis=0) / (size[1], size[0]) if len(away) >= _FEWEST else None
+        result.append(None if steady is None else [_short(v) for v in steady])
+    return result
+
+
+def effects_of_categories(found, keys):
+    """What the parts do for their categories, as the page uses it.
+
+    Args:
+        found: `CategoryEffects`.
+        keys: list of str, the key of each group of filters.
+
+    Returns:
+        List of dicts, one a part; `group` is its place in `keys`.
+    """
+    numbers = ("mean", "spread", "supports", "accuracy", "accuracy_without", "others")
+    return [
+        {
+            "group": keys.index(part.key),
+            "category": part.category,
+            "images": part.images,
+            **{name: _short(getattr(part, name)) for name in (*numbers, "others_without")},
+        }
+        for part in found.parts
+    ]
+
+
 def explanations(explainer, dataset, size, batch_size, progress=iter):
-    """Why the network decided as it did, for every picture: one entry a picture.
+    """Why the network decided as it did, for every image: one entry an image.
 
     Args:
         explainer: `Explainer`.
-        dataset: the `PartDataset` of the pictures on the page.
-        size: (height, width) of the pictures.
-        batch_size: pictures per pass.
+        dataset: the `PartDataset` of the images on the page.
+        size: (height, width) of the images.
+        batch_size: images per pass.
         progress: wraps the range of batches.
     """
     result = []
     for start in progress(range(0, len(dataset), batch_size)):
         batch = range(start, min(start + batch_size, len(dataset)))
         images = np.stack([dataset.image(i) for i in batch])
-        result += [_explanation(e, size) for e in explainer.batch(images)]
+        of = {group: number for number, group in enumerate(explainer.groups.groups)}
+        result += [_explanation(e, size, of) for e in explainer.batch(images)]
     return result
 
 
-def _explanation(e, size):
-    height, width = size
+def _explanation(e, size, of):
     shown, rest = e.parts[:_PARTS], e.parts[_PARTS:]
     return {
         "predicted": int(e.prediction),
@@ -201,22 +268,26 @@ def _explanation(e, size):
         "score": _short(e.logit),
         "baseline": _short(e.baseline),
         "remainder": _short(e.remainder),
-        "parts": [
-            {
-                "name": part.name or "",
-                "key": part.key,
-                "category": part.category or "",
-                "count": int(part.count),
-                # The filter that stands for the part on the page.
-                "lead": int(max(part.filters, key=lambda f: abs(e.effects[f]))),
-                "effect": _short(part.effect),
-                # None: nowhere above zero.
-                "x": _short((part.x + 0.5) / width),
-                "y": _short((part.y + 0.5) / height),
-            }
-            for part in shown
-        ],
+        "parts": [_part(part, e, size, of) for part in shown],
+        # In the words of the explanation, where it has doubts of its own.
+        "warnings": [str(text) for text in getattr(e, "warnings", ())],
         "others": {"count": len(rest), "effect": _short(sum(part.effect for part in rest))},
+    }
+
+
+def _part(part, e, size, of):
+    # The filter that stands for the part: its peak is marked, and a press leads to it.
+    lead = int(max(part.filters, key=lambda f: abs(e.effects[f])))
+    x, y = e.peaks[lead] if e.strengths[lead] > 0 else (np.nan, np.nan)
+    return {
+        "group": of[part.filters],
+        "category": part.category or "",
+        "count": int(part.count),
+        "lead": lead,
+        "effect": _short(part.effect),
+        # None: nowhere above zero.
+        "x": _short((x + 0.5) / size[1]),
+        "y": _short((y + 0.5) / size[0]),
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import keras_icnn
 from keras_icnn import cli
+from keras_icnn.cli import report
 from keras_icnn.cli._main import VERBS
 
 RECIPE = """
@@ -232,7 +233,7 @@ def test_report(pictures, capsys):
     assert str(out) in capsys.readouterr().out
     page = out.read_text(encoding="utf-8")
     assert "Twice &lt;b&gt;" in page and "net (1)" in page and "net (2)" in page
-    assert "Measured on 6 pictures; 4 of them" in page
+    assert "Measured on 6 images; 4 of them" in page
 
 
 @pytest.mark.parametrize(
@@ -242,12 +243,31 @@ def test_report(pictures, capsys):
         (["--layer", "nope"], "`layer`"),
         (["--compare", "missing.keras"], "missing.keras"),
         (["-o", "/no/such/folder/page.html"], "/no/such/folder"),
+        (["-o", "page.pdf"], "must end in '.html'"),
+        (["--data", "/no/such/folder"], "/no/such/folder"),
     ],
 )
 def test_mistakes_of_report_are_one_line(more, told, pictures, capsys):
     argv = ["report", str(pictures / "net.keras"), "--data", str(pictures / "data"), *more]
     assert cli.main(argv) == cli.FAILED
     assert told in only_line(capsys.readouterr().err)
+
+
+def test_report_looks_for_everything_before_it_begins(pictures, monkeypatch, capsys):
+    def not_yet(path):
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr(report, "load_model", not_yet)
+    model, data = str(pictures / "net.keras"), str(pictures / "data")
+    for argv in (
+        [model, "--data", data, "-o", "page.png"],
+        [model, "--data", data, "-o", "/no/such/folder/page.html"],
+        [model, "--data", "missing"],
+        [model, "--data", data, "--compare", "missing.keras"],
+        ["missing.keras", "--data", data],
+    ):
+        assert cli.main(["report", *argv]) == cli.FAILED
+        assert "begun" not in only_line(capsys.readouterr().err)
 
 
 def test_explain_without_its_files(pictures, capsys):

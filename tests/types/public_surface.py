@@ -58,11 +58,16 @@ def use_root(
     numbers.append(added.filter_diagnostics(x)["spatial_entropy"])
     bank: np.ndarray = templates.for_maps(6, 6).bank()
     explanation: explanations.Explanation = icnn.explain(model, x, target=None, from_logits=True)
+    explanation: explanations.Explanation = icnn.explain(model, x, target=None)
+    named: dict[str, str] = icnn.name_parts(model, {"tiger/0": "head"})
+    models.name_parts(model, Path("names.json"))
+    view: keras.Model = icnn.without_parts(model, ["tiger/0"])
+    again: keras.Model = models.without_parts(view, list(named))
     rooms = [
         icnn.bench, icnn.callbacks, icnn.datasets, icnn.explanations, icnn.export, icnn.layers,
         icnn.metrics, icnn.models, icnn.recipes, icnn.visualize, icnn.zoo,
     ]  # fmt: skip
-    made = [added, loss, rule, bank, converted, same, masked]
+    made = [added, loss, rule, bank, converted, same, masked, again]
     return [made, numbers, total, explanation, rooms]
 
 
@@ -254,6 +259,11 @@ def use_figures(
     several: list[explanations.Explanation] = explainer.batch(image[None], targets=["fox"])
     effects: list[float] = [part.effect for part in explained.parts]
     text: str = explained.summary(n=3)
+    found: explanations.CategoryEffects = explanations.category_effects(model, data, others=50)
+    first: explanations.PartEffect = found.parts[0]
+    rows: list[dict[str, Any]] = explanations.accuracy_without_parts(model, data, [first.key])
+    effects += [first.mean, rows[0]["accuracy"], found.table("fox")[0]["spread"]]
+    text += found.summary() + first.label
     return [figures, page, explainer(image), several, explained.table(), effects, text]
 
 
@@ -338,6 +348,8 @@ def mistakes_that_are_found(model: keras.Model, data: datasets.PartDataset) -> N
     icnn.make_interpretable(model, classes=6)  # pyright: ignore[reportCallIssue]
     icnn.explain(model, data.image(0), method="gradients")  # pyright: ignore[reportArgumentType]
     models.without_masks("model.keras")  # pyright: ignore[reportArgumentType]
+    icnn.without_parts(model, 3)  # pyright: ignore[reportArgumentType]
+    icnn.name_parts(model, ["head"])  # pyright: ignore[reportArgumentType]
     datasets.folder(3)  # pyright: ignore[reportArgumentType]
     datasets.cub200("birds", on_error="ignore")  # pyright: ignore[reportArgumentType]
     data[0].batches(8)  # pyright: ignore[reportAttributeAccessIssue]

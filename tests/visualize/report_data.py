@@ -65,3 +65,43 @@ def grey_pictures(n=12):
         class_names=["background", "gray"],
         image_size=SIZE,
     )
+
+
+def beside_the_square(right):
+    """A network whose filters fire some pixels to the right of a white square, and its images.
+
+    Args:
+        right: pixels, a multiple of 8.
+    """
+    inputs = keras.Input((*SIZE, 3))
+    x = layers.Rescaling(1 / 255)(inputs)
+    x = layers.AveragePooling2D(8)(x)
+    # A convolution that looks to its left.
+    rule = icnn.FilterLoss(gradient="equal", weight="relative", target="dealt", parts=1)
+    x = icnn.InterpretableConv(
+        2, 7, padding="same", num_classes=2, background_class=0, filter_loss=rule, name="parts"
+    )(x)
+    outputs = layers.Dense(1)(layers.GlobalMaxPooling2D()(x))
+    model = icnn.InterpretableModel(inputs, outputs, name="beside")
+    kernel = np.zeros((7, 7, 3, 2), "float32")
+    kernel[3, 3 - right // 8] = 1
+    model.get_layer("parts").set_weights([kernel, *model.get_layer("parts").get_weights()[1:]])
+    model.layers[-1].set_weights([np.ones((2, 1), "float32"), np.array([-1.0], "float32")])
+    places = np.array([(8 * (i % 5) + 4, 8 * (i // 5) + 4) for i in range(25)])
+
+    def image(i):
+        picture = np.full((*SIZE, 3), 20, "uint8")
+        x, y = places[i]
+        picture[y - 4 : y + 4, x - 4 : x + 4] = 255
+        return picture
+
+    data = PartDataset(
+        image=image,
+        labels=np.ones(len(places), int),
+        files=[f"{i}.png" for i in range(len(places))],
+        class_names=["none", "square"],
+        image_size=SIZE,
+        landmarks=places[:, None].astype("float32") - 0.5,
+        landmark_names=["square"],
+    )
+    return model, data

@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 from report_data import MARKUP, SCRIPT, SIZE, network, pictures
 
+import keras_icnn as icnn
 from keras_icnn import datasets, metrics
+from keras_icnn.explanations import Explainer
+from keras_icnn.explanations._category_effects import spread_over_classes
 from keras_icnn.explanations._filter_groups import names_of
 from keras_icnn.metrics import MapReader
-from keras_icnn.visualize import _report, _report_data, _report_page, report
+from keras_icnn.visualize import _report_data, _report_page, _report_words, report
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings(
@@ -143,7 +146,8 @@ def test_groups_are_the_parts_of_the_layer(page, data, models):
     # A name only where at least half of the living filters follow the landmark.
     report = metrics.evaluate(models[0], data, radius=6.0, batch_size=8)
     follow = names_of(report, len(keys))
-    for group, name in enumerate(own["names"]):
+    assert set(own["names"]) == {""}
+    for group, name in enumerate(own["follows"]):
         living = [f for f, g in enumerate(own["of"]) if g == group and report.filters["alive"][f]]
         counts = collections.Counter(follow[f] for f in living if follow[f])
         if name:
@@ -151,20 +155,22 @@ def test_groups_are_the_parts_of_the_layer(page, data, models):
         else:
             assert all(2 * n <= len(living) for n in counts.values())
     assert set(ordinary["keys"]) == {""} and len(ordinary["keys"]) == len(ordinary["names"])
-    decided = {p["key"] for p in content_of(page)["networks"][0]["decisions"][0]["parts"]}
+    decided = content_of(page)["networks"][0]["decisions"][0]["parts"]
+    decided = {own["keys"][p["group"]] for p in decided}
     assert decided <= set(keys) and decided
-    assert "Together by part" in page and f"“{own['keys'][0]}” is a part's category" in page
+    assert f"“{own['keys'][0]}” is a part's category" in page
 
 
 def test_a_network_whose_layer_has_no_parts_is_not_grouped_by_them(data, models, tmp_path):
     page = report(models[1], data, tmp_path / "r.html", radius=6.0).read_text(encoding="utf-8")
-    assert "Together by part" not in page and "dealt" not in page.split("<script")[0]
+    assert "dealt" not in page.split("<script")[0]
+    assert content_of(page)["networks"][0]["effects"] == []
 
 
 def test_fewer_pictures_than_the_data_set(data, models, tmp_path):
     path = report(models[1], data, tmp_path / "few.html", n=7, radius=6.0, batch_size=8, top=3)
     content = content_of(path.read_text(encoding="utf-8"))
-    rows = _report._spread(data.labels, 7)
+    rows = spread_over_classes(data.labels, 7)
     assert content["labels"] == data.labels[rows].tolist() and len(content["pictures"]) == 7
     packed = content["networks"][0]
     strengths = maps_of(models[1], data.subset(rows)).after.max(axis=(1, 2))
@@ -174,15 +180,15 @@ def test_fewer_pictures_than_the_data_set(data, models, tmp_path):
     # Measures are of all pictures all the same.
     measured = metrics.evaluate(models[1], data, radius=6.0)
     np.testing.assert_allclose(packed["columns"]["fired"], measured.filters["fired"], rtol=1e-3)
-    assert "Measured on 30 pictures; 7 of them" in path.read_text(encoding="utf-8")
+    assert "Measured on 30 images; 7 of them" in path.read_text(encoding="utf-8")
 
 
 def test_spread_takes_every_class_by_its_share():
     labels = np.array([0, 1] * 50 + [1] * 100)
-    rows = _report._spread(labels, 40)
+    rows = spread_over_classes(labels, 40)
     assert len(rows) == 40 and (np.diff(rows) > 0).all()
     assert (labels[rows] == 0).sum() == 10
-    assert _report._spread(labels, 500).tolist() == list(range(200))
+    assert spread_over_classes(labels, 500).tolist() == list(range(200))
 
 
 def test_large_maps_are_pooled():
@@ -237,6 +243,9 @@ def test_without_annotations_filters_are_still_shown(tmp_path):
     path = report(network(), data, tmp_path / "plain.html")
     page = path.read_text(encoding="utf-8")
     assert "no annotated parts" in page and ">Accuracy" in page
+    # No table of dashes: what cannot be measured has neither column nor row.
+    table = re.search(r'<table id="table">(.*?)</table>', page, re.S).group(1)
+    assert table.count("<tr") == 2 and "R²" not in table and "<td></td>" not in table
     packed = content_of(page)["networks"][0]
     assert packed["columns"]["r2"] == [None] * packed["filters"]
     assert content_of(page)["files"][0] == "one/0.png"
@@ -244,7 +253,7 @@ def test_without_annotations_filters_are_still_shown(tmp_path):
 
 def test_words_follow_the_figures(data, models):
     reports = [metrics.evaluate(m, data, parts=False, name=m.name) for m in models]
-    text = " ".join(_report_page.words(reports))
+    text = " ".join(" ".join(entry) for entry in _report_words.verdict(reports, []))
     assert f"{reports[0].values['accuracy']:.1%}" in text
     # A filter that hardly ever fires follows nothing, as in the explanations.
     filters = {
@@ -254,9 +263,142 @@ def test_words_follow_the_figures(data, models):
         "alive": np.array([True, False, False]),
     }
     few = dataclasses.replace(reports[0], filters=filters)
-    assert _report_page._landmarks(few) == "1 of 3 (head 1)"
-    assert _report_page._explained(0.9) == "90%"
-    assert _report_page._explained(-0.5).startswith("nothing")
+    assert _report_words.landmarks(few) == "1 of 3 (head 1)"
+    assert _report_words._share(0.9) == "90%" and _report_words._share(-0.5) == "nothing"
+
+
+def entries(r2=0.9, bit=0.5, accuracy=(0.99, 0.99), follows=("head",) * 8, landmarks=True):
+    """The verdict on figures that are given, without a network."""
+    names = ["head", "tail"] if landmarks else []
+    filters = {
+        "filter": np.arange(8),
+        "r2": np.where([bool(name) for name in follows], 0.9, 0.1),
+        "r2_landmark": np.array(follows, dtype=object),
+        "alive": np.ones(8, bool),
+    }
+    reports = []
+    for name, value in zip(("own", "other"), accuracy, strict=False):
+        values = {"r2_median": r2 if landmarks else np.nan, "accuracy": value, "images": 50}
+        trivial = {"one bit": {"r2": bit}} if landmarks else {}
+        reports.append(
+            metrics.EvaluationReport(name, "parts", values, filters, trivial, ["cat"], names)
+        )
+    parts = [{"category": "cat", "follows": name} for name in follows[:4]]
+    return {
+        question: (answer, text) for question, answer, text in _report_words.verdict(reports, parts)
+    }
+
+
+def test_the_verdict_says_how_many_parts():
+    answer, text = entries()["How many different parts?"]
+    assert answer == "1 of 2 annotated parts"
+    assert "follow the head. No part follows the tail." in text
+    assert "not different parts of the body" in text and "8 filters form 4 parts of one" in text
+    answer, text = entries(follows=("head", "tail") * 4)["How many different parts?"]
+    assert answer == "2 of 2 annotated parts" and "not different" not in text
+    answer, text = entries(follows=("",) * 8)["How many different parts?"]
+    assert answer == "0 of 2 annotated parts" and "follow none of them" in text
+    answer, text = entries(landmarks=False)["How many different parts?"]
+    assert answer == "4 parts" and "nothing measures" in text
+
+
+@pytest.mark.parametrize(
+    ("r2", "word"), [(0.9, "Closely"), (0.6, "Loosely"), (0.2, "Hardly"), (-3, "Not at all")]
+)
+def test_the_verdict_says_how_well_they_are_followed(r2, word):
+    answer, text = entries(r2)["How well are they followed?"]
+    assert answer == word and "whether the head is on the left" in text
+    assert ("no less" in text) == (r2 <= 0.5)
+    assert "How well are they followed?" not in entries(landmarks=False)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "answer"),
+    [
+        ((0.99, 0.992), "Nothing"),
+        ((0.9, 0.95), "5.0 points"),
+        ((0.95, 0.9), "It gained 5.0 points"),
+    ],
+)
+def test_the_verdict_says_what_it_cost(accuracy, answer):
+    assert entries(accuracy=accuracy)["What did it cost in accuracy?"][0] == answer
+
+
+def test_the_verdict_on_one_network_has_nothing_to_compare():
+    found = entries(accuracy=(0.5,))
+    assert found["How often is it right?"] == ("50.0%", "It classifies 50.0% of 50 images rightly.")
+
+
+def test_a_part_lies_where_its_peak_and_its_steady_distance_say():
+    rng = np.random.default_rng(0)
+    head = rng.uniform(30, 60, (20, 2))
+    # Filter 0 fires 16 pixels to the right of the head, filter 1 on it and elsewhere where it is
+    # silent, filter 2 follows nothing, filter 3 fires on too few images.
+    peaks = np.stack([head + np.array([16, 0]), head, head, head], axis=1)
+    firing = np.ones((20, 4), bool)
+    peaks[10:, 1], firing[10:, 1], firing[4:, 3] = 0, False, False
+    landmarks = np.stack([head, np.full((20, 2), np.nan)], axis=1)
+    counted = np.ones((20, 4), bool)
+    away = _report_data.steady_distances(peaks, firing, landmarks, [0, 0, -1, 0], counted, (64, 96))
+    assert away[0] == pytest.approx([-16 / 96, 0], abs=1e-4) and away[1] == pytest.approx([0, 0])
+    assert away[2] is None and away[3] is None
+    # Images of other categories do not count.
+    peaks[:15, 0], counted[:15, 0] = 0, False
+    same = _report_data.steady_distances(peaks, firing, landmarks, [0, 0, -1, 0], counted, (64, 96))
+    assert same[0] == away[0]
+
+
+def test_names_and_effects_of_the_parts(data, tmp_path):
+    model = network()
+    model.class_names = ["nothing", "Felis", "Lepus"]
+    icnn.name_parts(model, {"Felis/1": "whiskers"})
+    path = report(model, data, tmp_path / "r.html", radius=6.0)
+    packed = content_of(path.read_text(encoding="utf-8"))["networks"][0]
+    groups = packed["groups"]
+    # The page calls classes as the data set does; names are kept as the model calls them.
+    assert groups["keys"][groups["own"].index("Felis/1")] == "cat/1"
+    assert [n for n in groups["names"] if n] == ["whiskers"]
+    assert groups["names"][groups["own"].index("Felis/1")] == "whiskers"
+    effects = icnn.explanations.category_effects(model, data, class_names=data.class_names)
+    assert len(packed["effects"]) == len(effects.parts) > 8
+    for row, part in zip(packed["effects"], effects.parts, strict=True):
+        assert groups["keys"][row["group"]] == part.key and row["category"] == part.category
+        assert row["mean"] == pytest.approx(part.mean, rel=1e-3, abs=1e-6)
+        assert row["accuracy_without"] == pytest.approx(part.accuracy_without, abs=1e-3)
+
+
+def test_images_that_a_network_was_trained_on_are_marked(data, tmp_path):
+    model = network()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(data.subset([2, 5]).batches(2), verbose=0)
+    page = report(model, data, tmp_path / "r.html", radius=6.0).read_text(encoding="utf-8")
+    assert content_of(page)["networks"][0]["trained"] == [2, 5]
+    assert "interpretable was trained on 2 of the 30 images" in page
+    assert "some of them trained on" in page
+
+
+def test_nothing_is_said_of_training_images_where_there_are_none(page):
+    assert "was trained on" not in page.split("<script")[0]
+    assert [packed["trained"] for packed in content_of(page)["networks"]] == [[], []]
+
+
+def test_warnings_of_explanations_are_kept(data, models, monkeypatch, tmp_path):
+    class Doubtful:
+        def __init__(self, e, warnings):
+            self.e, self.warnings = e, warnings
+
+        def __getattr__(self, name):
+            return getattr(self.e, name)
+
+    def batch(self, images):
+        found = explain(self, images)
+        return [Doubtful(e, ["Look twice."] if k == 1 else []) for k, e in enumerate(found)]
+
+    explain = Explainer.batch
+    monkeypatch.setattr(Explainer, "batch", batch)
+    path = report(models[0], data.take(4), tmp_path / "r.html", radius=6.0)
+    decisions = content_of(path.read_text(encoding="utf-8"))["networks"][0]["decisions"]
+    assert [d["warnings"] for d in decisions] == [[], ["Look twice."], [], []]
 
 
 @pytest.mark.parametrize("options", [{"n": 0}, {"top": True}, {"thumbnail": 3}])
@@ -268,6 +410,9 @@ def test_wrong_numbers(options, data, models, tmp_path):
 def test_wrong_arguments(data, models, tmp_path):
     with pytest.raises(ValueError, match="folder that exists"):
         report(models[0], data, tmp_path / "no" / "r.html")
+    for name in ("page.pdf", "page"):
+        with pytest.raises(ValueError, match=r"must end in '\.html'.*Call it 'page\.html'"):
+            report(models[0], data, tmp_path / name)
     with pytest.raises(ValueError, match="must be a file"):
         report(models[0], data, tmp_path)
     with pytest.raises(ValueError, match="at least one image"):

@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from report_data import SIZE, grey_pictures, network, pictures
+from report_data import SIZE, beside_the_square, grey_pictures, network, pictures
 
+import keras_icnn as icnn
 from keras_icnn.visualize import report
 
 playwright = pytest.importorskip(
@@ -62,7 +63,7 @@ def path(tmp_path_factory):
 class Opened:
     """A page that was opened from disk, and all that it complained about or asked for."""
 
-    def __init__(self, browser, path, **options):
+    def __init__(self, browser, path, fragment="", **options):
         self.context = browser.new_context(**options)
         # A busy machine is no failure.
         self.context.set_default_timeout(180_000)
@@ -71,7 +72,7 @@ class Opened:
         self.page.on("console", lambda m: self.complaints.append(f"{m.type}: {m.text}"))
         self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
         self.page.on("request", lambda r: self.requests.append(r.url))
-        self.page.goto(path.as_uri())
+        self.page.goto(path.as_uri() + fragment)
         self.page.wait_for_selector("html[data-ready]")
 
     def __enter__(self):
@@ -90,7 +91,9 @@ def drawn(page, within):
     page.wait_for_function(
         """(within) => [...document.querySelectorAll(within + " canvas")].every((c) => {
             const box = c.getBoundingClientRect();
-            const seen = box.width && box.top <= innerHeight && box.bottom >= 0;
+            // A dialog ends before the screen does, and what lies beyond its edge is not drawn.
+            const frame = c.closest("dialog")?.getBoundingClientRect().bottom ?? innerHeight;
+            const seen = box.width && box.top < Math.min(innerHeight, frame) - 2 && box.bottom > 2;
             return !seen || c.hasAttribute("data-drawn");
         })""",
         arg=within,
@@ -125,16 +128,19 @@ def numbers(page, column=0):
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_is_accessible_and_fits(view, browser, path):
     with Opened(browser, path, **VIEWS[view]) as page:
-        drawn(page, "#glance")
-        shoot(page, f"{view}_glance")
+        shoot(page, f"{view}_short")
         accessible(page)
-        for section in ("figures", "filters", "pictures"):
+        for section in ("parts", "images", "figures"):
             page.locator(f"#{section}").evaluate("e => e.scrollIntoView({behavior: 'instant'})")
             drawn(page, f"#{section}")
             shoot(page, f"{view}_{section}")
         # Only the table scrolls sideways, in its own frame.
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.locator("#filter-columns .filter").first.click()
+        # What is folded up is as good as the rest.
+        page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+        accessible(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.locator("#filter-columns .open").first.click()
         drawn(page, "#dialog")
         shoot(page, f"{view}_filter")
         accessible(page)
@@ -145,21 +151,29 @@ def test_every_view_is_accessible_and_fits(view, browser, path):
         assert page.evaluate("dialog.scrollWidth <= dialog.clientWidth")
 
 
+def every_filter(page):
+    """Lists all filters of all categories, instead of each part of the first one once."""
+    page.select_option("#category", "")
+    page.uncheck("#once")
+
+
 def test_sorting(browser, path):
     with Opened(browser, path, **DESKTOP) as page:
-        page.uncheck("#together")
-        by_r2 = scores(page)
+        every_filter(page)
+        # The ordinary network's stand by themselves, the other's together by part.
+        by_r2 = scores(page, 1)
         assert len(by_r2) == 24 and by_r2 == sorted(by_r2, reverse=True)
         page.select_option("#sort", "number")
-        assert numbers(page) == list(range(24)) == numbers(page, 1)
-        page.get_by_role("button", name="More filters of interpretable").click()
-        assert numbers(page) == list(range(30)) and numbers(page, 1) == list(range(24))
+        assert numbers(page, 1) == list(range(24))
+        page.get_by_role("button", name="More of ordinary").click()
+        assert numbers(page, 1) == list(range(30)) and len(numbers(page)) == 24
         # The first of the new ones has the focus, so that a keyboard goes on there.
         assert page.evaluate("document.activeElement.dataset.filter") == "24"
 
 
 def test_filters_of_a_part_are_together(browser, path):
     with Opened(browser, path, **DESKTOP) as page:
+        every_filter(page)
         first, second = page.locator("#filter-columns .column").all()
         # The ordinary network has no parts of its own.
         assert second.locator(".part").count() == 0 and len(numbers(page, 1)) == 24
@@ -175,17 +189,38 @@ def test_filters_of_a_part_are_together(browser, path):
             }
             best.append(value(block.locator(".score").first.inner_text().split()[-1]))
             assert block.locator("h4").inner_text().startswith(block.get_attribute("data-part"))
-            count = keys.count(block.get_attribute("data-part"))
-            assert f"{count} filter" in block.locator(".hint").inner_text()
         assert best == sorted(best, reverse=True)
-        page.check("#once")
-        assert len(numbers(page)) == first.locator(".part").count() == len(set(keys))
-        page.uncheck("#once")
         page.fill("#search", keys[0])
         assert len(numbers(page)) == keys.count(keys[0]) and first.locator(".part").count() == 1
 
 
-def test_pictures_of_a_part_are_those_on_which_its_filters_fire_most(browser, path):
+def test_each_part_once_with_the_count_of_its_filters(browser, path):
+    with Opened(browser, path, **DESKTOP) as page:
+        page.select_option("#category", "")
+        keys = page.evaluate("networks[0].groups.of.map((g) => networks[0].groups.keys[g])")
+        first = page.locator("#filter-columns .column").first
+        boxes = first.locator(".part").all()
+        assert len(boxes) == len(set(keys)) > 8 and numbers(page) == []
+        for box in boxes:
+            key = box.get_attribute("data-part")
+            assert box.locator("h4").inner_text() == key
+            count = keys.count(key)
+            said = box.locator(".hint").inner_text()
+            assert f"{count} filter" in said and said.startswith(key.split("/")[0])
+        page.fill("#search", keys[0])
+        assert first.locator(".part").count() == 1
+        # The page begins with one category.
+        page.fill("#search", "")
+        page.select_option("#category", "hare")
+        shown = [box.get_attribute("data-part") for box in first.locator(".part").all()]
+        assert shown and all(key.startswith("hare/") for key in shown)
+        assert page.inner_text("#effects-title") == "What “hare” rests on"
+        rows = page.locator("#effects table").first.locator("tbody tr")
+        means = [value(t.split()[0]) for t in rows.locator("td.effect").all_inner_texts()]
+        assert len(means) == len(shown) and means == sorted(means, reverse=True)
+
+
+def test_images_of_a_part_are_those_on_which_its_filters_fire_most(browser, path):
     with Opened(browser, path, **DESKTOP) as page:
         category, members, chosen, strengths, labels = page.evaluate("""() => {
             const n = networks[0];
@@ -193,7 +228,7 @@ def test_pictures_of_a_part_are_those_on_which_its_filters_fire_most(browser, pa
             const members = n.members(group);
             const strengths = content.labels.map((_, i) => members.map((f) => n.strength(i, f)));
             const labels = content.labels.map((label) => className(label));
-            const chosen = picturesOfPart(n, group, 4);
+            const chosen = imagesOfPart(n, group, 4);
             return [n.groups.categories[group], members, chosen, strengths, labels];
         }""")
         # 30 filters dealt out to three categories and eight parts: 4 and 28 share one.
@@ -201,16 +236,19 @@ def test_pictures_of_a_part_are_those_on_which_its_filters_fire_most(browser, pa
         sums = {i: sum(row) for i, row in enumerate(strengths) if labels[i] == category}
         assert chosen == sorted(sums, key=lambda i: (-sums[i], i))[:4]
         block = page.locator("#filter-columns .part", has_text="cat/1")
-        drawn(page, "#filters")
+        page.select_option("#category", "cat")
+        drawn(page, "#parts")
         assert "every peak" in block.locator("> canvas").get_attribute("aria-label")
 
 
 def test_search_and_choice(browser, path):
     with Opened(browser, path, **DESKTOP) as page:
+        every_filter(page)
         page.fill("#search", "7")
         assert numbers(page) == [7] == numbers(page, 1)
         page.fill("#search", "no such filter")
-        assert numbers(page) == [] and "0 of 30 in interpretable" in page.inner_text("#count")
+        assert numbers(page) == []
+        assert "0 of 30 filters in interpretable" in page.inner_text("#count")
         page.fill("#search", "")
         page.select_option("#part", "no part")
         texts = page.locator("#filter-columns .filter .head").all_inner_texts()
@@ -224,11 +262,13 @@ def test_search_and_choice(browser, path):
         page.select_option("#sort", "number")
         content = page.evaluate("networks.map(n => [new Set(n.groups.of).size, n.filters])")
         for column, (groups, _) in enumerate(content):
-            assert len(numbers(page, column)) == min(groups, 24)
+            boxes = page.locator(f"#filter-columns .column >> nth={column}").locator(".part")
+            assert boxes.count() == min(groups, 24)
 
 
 def test_a_filter_opens_by_keyboard_and_the_focus_comes_back(browser, path):
     with Opened(browser, path, **DESKTOP) as page:
+        every_filter(page)
         card = page.locator("#filter-columns .filter").nth(1)
         number = card.locator("strong").inner_text()
         card.focus()
@@ -238,6 +278,12 @@ def test_a_filter_opens_by_keyboard_and_the_focus_comes_back(browser, path):
         page.get_by_role("button", name="Next", exact=True).click()
         third = page.locator("#filter-columns .filter strong").nth(2).inner_text()
         assert page.locator("#dialog-title").inner_text().startswith(third)
+        page.keyboard.press("ArrowLeft")
+        assert page.locator("#dialog-title").inner_text().startswith(number)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        fourth = page.locator("#filter-columns .filter strong").nth(3).inner_text()
+        assert page.locator("#dialog-title").inner_text().startswith(fourth)
         page.keyboard.press("Escape")
         assert not page.locator("#dialog").is_visible()
         assert page.evaluate("document.activeElement.className") == "filter"
@@ -245,7 +291,7 @@ def test_a_filter_opens_by_keyboard_and_the_focus_comes_back(browser, path):
 
 def test_from_a_filter_to_a_decision_and_back(browser, path):
     with Opened(browser, path, **DESKTOP) as page:
-        page.locator("#filter-columns .filter").first.click()
+        page.locator("#filter-columns .open").first.click()
         title = page.locator("#dialog-title").inner_text()
         page.locator("#dialog .picture").first.click()
         assert page.locator("#dialog-title").inner_text().startswith("The decision")
@@ -257,7 +303,7 @@ def test_from_a_filter_to_a_decision_and_back(browser, path):
             values = [value(line) for line in lines]
             assert sum(values[:-1]) == pytest.approx(values[-1], abs=0.005 * len(values) + 0.005)
         columns.nth(1).locator(".effects button").first.click()
-        assert "ordinary" in page.locator("#dialog .facts").inner_text()
+        assert "ordinary" in page.locator("#dialog .facts").first.inner_text()
         page.click("#back")
         page.click("#back")
         assert page.locator("#dialog-title").inner_text() == title
@@ -265,6 +311,7 @@ def test_from_a_filter_to_a_decision_and_back(browser, path):
 
 def test_why_filters_are_one_part_is_said_as_it_is(browser, path):
     with Opened(browser, path, **DESKTOP) as page:
+        every_filter(page)
         page.fill("#search", "4")
         page.locator("#filter-columns .column").first.locator('[data-filter="4"]').click()
         said = page.inner_text("#dialog-body")
@@ -272,14 +319,15 @@ def test_why_filters_are_one_part_is_said_as_it_is(browser, path):
         page.click("#close")
         page.fill("#search", "")
         page.evaluate(
-            "const g = networks[0].groups; g.of.fill(0); g.names[0] = g.keys[0] = ''; listFilters()"
+            "const g = networks[0].groups;"
+            "g.of.fill(0); g.follows[0] = g.keys[0] = ''; listFilters()"
         )
         page.locator("#filter-columns .filter").first.click()
         said = page.inner_text("#dialog-body")
-        assert "29 other filters look at the same place in the same pictures: they are" in said
+        assert "29 other filters look at the same place in the same images: they are" in said
         page.click("#close")
         # Those named after a part follow it, each at a place of its own.
-        page.evaluate("networks[0].groups.names[0] = 'head'")
+        page.evaluate("networks[0].groups.follows[0] = 'head'")
         page.locator("#filter-columns .filter").first.click()
         said = page.inner_text("#dialog-body")
         assert "29 other filters follow the head, too: they are one part" in said
@@ -289,7 +337,7 @@ def test_why_filters_are_one_part_is_said_as_it_is(browser, path):
 def test_a_part_without_a_place_is_listed_and_not_drawn(browser, path):
     with Opened(browser, path, **DESKTOP) as page:
         page.evaluate("Object.assign(networks[0].decisions[0].parts[0], { x: null, y: null })")
-        page.locator("#picture-grid .picture").first.click()
+        page.locator("#image-grid .picture").first.click()
         drawn(page, "#dialog")
         column = page.locator("#dialog .column").first
         label = column.locator("canvas").first.get_attribute("aria-label")
@@ -297,20 +345,20 @@ def test_a_part_without_a_place_is_listed_and_not_drawn(browser, path):
         assert column.locator(".effects button").count() > 0
 
 
-def test_pictures_are_chosen_by_name_and_class(browser, path):
+def test_images_are_chosen_by_name_and_class(browser, path):
     with Opened(browser, path, **DESKTOP) as page:
         labels = page.evaluate("content.labels")
-        assert page.locator("#picture-grid .picture").count() == len(labels)
-        page.select_option("#picture-show", "class:1")
-        assert page.locator("#picture-grid .picture").count() == labels.count(1)
-        page.select_option("#picture-show", "wrong:1")
+        assert page.locator("#image-grid .picture").count() == len(labels)
+        page.select_option("#image-show", "class:1")
+        assert page.locator("#image-grid .picture").count() == labels.count(1)
+        page.select_option("#image-show", "wrong:1")
         wrong = page.evaluate(
             "content.labels.filter((l, i) => networks[1].decisions[i].predicted !== l)"
         )
-        assert page.locator("#picture-grid .picture").count() == len(wrong)
-        page.select_option("#picture-show", "all")
-        page.fill("#picture-search", page.evaluate("content.files[3]"))
-        assert page.locator("#picture-grid .picture").first.get_attribute("data-picture") == "3"
+        assert page.locator("#image-grid .picture").count() == len(wrong)
+        page.select_option("#image-show", "all")
+        page.fill("#image-search", page.evaluate("content.files[3]"))
+        assert page.locator("#image-grid .picture").first.get_attribute("data-image") == "3"
 
 
 def test_the_ring_is_where_the_peak_is(browser, tmp_path):
@@ -353,11 +401,11 @@ def test_names_cannot_inject_markup(browser, tmp_path):
     path = report(network(), hostile, tmp_path / "h.html", network(False), radius=8.0)
     opened = Opened(browser, path, **DESKTOP)
     with opened as page:
-        page.locator("#filter-columns .filter").first.click()
+        page.locator("#filter-columns .open").first.click()
         page.locator("#dialog .picture").first.click()
         page.locator("#dialog .effects button").first.click()
         page.click("#close")
-        page.locator("#picture-grid .picture").first.click()
+        page.locator("#image-grid .picture").first.click()
         drawn(page, "#dialog")
         assert page.title().startswith("What the filters mean")
         assert page.locator("[onerror]").count() == page.locator("img[src=x]").count() == 0
@@ -375,6 +423,118 @@ def test_names_cannot_inject_markup(browser, tmp_path):
         shoot(page, "hostile_names")
 
 
+def test_a_name_is_shown_everywhere_and_saved_as_the_command_reads_it(browser, path, tmp_path):
+    model = network()
+    with Opened(browser, path, **DESKTOP) as page:
+        box = page.locator("#filter-columns .part", has_text="cat/1")
+        box.get_by_label("Name of cat/1").fill(" whiskers ")
+        assert box.locator("h4").inner_text() == "whiskers"
+        assert box.locator(".key").inner_text() == "cat/1"
+        assert "whiskers" in page.inner_text("#effects")
+        assert "1 of 24 parts have a name" in page.inner_text("#naming")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save names").click()
+        assert download.value.suggested_filename == "names.json"
+        saved = tmp_path / "names.json"
+        download.value.save_as(saved)
+        accessible(page)
+        shoot(page, "named")
+        page.evaluate("show({ kind: 'filter', network: 0, f: 4 })")
+        assert "dealt out to whiskers" in page.inner_text("#dialog-body")
+    assert saved.read_text(encoding="utf-8") == '{\n  "class 1/1": "whiskers"\n}\n'
+    assert icnn.name_parts(model, saved) == {"class 1/1": "whiskers"}
+
+
+def test_a_name_can_be_taken_away(browser, tmp_path):
+    model = network()
+    icnn.name_parts(model, {"class 1/1": "whiskers"})
+    path = report(model, pictures(), tmp_path / "named.html", radius=8.0)
+    with Opened(browser, path, **DESKTOP) as page:
+        box = page.locator("#filter-columns .part", has_text="whiskers")
+        box.get_by_label("Name of cat/1").fill("")
+        assert page.evaluate("namesOf(networks[0])") == {"class 1/1": ""}
+        assert page.evaluate("partTitle(networks[0], networks[0].groups.of[4])") == "cat/1"
+        page.evaluate("unsaved = false")
+
+
+def test_addresses_lead_to_a_filter_and_to_an_image(browser, path):
+    with Opened(browser, path, **DESKTOP) as page:
+        page.evaluate("location.hash = '#filter-1-7'")
+        page.wait_for_selector("#dialog[open]")
+        assert page.inner_text("#dialog-title").startswith("Filter 7")
+        assert "ordinary" in page.inner_text("#dialog .facts >> nth=0")
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate("location.hash") == "#filter-1-8"
+        page.click("#close")
+        assert page.evaluate("location.hash") == ""
+        # Neither others' addresses nor those of what is not there open anything.
+        for address in ("#filter-0-30", "#filter-2-0", "#image-30", "#image-1-1", "#figures"):
+            page.evaluate(f"location.hash = '{address}'")
+            page.wait_for_timeout(50)
+            assert not page.locator("#dialog").is_visible()
+    opened = Opened(browser, path, fragment="#image-3", **DESKTOP)
+    with opened as page:
+        assert page.inner_text("#dialog-title").startswith("The decision")
+        assert page.inner_text("#dialog-body").startswith(page.evaluate("content.files[3]"))
+
+
+def test_images_with_warnings_come_first_and_those_trained_on_are_marked(browser, path):
+    with Opened(browser, path, **PHONE) as page:
+        page.evaluate("""() => {
+            networks[1].decisions[9].warnings = ["Most of the score is <b>outside</b>."];
+            networks[0].trained.add(4);
+            byId("image-show").replaceChildren();
+            prepareImages();
+        }""")
+        first = page.locator("#image-grid .picture").first
+        assert first.get_attribute("data-image") == "9"
+        assert "ordinary: Most of the score is <b>outside</b>." in first.inner_text()
+        marked = page.locator("#image-grid .picture", has_text="trained on")
+        assert marked.count() == 1 and marked.get_attribute("data-image") == "4"
+        accessible(page)
+        page.select_option("#image-show", "warning")
+        assert page.locator("#image-grid .picture").count() == 1
+        first.click()
+        assert "Most of the score" in page.inner_text("#dialog-body > .warning")
+        page.evaluate("show({ kind: 'image', i: 4 })")
+        assert "interpretable saw this image in training" in page.inner_text("#dialog-body")
+        accessible(page)
+
+
+def test_the_list_begins_soon(browser, path):
+    for options in (DESKTOP, PHONE):
+        with Opened(browser, path, **options) as page:
+            top = page.evaluate("byId('filter-columns').getBoundingClientRect().top / innerHeight")
+            assert top < 5
+
+
+def test_the_ring_leaves_a_coarse_map_readable(browser, path):
+    with Opened(browser, path, **DESKTOP) as page:
+        assert page.evaluate("networks.map((n) => ring({ ...n, radius: 0.9 }))") == [0.14, 0.14]
+        assert page.evaluate("networks[0].radius < 0.14 || ring(networks[0]) === 0.14")
+
+
+def test_the_mark_of_a_decision_lies_on_the_annotated_part(browser, tmp_path):
+    """Filters that fire 16 pixels beside a white square, which they follow all the same."""
+    model, data = beside_the_square(16)
+    path = report(model, data, tmp_path / "beside.html", radius=3.0)
+    with Opened(browser, path, **DESKTOP) as page:
+        found = page.evaluate("""() => content.labels.map((_, i) => {
+            const p = decision(networks[0], i).parts[0];
+            return [[p.x, p.y], followedPlace(networks[0], p)];
+        })""")
+        said = page.evaluate("followedBy(networks[0], 0)")
+        assert said == "fires to the right of the square, 25% of the image away, and moves with it"
+        for (peak, mark), place in zip(found, data.landmarks[:, 0], strict=True):
+            share = (place + 0.5) / (SIZE[1], SIZE[0])
+            assert (peak[0] - share[0]) * SIZE[1] == pytest.approx(16, abs=0.1)
+            assert mark == pytest.approx(share, abs=0.01)
+        page.locator("#image-grid .picture").first.click()
+        drawn(page, "#dialog")
+        assert "Lines lead to the annotated part" in page.inner_text("#dialog-body")
+        shoot(page, "beside")
+
+
 def test_light_and_dark_by_button(browser, path):
     with Opened(browser, path, **DESKTOP) as page:
         light = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -387,7 +547,7 @@ def test_light_and_dark_by_button(browser, path):
 def test_one_network_alone(browser, tmp_path):
     path = report(network(), pictures(), tmp_path / "one.html", radius=8.0, title="Alone")
     with Opened(browser, path, **PHONE) as page:
-        drawn(page, "#glance")
+        drawn(page, "#parts")
         assert page.locator("#filter-columns .column").count() == 1
         assert not page.locator("#switch").is_visible()
         accessible(page)
