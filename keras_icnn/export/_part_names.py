@@ -50,7 +50,7 @@ def write_names(model, layer, path):
 
 
 def read_names(path):
-    """The names of an artefact's parts.
+    """The names of an artifact's parts.
 
     Returns:
         (keys, names): lists of str `[filters]`, such as "tiger/0" and "head"; two times None where

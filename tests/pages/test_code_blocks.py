@@ -8,6 +8,7 @@
 - TOML is read.
 """
 
+import json
 import re
 import shlex
 import tomllib
@@ -148,3 +149,9 @@ def test_scripts_have_the_options_that_pages_give_them():
         after = words[words.index(scripts[0]) + 1 :]
         for option in (word for word in after if word.startswith("--")):
             assert f'"{option}"' in text, f"{at}: {option}"
+
+
+@pytest.mark.parametrize("page", pages_with("json"), ids=name)
+def test_json_is_read(page):
+    for block in blocks(page, "json"):
+        assert json.loads(block.code)
