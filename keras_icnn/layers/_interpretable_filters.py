@@ -375,7 +375,7 @@ class InterpretableFilters(keras.layers.Layer):
             inputs: The layer's inputs, `[batch, h, w, filters]`, at least two images.
 
         Returns:
-            dict of float arrays `[filters]`, in nats: `mutual_information`, `category_entropy`,
+            Dict of float arrays `[filters]`, in nats: `mutual_information`, `category_entropy`,
             `spatial_entropy`. `mutual_information` is `H(T)` less the two entropies.
         """
         maps = self._to_channels_last(self.rectified(ops.convert_to_tensor(inputs)))
