@@ -32,7 +32,7 @@ folder = tempfile.TemporaryDirectory()
 out = Path(folder.name)
 
 # %% [markdown]
-# A network with its preprocessing inside, so that who calls it sends pictures as they are, 0 to 255. (Untrained
+# A network with its preprocessing inside, so that who calls it sends images as they are, 0 to 255. (Untrained
 # here: only the way out is shown.)
 
 # %%

@@ -14,7 +14,7 @@
 # ---
 
 # %% [markdown]
-# # Fine-tuning on your own pictures
+# # Fine-tuning on your own images
 #
 # A network pretrained on ImageNet, and a folder of class folders:
 #
@@ -24,7 +24,7 @@
 #   horse/  1.jpg 2.jpg ...
 # ```
 #
-# Class labels are all that is needed; no part is annotated. A hundred pictures a class are a fair beginning.
+# Class labels are all that is needed; no part is annotated. A hundred images a class are a fair beginning.
 
 # %%
 # %matplotlib inline
@@ -43,9 +43,9 @@ SMALL = bool(os.environ.get("KERAS_ICNN_SMALL"))
 keras.utils.set_random_seed(0)
 
 # %% [markdown]
-# ## Pictures
+# ## Images
 #
-# Put the path of your own folder here. Without one, generated pictures are written to a temporary folder, so
+# Put the path of your own folder here. Without one, generated images are written to a temporary folder, so
 # that the notebook runs anywhere.
 
 # %%
@@ -71,7 +71,7 @@ data.class_names, len(data.train), len(data.validation)
 # %% [markdown]
 # ## The network
 #
-# MobileNetV2 with a new layer of 64 interpretable filters. Only the top is trained: on few pictures, what the
+# MobileNetV2 with a new layer of 64 interpretable filters. Only the top is trained: on few images, what the
 # lower layers learned on ImageNet is better than what they could learn here.
 
 # %%
@@ -109,7 +109,7 @@ history = model.fit(
 # %% [markdown]
 # ## What the filters stand for
 #
-# Each filter has a target category: the class whose pictures it answers to most.
+# Each filter has a target category: the class whose images it answers to most.
 
 # %%
 layer = model.get_layer("interpretable_conv")
@@ -119,8 +119,8 @@ targets = layer.target_categories()
 # %% [markdown]
 # ## Look at them
 #
-# Without annotated parts there is no measure of whether a filter follows one, so look. Held-out pictures only:
-# on pictures it was trained on any network looks good.
+# Without annotated parts there is no measure of whether a filter follows one, so look. Held-out images only:
+# on images it was trained on any network looks good.
 
 # %%
 strongest = []
@@ -135,7 +135,7 @@ for f in strongest:
 icnn.visualize.part_heatmap(model, data.validation, n=6)
 
 # %% [markdown]
-# All filters and pictures on one page, to open in a browser:
+# All filters and images on one page, to open in a browser:
 
 # %%
 path = icnn.visualize.report(

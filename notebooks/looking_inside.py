@@ -15,7 +15,7 @@
 # # Looking inside, and explaining decisions
 #
 # What a trained network's filters look at, how much they are worth, and which of them decided the class of a
-# picture. The demo trains the two networks used here, an ordinary one and its interpretable twin, in two
+# image. The demo trains the two networks used here, an ordinary one and its interpretable twin, in two
 # minutes on two CPU cores.
 
 # %%
@@ -38,7 +38,7 @@ ordinary, interpretable = models["ordinary"], models["interpretable"]
 test = data.test
 
 # %% [markdown]
-# ## One picture
+# ## One image
 #
 # A filter's map, the mask around its peak, and what is left behind the mask. The mask is what makes a map
 # compact; the push is what puts it on a part.
@@ -78,7 +78,7 @@ print(reports["interpretable"].summary(reports["ordinary"]))
 #
 # `explain` tells what each filter adds to the score (the logit) of a class. By ablation it is exact: the
 # score with the filter's map set to zero is computed. Filters of one part of the layer count as one; in an
-# ordinary layer, those that fire on the same place in the same pictures. What is left without any filter, and what parts do together, is stated.
+# ordinary layer, those that fire on the same place in the same images. What is left without any filter, and what parts do together, is stated.
 
 # %%
 explanation = icnn.explain(
@@ -94,7 +94,7 @@ print(explanation.summary())
 explanation.plot()
 
 # %% [markdown]
-# The ordinary network, on the same picture:
+# The ordinary network, on the same image:
 
 # %%
 print(
@@ -119,8 +119,8 @@ rows[0]
 # %% [markdown]
 # ## Everything on one page
 #
-# One HTML file, to open in a browser: filters to sort and search, the pictures they are strongest on, and the
-# decision on each picture, in both networks.
+# One HTML file, to open in a browser: filters to sort and search, the images they are strongest on, and the
+# decision on each image, in both networks.
 
 # %%
 page = icnn.visualize.report(

@@ -16,9 +16,9 @@
 # %% [markdown]
 # # Quick start
 #
-# An ordinary network that tells pictures of a fox from pictures without one, and the same network with
+# An ordinary network that tells images of a fox from images without one, and the same network with
 # interpretable filters: each is pushed to fire on one part of the fox, from the class labels alone.
-# The pictures are generated, so nothing has to be downloaded. About three minutes on two CPU cores.
+# The images are generated, so nothing has to be downloaded. About three minutes on two CPU cores.
 
 # %%
 # %matplotlib inline
@@ -35,7 +35,7 @@ SMALL = bool(os.environ.get("KERAS_ICNN_SMALL"))
 keras.utils.set_random_seed(0)
 
 # %% [markdown]
-# ## Pictures
+# ## Images
 #
 # Class 0 is the background: clutter, often with a body that has no head.
 
@@ -98,7 +98,7 @@ fit(interpretable, 1 if SMALL else 8, 1e-3)
 # %% [markdown]
 # ## Is it better?
 #
-# Every measure stands beside detectors that know nothing ("centre") or next to nothing ("one bit": whether
+# Every measure stands beside detectors that know nothing ("center") or next to nothing ("one bit": whether
 # the head is on the left). R2 tells how much of a part's movement a filter's peak follows: 1 is exactly,
 # 0 no better than a fixed place.
 
@@ -110,7 +110,7 @@ print(report.summary(report_ordinary))
 # %% [markdown]
 # ## Look
 #
-# The twelve pictures on which the best filter of either network is strongest.
+# The twelve images on which the best filter of either network is strongest.
 
 # %%
 for model, measured in ((ordinary, report_ordinary), (interpretable, report)):
@@ -132,5 +132,5 @@ np.testing.assert_array_equal(
 os.remove("parts.keras")
 
 # %% [markdown]
-# Next: [fine-tune a pretrained network on your own pictures](fine_tuning.ipynb), or
+# Next: [fine-tune a pretrained network on your own images](fine_tuning.ipynb), or
 # [look inside](looking_inside.ipynb).

@@ -1,5 +1,9 @@
-"""Notebooks are what their scripts say, and hold no outputs. `tests/run_all.py` executes them."""
+"""Notebooks are what their scripts say; their outputs are small and tell nothing of a machine.
 
+`tests/run_all.py` executes them. `python tests/renew_notebooks.py` writes them anew.
+"""
+
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,13 @@ jupytext = pytest.importorskip("jupytext", reason="needs pip install jupytext")
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
+# Of those with outputs; the others have none at all.
+LARGEST = 1_500_000
+PATH = re.compile(r"(?<![\w:/.])(/(home|root|tmp|Users|work|usr|opt|var|mnt|data)/|[A-Z]:\\\\)")
+
+
+def outputs(notebook):
+    return [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
 
 
 def test_every_notebook_has_a_script():
@@ -18,10 +29,26 @@ def test_every_notebook_has_a_script():
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_pair(script):
     written, notebook = jupytext.read(script), jupytext.read(script.with_suffix(".ipynb"))
-    # jupytext --sync notebooks/*.py writes the notebooks anew.
+    # python tests/renew_notebooks.py --sources
     assert [(c.cell_type, c.source) for c in written.cells] == [
         (c.cell_type, c.source) for c in notebook.cells
     ]
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            assert cell.outputs == [] and cell.execution_count is None
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_outputs_are_small_and_clean(script):
+    path = script.with_suffix(".ipynb")
+    assert path.stat().st_size <= LARGEST
+    for output in outputs(jupytext.read(path)):
+        assert output.output_type != "error"
+        assert output.get("name") != "stderr"
+        text = output.get("text", "") + output.get("data", {}).get("text/plain", "")
+        assert PATH.findall(text) == []
+
+
+def test_the_quick_start_can_be_read_without_running_it():
+    notebook = jupytext.read(FOLDER / "quick_start.ipynb")
+    figures = [o for o in outputs(notebook) if "image/png" in o.get("data", {})]
+    assert len(figures) >= 2
+    counts = [c.execution_count for c in notebook.cells if c.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1))

@@ -1,4 +1,4 @@
-"""Prints the table of `FilterLoss`'s options in docs/reference/filter_loss.md."""
+"""The table of `FilterLoss`'s options, for `write_pages.py` (docs/understand/rules.md)."""
 
 from dataclasses import MISSING, fields
 
@@ -6,7 +6,6 @@ from keras_icnn.layers import FilterLoss
 from keras_icnn.layers._rules import readers
 
 HEADER = """\
-<!-- Written by: python tests/write_option_table.py -->
 | option | default | read by |
 |---|---|---|"""
 

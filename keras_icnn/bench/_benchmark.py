@@ -35,22 +35,29 @@ def benchmark_layer(
 
     Args:
         setting: `LayerSetting`; its defaults if None.
-        rules: among `"default"`, `"paper"`, `"official"`, `"full_sum"`, and `"mask"`: the mask
+        rules: Among `"default"`, `"paper"`, `"official"`, `"full_sum"`, and `"mask"`: the mask
             alone; or `"module:function"`, a peer: another implementation that is installed. The
             function gets the setting, the batch, the gradient from above and the labels (NumPy
             arrays) and returns `(train, infer)`, two functions without arguments.
-        modes: how the backend computes, among `"graph"` and `"jit"` on TensorFlow, `"jit"` on JAX,
+        modes: How the backend computes, among `"graph"` and `"jit"` on TensorFlow, `"jit"` on JAX,
             `"eager"` on PyTorch; all of the backend's if None.
         phases: `"train"`, forward and backward, and `"inference"`.
-        repeats: groups of four timed calls (rule, plain, plain, rule).
-        memory: whether the peak memory is measured, too, each in a fresh process.
-        report: function that is called with each row as soon as it is there.
+        repeats: Groups of four timed calls (rule, plain, plain, rule).
+        memory: Whether the peak memory is measured, too, each in a fresh process.
+        report: Function that is called with each row as soon as it is there.
 
     Returns:
-        list of dicts, one for each mode, rule and phase.
+        List of dicts, one for each mode, rule and phase.
 
     Raises:
-        ValueError: for rules, modes, phases or peers that do not exist.
+        ValueError: For rules, modes, phases or peers that do not exist.
+
+    Example:
+
+    ```python
+    setting = icnn.bench.LayerSetting(size=7, filters=8, batch=2)
+    rows = icnn.bench.benchmark_layer(setting, rules=["default"], repeats=1, memory=False)
+    ```
     """
     setting = setting or LayerSetting()
     return _benchmark("layer", setting, rules, modes, phases, repeats, memory, report)
@@ -70,10 +77,17 @@ def benchmark_network(
 
     Args:
         setting: `NetworkSetting`; its defaults if None.
-        rules, modes, phases, repeats, memory, report: as in `benchmark_layer`.
+        rules, modes, phases, repeats, memory, report: As in `benchmark_layer`.
 
     Returns:
-        list of dicts, as of `benchmark_layer`.
+        List of dicts, as of `benchmark_layer`.
+
+    Example:
+
+    ```python
+    setting = icnn.bench.NetworkSetting("squeezenet", image_size=64, batch=2)
+    rows = icnn.bench.benchmark_network(setting, repeats=1, memory=False)
+    ```
     """
     setting = setting or NetworkSetting()
     return _benchmark("network", setting, rules, modes, phases, repeats, memory, report)
@@ -149,12 +163,12 @@ def unmet(rows: Sequence[Mapping[str, Any]], limit: float = 10.0) -> list[str]:
     tiny sizes fixed costs show, so the limit is wide.
 
     Args:
-        rows: of `benchmark_layer` or `benchmark_network`.
-        limit: of every ratio, by the wall's or the processors' clock, whichever is smaller; and of
+        rows: Of `benchmark_layer` or `benchmark_network`.
+        limit: Of every ratio, by the wall's or the processors' clock, whichever is smaller; and of
             what a rule's step may take beside the full sum over templates.
 
     Returns:
-        list of sentences, empty where all holds.
+        List of sentences, empty where all holds.
     """
     wrong = []
     full = {

@@ -61,9 +61,9 @@ def layer_steps(rule, setting, mode):
     """The training step and the inference of one layer.
 
     Args:
-        rule: a name in `RULES`, `"plain"`, or a peer, as `find_peer` takes it.
+        rule: A name in `RULES`, `"plain"`, or a peer, as `find_peer` takes it.
         setting: `LayerSetting`.
-        mode: a name in `MODES` of the backend.
+        mode: A name in `MODES` of the backend.
 
     Returns:
         `(train, infer)`: two functions without arguments that return their results.

@@ -47,8 +47,8 @@ def peak_of(build, repeats=3):
     """Peak bytes of the warm steps of what `build` returns, its data included.
 
     Args:
-        build: function without arguments that returns a step, a function without arguments.
-        repeats: how many steps are observed.
+        build: Function without arguments that returns a step, a function without arguments.
+        repeats: How many steps are observed.
     """
     _settle()
     before = _status("VmRSS")
@@ -66,7 +66,7 @@ def measure(kind, rule, setting, mode, phase="train"):
 
     Args:
         kind: `"layer"` or `"network"`.
-        rule, setting, mode: as `_cases` takes them.
+        rule, setting, mode: As `_cases` takes them.
         phase: `"train"` or `"inference"`.
     """
     if not supported():

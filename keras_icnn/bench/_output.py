@@ -58,14 +58,14 @@ def plot(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[str] | None 
     """Draws the ratios with their quartiles, one group of bars for each mode and phase.
 
     Args:
-        rows: of `benchmark_layer` or `benchmark_network`.
-        path: file the figure is written to, or None.
+        rows: Of `benchmark_layer` or `benchmark_network`.
+        path: File the figure is written to, or None.
 
     Returns:
-        matplotlib figure.
+        Matplotlib figure.
 
     Raises:
-        ImportError: where matplotlib is not installed.
+        ImportError: Where matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure

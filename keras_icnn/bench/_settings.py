@@ -15,7 +15,14 @@ MODES = {"tensorflow": ("graph", "jit"), "jax": ("jit",), "torch": ("eager",)}
 
 @dataclasses.dataclass(frozen=True)
 class LayerSetting:
-    """The size of a layer's benchmark, and how it is computed; the same for a rule and its twin."""
+    """The size of a layer's benchmark, and how it is computed; the same for a rule and its twin.
+
+    Example:
+
+    ```python
+    setting = icnn.bench.LayerSetting(size=28, filters=64, batch=8)
+    ```
+    """
 
     size: int = 14
     filters: int = 512
@@ -33,7 +40,14 @@ class LayerSetting:
 
 @dataclasses.dataclass(frozen=True)
 class NetworkSetting:
-    """The size of a network's benchmark."""
+    """The size of a network's benchmark.
+
+    Example:
+
+    ```python
+    setting = icnn.bench.NetworkSetting("vgg16", batch=4)
+    ```
+    """
 
     network: str = "vgg16"
     image_size: int = 224

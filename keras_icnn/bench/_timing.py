@@ -22,9 +22,9 @@ def paired_seconds(
     """Times two functions in turns, first second second first, `repeats` times.
 
     Args:
-        first, second: functions without arguments that return when their work is done.
-        repeats: number of groups of four calls.
-        clocks: what tells the time in seconds: by default the wall's, and the processors' time
+        first, second: Functions without arguments that return when their work is done.
+        repeats: Number of groups of four calls.
+        clocks: What tells the time in seconds: by default the wall's, and the processors' time
             that this process used.
 
     Returns:

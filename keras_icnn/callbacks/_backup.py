@@ -36,19 +36,19 @@ class Backup(keras.callbacks.Callback):
     folder has to be one that all of them see.
 
     Args:
-        path: the file, such as `"run/backup.npz"`. Its folder is made.
-        every: save after so many epochs.
-        delete: whether to remove the file when `fit` has ended by itself. Otherwise its last epoch
+        path: The file, such as `"run/backup.npz"`. Its folder is made.
+        every: Save after so many epochs.
+        delete: Whether to remove the file when `fit` has ended by itself. Otherwise its last epoch
             is saved in any case, and the next `fit` with the same `epochs` has nothing left to do.
 
     Attributes:
-        initial_epoch: the epoch that training goes on with, from 0, known after `on_train_begin`.
+        initial_epoch: The epoch that training goes on with, from 0, known after `on_train_begin`.
             `fit` begins there by itself; a loop of your own has to.
 
     Raises:
-        ValueError: in `fit`, for a file that is damaged or of another model, or that not all
+        ValueError: In `fit`, for a file that is damaged or of another model, or that not all
             processes found. It is left as it is.
-        OSError: in `fit`, when the file cannot be written; the one before is left as it was.
+        OSError: In `fit`, when the file cannot be written; the one before is left as it was.
 
     Example:
 

@@ -27,15 +27,21 @@ class FilterEntropies(keras.callbacks.Callback):
     the figures.
 
     Args:
-        dataset: a `PartDataset`, held-out images of all classes.
-        layer: interpretable layer or its name; None: the topmost.
-        every: measure after the first and then every so many epochs.
-        images: how many images of the data set, spread over it.
-        prefix: of the names in the logs.
+        dataset: A `PartDataset`, held-out images of all classes.
+        layer: Interpretable layer or its name; None: the topmost.
+        every: Measure after the first and then every so many epochs.
+        images: How many images of the data set, spread over it.
+        prefix: Of the names in the logs.
 
     Raises:
-        ValueError: for numbers out of range, fewer than two images; in `fit`, for a layer that is
+        ValueError: For numbers out of range, fewer than two images; in `fit`, for a layer that is
             not interpretable.
+
+    Example:
+
+    ```python
+    model.fit(train, callbacks=[icnn.callbacks.FilterEntropies(data.validation)])
+    ```
     """
 
     def __init__(

@@ -39,16 +39,22 @@ class PartMetrics(keras.callbacks.Callback):
     where `radius` is given. Figures that do not apply are left out.
 
     Args:
-        dataset: a `PartDataset` of held-out images.
-        layer: layer or name; None: the topmost interpretable layer, else the topmost map.
-        every: measure after the first and then every so many epochs.
-        prefix: of the names in the logs.
-        radius: of the round receptive fields in pixels; None leaves part interpretability out,
+        dataset: A `PartDataset` of held-out images.
+        layer: Layer or name; None: the topmost interpretable layer, else the topmost map.
+        every: Measure after the first and then every so many epochs.
+        prefix: Of the names in the logs.
+        radius: Of the round receptive fields in pixels; None leaves part interpretability out,
             since measuring the radius takes thousands of forward passes.
-        batch_size: images per forward pass.
-        **options: further arguments of `keras_icnn.metrics.evaluate`, such as `preprocess`.
+        batch_size: Images per forward pass.
+        **options: Further arguments of `keras_icnn.metrics.evaluate`, such as `preprocess`.
 
     After each measuring, `report` is the full `EvaluationReport`.
+
+    Example:
+
+    ```python
+    model.fit(train, epochs=20, callbacks=[icnn.callbacks.PartMetrics(data.validation, every=5)])
+    ```
     """
 
     def __init__(

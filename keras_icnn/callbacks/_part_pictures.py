@@ -36,23 +36,29 @@ class PartPictures(keras.callbacks.Callback):
     training come on top.
 
     Args:
-        dataset: a `PartDataset` of held-out images, best of the categories, not the background.
-        out: folder for PNG files, made if it does not exist: `epoch_0003_heatmap.png`.
-        log_dir: folder of TensorBoard's logs, as in `keras.callbacks.TensorBoard`.
-        every: epochs between pictures, at least.
-        layer: layer or name; None: the topmost interpretable layer, else the topmost map.
-        filters: their numbers, or one; None: the two with the highest mean peak before training.
-        images: how many images of the data set to use, spread over it.
-        max_share: share of the training time that pictures may take; None: no limit.
-        radius: of a filter's region in pixels; None: a quarter of the theoretical receptive field.
-        batch_size: images per forward pass.
+        dataset: A `PartDataset` of held-out images, best of the categories, not the background.
+        out: Folder for PNG files, made if it does not exist: `epoch_0003_heatmap.png`.
+        log_dir: Folder of TensorBoard's logs, as in `keras.callbacks.TensorBoard`.
+        every: Epochs between pictures, at least.
+        layer: Layer or name; None: the topmost interpretable layer, else the topmost map.
+        filters: Their numbers, or one; None: the two with the highest mean peak before training.
+        images: How many images of the data set to use, spread over it.
+        max_share: Share of the training time that pictures may take; None: no limit.
+        radius: Of a filter's region in pixels; None: a quarter of the theoretical receptive field.
+        batch_size: Images per forward pass.
 
     `written` is the list of epochs pictured (0: before training), `put_off` of those that were due
     and left out.
 
     Raises:
-        ImportError: without matplotlib, or with `log_dir` without tensorboard.
-        ValueError: for numbers out of range, or neither `out` nor `log_dir`.
+        ImportError: Without matplotlib, or with `log_dir` without tensorboard.
+        ValueError: For numbers out of range, or neither `out` nor `log_dir`.
+
+    Example:
+
+    ```python
+    model.fit(train, callbacks=[icnn.callbacks.PartPictures(data.validation, "images")])
+    ```
     """
 
     def __init__(

@@ -19,16 +19,22 @@ class StopOnNaN(keras.callbacks.Callback):
     are put back to a copy in memory that is taken once an epoch; steps themselves cost nothing.
 
     Args:
-        batches: the `keras.utils.PyDataset` given to `fit`, with `shuffle=False`. With it the
+        batches: The `keras.utils.PyDataset` given to `fit`, with `shuffle=False`. With it the
             epoch is gone through again up to the step that failed, and the error names what is
             not finite first: the data, a layer's output, the loss, or the gradient. Without it
             (or where a second pass takes another course), the error names the interpretable
             layers that met such values.
 
     Raises:
-        FloatingPointError: in `fit`, with the epoch, the batch, the step and the place.
+        FloatingPointError: In `fit`, with the epoch, the batch, the step and the place.
 
     Place it before `Backup` in the list of callbacks.
+
+    Example:
+
+    ```python
+    model.fit(train, shuffle=False, callbacks=[icnn.callbacks.StopOnNaN(train)])
+    ```
     """
 
     def __init__(self, batches: keras.utils.PyDataset | None = None) -> None:

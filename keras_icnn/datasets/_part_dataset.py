@@ -199,7 +199,7 @@ class PartDataset(Sequence[Sample]):
         return kept._with(labels=new[kept.labels], class_names=[self.class_names[c] for c in old])
 
     def with_classes(self, class_names: Sequence[str]) -> PartDataset:
-        """The same samples, labelled by their classes' places in another list of names.
+        """The same samples, labeled by their classes' places in another list of names.
 
         The way back from `select`: a network that was trained with all classes is evaluated on a
         selection of them as `data.select(["horse"]).with_classes(data.class_names)`.

@@ -352,7 +352,7 @@ def _plain_row(name, effect, filters=(), share=math.nan):
 
 
 def _colors(n):
-    """Colours that people who do not see red and green as different tell apart (Okabe and Ito)."""
+    """Colors that people who do not see red and green as different tell apart (Okabe and Ito)."""
     palette = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
     return [palette[i % len(palette)] for i in range(n)]
 

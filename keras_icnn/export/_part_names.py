@@ -1,4 +1,4 @@
-"""The names of parts beside an artefact, whose numbers alone say little.
+"""The names of parts beside an artifact, whose numbers alone say little.
 
 Formats hold numbers, not text: `explain` answers with the number of each filter's category and
 part. What these are called is a JSON file: in a SavedModel's `assets.extra` (the folder that
@@ -15,10 +15,10 @@ _FOLDER, _FILE, _ENDING = "assets.extra", "parts.json", ".parts.json"
 
 
 def names_path(path):
-    """Where the names of an artefact are kept.
+    """Where the names of an artifact are kept.
 
     Args:
-        path: the artefact, a folder or file.
+        path: the artifact, a folder or file.
     """
     path = Path(path)
     if path.suffix in (".onnx", ".tflite", ".xml"):
@@ -32,7 +32,7 @@ def write_names(model, layer, path):
     Args:
         model: the network.
         layer: the layer that `explain` speaks of.
-        path: the artefact.
+        path: the artifact.
     """
     membership = part_membership(layer)
     if membership is None:
@@ -50,11 +50,11 @@ def write_names(model, layer, path):
 
 
 def read_names(path):
-    """The names of an artefact's parts.
+    """The names of an artifact's parts.
 
     Returns:
         (keys, names): lists of str `[filters]`, such as "tiger/0" and "head"; two times None where
-        the artefact has none.
+        the artifact has none.
     """
     place = names_path(path)
     if not place.is_file():

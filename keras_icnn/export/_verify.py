@@ -29,7 +29,7 @@ class ExportError(ValueError):
 
 
 class NetworkError(ValueError):
-    """The network gives nothing that an artefact could be compared with."""
+    """The network gives nothing that an artifact could be compared with."""
 
 
 @dataclass
@@ -167,7 +167,7 @@ def half_precision(model):
 
 
 def compared(model, artifact, path, images, tolerance, layer, preprocessing, alone=True):
-    """The `Verification` of a loaded artefact on `images`, `alone`: also on one after the other."""
+    """The `Verification` of a loaded artifact on `images`, `alone`: also on one after the other."""
     result = Verification(
         str(path), artifact.format, artifact.endpoints, len(images), float(tolerance)
     )

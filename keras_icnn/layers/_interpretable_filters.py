@@ -94,6 +94,17 @@ class InterpretableFilters(keras.layers.Layer):
         With gradient accumulation it moves with each micro-batch. A batch with a value that is
         not finite leaves it as it was.
 
+    Example:
+
+    ```python
+    x = inputs = keras.Input((32, 32, 3))
+    y = keras.layers.Conv2D(8, 3, padding="same")(x)
+    x = keras.layers.Concatenate()([x, y])
+    x = icnn.InterpretableFilters(num_classes=5)(x)
+    outputs = keras.layers.Dense(5)(keras.layers.GlobalAveragePooling2D()(x))
+    model = icnn.InterpretableModel(inputs, outputs)
+    ```
+
     Reference:
         [Interpretable Convolutional Neural Networks](https://arxiv.org/abs/1710.00935)
     """
@@ -354,7 +365,7 @@ class InterpretableFilters(keras.layers.Layer):
             inputs: The layer's inputs, `[batch, h, w, filters]`, at least two images.
 
         Returns:
-            dict of float arrays `[filters]`, in nats: `mutual_information`, `category_entropy`,
+            Dict of float arrays `[filters]`, in nats: `mutual_information`, `category_entropy`,
             `spatial_entropy`. `mutual_information` is `H(T)` less the two entropies.
         """
         maps = self._to_channels_last(self.rectified(ops.convert_to_tensor(inputs)))

@@ -87,7 +87,7 @@ def labels(y: Any) -> LabelScope:
     """Opens a scope that gives `y` to the interpretable layers called in it.
 
     Args:
-        y: labels of the batch: integers `[batch]` or `[batch, 1]`, one-hot or multi-label
+        y: Labels of the batch: integers `[batch]` or `[batch, 1]`, one-hot or multi-label
             `{0, 1}` or `{-1, +1}` `[batch, classes]`; for a single category `{0, 1}` or
             `{-1, +1}`, `[batch]` or `[batch, 1]`. Integers outside the layer's classes are an
             error in eager steps and in TensorFlow's graphs on CPUs. In what XLA compiles (JAX
@@ -99,6 +99,13 @@ def labels(y: Any) -> LabelScope:
 
     Returns:
         A context manager; bound to a name it offers `.total()`, the term to add to the loss.
+
+    Example:
+
+    ```python
+    with icnn.labels(y) as terms:  # inside the compiled step
+        loss = loss_fn(y, model(x, training=True)) + terms.total()
+    ```
     """
     return LabelScope(y)
 
@@ -107,7 +114,7 @@ def current():
     """The innermost open scope of this thread, or None.
 
     Raises:
-        RuntimeError: in a compiled step, for a scope that was opened around it.
+        RuntimeError: In a compiled step, for a scope that was opened around it.
     """
     stack = getattr(_local, "stack", None)
     if not stack:
@@ -129,10 +136,10 @@ def require_no_training(layer):
     such a model would be trained without the filter loss.
 
     Args:
-        layer: name of the layer that is called.
+        layer: Name of the layer that is called.
 
     Raises:
-        RuntimeError: in a label scope, or in a `train_step`.
+        RuntimeError: In a label scope, or in a `train_step`.
     """
     inside = bool(getattr(_local, "stack", None))
     frame = sys._getframe(1)

@@ -91,7 +91,7 @@ class Likelihood:
         """The terms of Eq. (5) for each filter, in nats, with sums over x as batch means.
 
         Returns:
-            dict of `[F]`: `category_entropy`, H(T' = {T-, T+} | X), Eq. (6); `spatial_entropy`,
+            Dict of `[F]`: `category_entropy`, H(T' = {T-, T+} | X), Eq. (6); `spatial_entropy`,
             sum_x p(T+, x) H(T+ | X = x), Eqs. (5) and (7).
         """
         joint = ops.reshape(self._prior, (1, -1, 1)) * self._ratio  # N p(T, x)
@@ -119,7 +119,7 @@ def diagnostics(maps, scale, bank):
         bank: `TemplateBank`.
 
     Returns:
-        dict of `[F]`, in nats: `mutual_information`, `category_entropy`, `spatial_entropy`.
+        Dict of `[F]`, in nats: `mutual_information`, `category_entropy`, `spatial_entropy`.
     """
     trace = traces(maps, bank) / scale
     images = ops.cast(ops.shape(maps)[0], "float32")

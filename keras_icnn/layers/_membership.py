@@ -33,17 +33,17 @@ def membership(y, num_classes):
     """Which images belong to which classes.
 
     Args:
-        y: integers `[batch]` or `[batch, 1]`; or one-hot, smoothed or multi-label `{0, 1}` or
+        y: Integers `[batch]` or `[batch, 1]`; or one-hot, smoothed or multi-label `{0, 1}` or
             `{-1, +1}` `[batch, num_classes]`. With two classes `-1` counts as class 0.
-        num_classes: number of label classes, background included.
+        num_classes: Number of label classes, background included.
 
     Returns:
         float32 `[batch, num_classes]` of zeros and ones.
 
     Raises:
-        ValueError: if the shape of `y` does not fit `num_classes`; for integers outside
+        ValueError: If the shape of `y` does not fit `num_classes`; for integers outside
             `0 .. num_classes - 1`, where their values are known (not in a compiled step).
-        tf.errors.InvalidArgumentError: for such integers in TensorFlow's graphs on CPUs. In what
+        tf.errors.InvalidArgumentError: For such integers in TensorFlow's graphs on CPUs. In what
             XLA compiles (JAX included) and on GPUs, nothing can be raised at no cost: there such a
             sample counts as one of no class. `InterpretableModel.fit` checks before.
     """
@@ -74,7 +74,7 @@ def check(y, num_classes, where="Labels"):
     """Checks the values of labels: an array, as `membership` takes it.
 
     Raises:
-        ValueError: naming the first label that is none, where it is, and what to do.
+        ValueError: Naming the first label that is none, where it is, and what to do.
     """
     y = np.asarray(y)
     if y.dtype.kind not in "biuf" or y.ndim not in (1, 2):

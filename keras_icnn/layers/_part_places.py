@@ -63,7 +63,7 @@ def settle(claims, present, width, spacing):
     Args:
         claims: `[B, h*w, K]`.
         present: `[B, K]`; parts that are not present close no places.
-        width: w.
+        width: W.
         spacing: Distance in units.
 
     Returns:

@@ -47,7 +47,7 @@ def occlusion_radius(
         model: a functional or sequential Keras model.
         layer: the layer to measure, or its name.
         images: float [images, height, width, channels] as the model takes them; 20 are enough.
-        stride: pixels between neighbouring places of the patch.
+        stride: pixels between neighboring places of the patch.
         patch: side of the patch in pixels.
         batch_size: images per forward pass.
         receptive_field: a `ReceptiveField` of the layer; None computes it.

@@ -94,7 +94,7 @@ def part_agreement(
     - `grid of cells`: as many parts, the image cut into rows and columns of equal cells; what the
       place in the image alone says;
     - `random labels`: one of as many parts, drawn for every landmark;
-    - `perfect labels`: a part for each landmark, 1. With fewer parts than landmarks no labelling
+    - `perfect labels`: a part for each landmark, 1. With fewer parts than landmarks no labeling
       gets there.
 
     Args:
@@ -264,7 +264,7 @@ def _squares(rows, centers):
 
 
 class TrainingPeaks:
-    """What grouping and normalising the filters needs from the training images."""
+    """What grouping and normalizing the filters needs from the training images."""
 
     def __init__(self):
         self._table = PeakTable()

@@ -24,7 +24,7 @@ _BUFFER = 1 << 15
 # Entries in a temporary array: 64 KiB. Larger ones are mapped and given back each time, which
 # takes longer than what is done with them.
 _TABLE = 1 << 13
-# Neighbouring units of a row of which the highest counts in the first guess of the floor.
+# Neighboring units of a row of which the highest counts in the first guess of the floor.
 _BLOCK = 8
 
 

@@ -74,7 +74,7 @@ def make_interpretable(
             `num_classes=1`).
         filter_loss: `"default"`, `"paper"`, `"official"`, `None` (mask only) or a `FilterLoss`.
         mask: Boolean, whether the maps are masked.
-        normalization: `"batch"` or `None`, the new layer's normalisation. Existing maps get none.
+        normalization: `"batch"` or `None`, the new layer's normalization. Existing maps get none.
         new_filters: Integer, M, the filters of the new layer; `None` for the map's own number.
         name: String, the new model's name; `None` for the old one with `_interpretable`.
 
@@ -149,7 +149,7 @@ def add_layer(
         filters: Integer, M; `None` for the map's own channel number.
         normalization: `"batch"` or `None`.
         interpretable: What `layer_arguments` returns; `None` adds the plain twin (convolution, the
-            same normalisation, ReLU).
+            same normalization, ReLU).
         dtype: Policy of the new layers.
         free: Function of a name that gives one that no layer has yet.
 
@@ -173,7 +173,7 @@ def add_layer(
     if normalization is None:
         return klayers.Conv2D(**convolution, activation="relu", name=free(PLAIN_LAYER))(x)
     x = klayers.Conv2D(**convolution, name=free(PLAIN_LAYER))(x)
-    # The constants of the interpretable layer's own normalisation.
+    # The constants of the interpretable layer's own normalization.
     x = klayers.BatchNormalization(
         epsilon=1e-5, momentum=0.95, dtype=dtype, name=free(f"{PLAIN_LAYER}_bn")
     )(x)

@@ -293,7 +293,7 @@ class InterpretableModel(keras.Model):
             **kwargs: of the format, as in `keras.Model.export`.
 
         Raises:
-            ValueError, ImportError: as `keras_icnn.export.export_model`; compare the artefact
+            ValueError, ImportError: as `keras_icnn.export.export_model`; compare the artifact
                 with the network by `keras_icnn.export.verify(model, filepath)`.
         """
         if format == "torch":

@@ -38,7 +38,7 @@ _NONNEGATIVE = (
 
 
 class Graph:
-    """The operations of a flat functional model in order, with their neighbours.
+    """The operations of a flat functional model in order, with their neighbors.
 
     Args:
         model: Functional model without nested models, each of whose layers is called once.

@@ -22,7 +22,7 @@ class ReceptiveField:
     """Receptive fields of a layer's units, in pixels of the network's input.
 
     `centers`: float [h, w, 2], (x, y) of each unit's centre; the first pixel's centre is (0, 0).
-    `stride`: (vertical, horizontal) pixels between neighbouring units. `size`: (height, width) of
+    `stride`: (vertical, horizontal) pixels between neighboring units. `size`: (height, width) of
     the theoretical receptive field. `image_size`: (height, width) of the input.
     """
 
@@ -68,7 +68,7 @@ class _Axis:
 def receptive_field(
     model: keras.Model, layer: keras.layers.Layer | str, *, input_size: Sequence[int] | None = None
 ) -> ReceptiveField:
-    """Centres, stride and size of the receptive fields of a layer's units.
+    """Centers, stride and size of the receptive fields of a layer's units.
 
     Follows convolutions, pooling, padding and cropping exactly ("same" padding as TensorFlow does
     it). Where branches meet (concatenation, addition, multiplication) they should agree on the

@@ -42,10 +42,10 @@ def table_text(table, lines, networks, notes):
     """The whole table as text.
 
     Args:
-        table: a `PaperTable`.
-        lines: list of `Line`, what was run.
-        networks: dict of network names to titles, those of the paper that were not run included.
-        notes: lines below the heading.
+        table: A `PaperTable`.
+        lines: List of `Line`, what was run.
+        networks: Dict of network names to titles, those of the paper that were not run included.
+        notes: Lines below the heading.
     """
     text = [f"Table {table.name.removeprefix('table')}. {table.title} ({table.better} is better)"]
     text += notes

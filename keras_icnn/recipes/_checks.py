@@ -8,12 +8,12 @@ def read_section(section, table, where):
     """A table as one of the dataclasses of `_format`: types, choices and ranges are checked.
 
     Args:
-        section: the dataclass.
-        table: what the recipe says.
-        where: the table's name in messages.
+        section: The dataclass.
+        table: What the recipe says.
+        where: The table's name in messages.
 
     Raises:
-        ValueError: naming the key, what was expected and what was found.
+        ValueError: Naming the key, what was expected and what was found.
     """
     check_table(table, where)
     keys = {field.name: field for field in dataclasses.fields(section)}

@@ -17,7 +17,7 @@ class Images:
     Attributes:
         data: `[data]` of the recipe.
         splits: `PartSplits`.
-        sha256: digest of files, labels and landmarks.
+        sha256: Digest of files, labels and landmarks.
     """
 
     data: Data
@@ -49,7 +49,7 @@ class Images:
         """Names of the classes of a task, in the order of labels.
 
         Raises:
-            RecipeError: for a category against a background that the data set does not have.
+            RecipeError: For a category against a background that the data set does not have.
         """
         if not self.is_single:
             return self.categories
@@ -107,11 +107,11 @@ def read_images(data, folder, already_read):
 
     Args:
         data: `[data]` of the recipe.
-        folder: the data folder.
-        already_read: dict, in which recipes on the same data share them.
+        folder: The data folder.
+        already_read: Dict, in which recipes on the same data share them.
 
     Raises:
-        RecipeError: for data that are not there, and what a reader refuses.
+        RecipeError: For data that are not there, and what a reader refuses.
     """
     key = repr((data.reader, data.path, data.negatives, data.arguments))
     if key not in already_read:

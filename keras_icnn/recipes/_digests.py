@@ -19,7 +19,7 @@ def run_content(recipe, variant):
 
     Args:
         recipe: `Recipe`.
-        variant: one of its `Variant`s.
+        variant: One of its `Variant`s.
 
     Returns:
         A dict of JSON's types.
@@ -75,7 +75,7 @@ def rule_digest(rule):
     An option at its default counts as not given, as a key of a recipe does.
 
     Args:
-        rule: anything that `FilterLoss.parse` takes, None (the mask alone) included.
+        rule: Anything that `FilterLoss.parse` takes, None (the mask alone) included.
     """
     from keras_icnn.layers._filter_loss import FilterLoss
 
@@ -110,7 +110,7 @@ def data_digest(splits, root):
 
     Args:
         splits: `PartSplits`.
-        root: folder; files below it count by their names relative to it, so that a data set may
+        root: Folder; files below it count by their names relative to it, so that a data set may
             be moved.
     """
     digest = hashlib.sha256()

@@ -14,9 +14,9 @@ class Features:
     """Features of the images of a recipe below its cut, for all networks that share the cut.
 
     Args:
-        folder: where the cached files go.
+        folder: Where the cached files go.
         data: `[data]` of the recipe.
-        verbose: whether to show progress.
+        verbose: Whether to show progress.
     """
 
     def __init__(self, folder, data, *, verbose=True):
@@ -59,11 +59,11 @@ class FeatureCache:
     """Feature maps of data sets, one `.npy` file a data set, as float16 where that holds them.
 
     Args:
-        folder: where the files go.
-        model: frozen network, images float32 `[batch, h, w, 3]` to maps.
-        key: string that says what the features depend on besides the images.
-        batch_size: images a forward pass.
-        verbose: whether to show progress.
+        folder: Where the files go.
+        model: Frozen network, images float32 `[batch, h, w, 3]` to maps.
+        key: String that says what the features depend on besides the images.
+        batch_size: Images a forward pass.
+        verbose: Whether to show progress.
     """
 
     def __init__(self, folder, model, key, *, batch_size=32, verbose=True):

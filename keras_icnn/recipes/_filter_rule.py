@@ -8,15 +8,15 @@ def filter_rule(said, where="a variant"):
     """The rule that a variant's `filter_loss` says.
 
     Args:
-        said: a name; a table with `rule`, a name to start from, and what differs from it, where
+        said: A name; a table with `rule`, a name to start from, and what differs from it, where
             the table `templates` changes only what it names; `"none"`; or `""`, the default.
-        where: the variant's name in messages.
+        where: The variant's name in messages.
 
     Returns:
         A `FilterLoss`, or None for the mask alone.
 
     Raises:
-        ValueError: for rules that do not exist, unknown options and values out of range.
+        ValueError: For rules that do not exist, unknown options and values out of range.
     """
     if said == "none":
         return None

@@ -10,10 +10,10 @@ class Progress(keras.callbacks.Callback):
     """Prints each epoch's figures and how long the whole may still take.
 
     Args:
-        name: what the network is called.
-        epochs: of this network.
-        later: epochs of networks that are trained after it.
-        steps: batches of an epoch.
+        name: What the network is called.
+        epochs: Of this network.
+        later: Epochs of networks that are trained after it.
+        steps: Batches of an epoch.
     """
 
     def __init__(self, name, epochs, later, steps):

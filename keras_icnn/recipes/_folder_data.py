@@ -16,18 +16,18 @@ def read_splits(data, validation_data, *, image_size, validation_split, seed):
     """The images to train on and to measure on.
 
     Args:
-        data: a folder of class folders, `PartSplits`, or what `as_part_dataset` takes.
-        validation_data: what `as_part_dataset` takes, or None: a share of `data`.
+        data: A folder of class folders, `PartSplits`, or what `as_part_dataset` takes.
+        validation_data: What `as_part_dataset` takes, or None: a share of `data`.
         image_size: (height, width) of the images: those in files are resized to it. None: the
             size of data in memory.
-        validation_split, seed: share of each class to hold out, and what it is drawn from.
+        validation_split, seed: Share of each class to hold out, and what it is drawn from.
 
     Returns:
         `PartSplits` of `train` and, where there are such images, `validation`. Copies of training
         images are left out of `validation`, and listed as skipped.
 
     Raises:
-        ValueError: for data of fewer than two classes, and arrays whose pixels are not from 0 to
+        ValueError: For data of fewer than two classes, and arrays whose pixels are not from 0 to
             255.
     """
     if isinstance(data, PartSplits):

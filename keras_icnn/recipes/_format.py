@@ -48,10 +48,10 @@ def key(default, description, **rules):
     """A key of a recipe's table.
 
     Args:
-        default: its value where the recipe does not say; its type is the key's. A tuple stands for
+        default: Its value where the recipe does not say; its type is the key's. A tuple stands for
             a list of strings, `dict` for a table, empty by default, and `dataclasses.MISSING` for a
             string that must be given.
-        description: what it means, for the reference.
+        description: What it means, for the reference.
         **rules: `choices`, of which it (or each of a list) must be one; `within`, a `Range`;
             `values`, a `Range` of each value of a table; `own`, in words what the key takes where
             it has a reader of its own.
@@ -211,7 +211,7 @@ class Variant:
         """The `FilterLoss` that `filter_loss` says; None for the mask alone.
 
         Raises:
-            ValueError: for rules that do not exist, unknown options and values out of range.
+            ValueError: For rules that do not exist, unknown options and values out of range.
         """
         from keras_icnn.recipes._filter_rule import filter_rule
 
@@ -233,6 +233,13 @@ class Recipe:
     """A recipe: data, network, schedule, variants and seeds.
 
     `name` is that of the file, at `path`.
+
+    Example:
+
+    ```python
+    recipe = icnn.recipes.read_recipe("zoo/recipes/birds.toml")
+    [variant.name for variant in recipe.variants]
+    ```
     """
 
     name: str

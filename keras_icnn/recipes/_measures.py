@@ -11,11 +11,11 @@ def measure_network(built, recipe, variant, dataset, *, features, radius, seed):
     Args:
         built: `Built`.
         recipe: `Recipe`.
-        variant: one of its `Variant`s.
+        variant: One of its `Variant`s.
         dataset: `PartDataset` to measure on.
         features: `Features`, for a network with frozen layers.
-        radius: of the round receptive fields, in pixels; None: it is measured.
-        seed: of the trivial detectors.
+        radius: Of the round receptive fields, in pixels; None: it is measured.
+        seed: Of the trivial detectors.
 
     Returns:
         `EvaluationReport`.
@@ -54,8 +54,8 @@ def measure_detector(detector, built, field, variant, dataset, *, features, radi
     Args:
         detector: Keras model, features to maps, one for each detector.
         field: `ReceptiveField` of the features.
-        built, variant, dataset, features, seed: as in `measure_network`.
-        radius: of the round receptive field, in pixels; None: parts are not measured.
+        built, variant, dataset, features, seed: As in `measure_network`.
+        radius: Of the round receptive field, in pixels; None: parts are not measured.
 
     Returns:
         `EvaluationReport`.

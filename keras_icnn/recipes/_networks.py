@@ -22,14 +22,14 @@ def weights_of(recipe, variant, folder):
 
     Args:
         recipe: `Recipe`.
-        variant: one of its `Variant`s.
-        folder: the data folder.
+        variant: One of its `Variant`s.
+        folder: The data folder.
 
     Returns:
         A path, `"imagenet"` or None, and the sha256 of the file, `"imagenet"` or `""`.
 
     Raises:
-        RecipeError: for a file that is not there.
+        RecipeError: For a file that is not there.
     """
     if variant.kind == "untrained":
         return None, ""
@@ -49,15 +49,15 @@ def build(recipe, variant, images, folder):
 
     Args:
         recipe: `Recipe`.
-        variant: one of its `Variant`s.
+        variant: One of its `Variant`s.
         images: `Images`.
-        folder: the data folder.
+        folder: The data folder.
 
     Returns:
         `Built`.
 
     Raises:
-        RecipeError: for what the zoo refuses, and layers that are not there.
+        RecipeError: For what the zoo refuses, and layers that are not there.
     """
     network = recipe.network
     weights, _ = weights_of(recipe, variant, folder)
@@ -81,7 +81,7 @@ def find_layer(model, name):
     """A layer of a network by its name.
 
     Raises:
-        RecipeError: with the names there are, when it has none of this name.
+        RecipeError: With the names there are, when it has none of this name.
     """
     if name not in [layer.name for layer in model.layers]:
         raise RecipeError(

@@ -43,9 +43,9 @@ class LayerwiseAdamW(_LayerwiseRates, keras.optimizers.AdamW):
     """`AdamW` that multiplies the learning rate of some layers.
 
     Args:
-        multipliers: dict of the beginning of a layer's name (such as `"fire9"`) to the factor of
+        multipliers: Dict of the beginning of a layer's name (such as `"fire9"`) to the factor of
             its learning rate; 1 for all others. Weight decay stays the same for all.
-        **kwargs: of `keras.optimizers.AdamW`.
+        **kwargs: Of `keras.optimizers.AdamW`.
     """
 
 
@@ -57,9 +57,9 @@ class LayerwiseSGD(_LayerwiseRates, keras.optimizers.SGD):
     1 - m than the classical rule, whose decay passes through the momentum.
 
     Args:
-        multipliers: as in `LayerwiseAdamW`.
-        kernel_decay: times a kernel, added to its gradient. Biases and the like do not decay.
-        **kwargs: of `keras.optimizers.SGD`.
+        multipliers: As in `LayerwiseAdamW`.
+        kernel_decay: Times a kernel, added to its gradient. Biases and the like do not decay.
+        **kwargs: Of `keras.optimizers.SGD`.
     """
 
     def __init__(self, *, kernel_decay=0.0, **kwargs):

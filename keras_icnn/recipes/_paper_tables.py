@@ -75,7 +75,7 @@ def recipes_folder():
     """Where the recipes are: `zoo/recipes` of a clone or an editable install, else in the package.
 
     Raises:
-        FileNotFoundError: when they are in neither place.
+        FileNotFoundError: When they are in neither place.
     """
     package = Path(keras_icnn.__file__).resolve().parent
     clone = package.parent
@@ -95,7 +95,7 @@ def read_table(name):
     """Reads one of the tables, `"table1"` to `"table7"`.
 
     Raises:
-        ValueError: for another name, or a file that does not fit together.
+        ValueError: For another name, or a file that does not fit together.
     """
     if name not in TABLES:
         raise ValueError(f"`table` must be one of {TABLES}. Received: {name!r}")

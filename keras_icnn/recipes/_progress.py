@@ -19,12 +19,12 @@ def tell_done(run, row, done, total, left, rows, session):
 
     Args:
         run: `Run`.
-        row: its row.
-        done: number of runs done so far.
-        total: number of runs that there were to do.
-        left: list of `Run`, still to be done.
-        rows: list of all rows of the folder.
-        session: list of the rows of this session.
+        row: Its row.
+        done: Number of runs done so far.
+        total: Number of runs that there were to do.
+        left: List of `Run`, still to be done.
+        rows: List of all rows of the folder.
+        session: List of the rows of this session.
     """
     minutes = _seconds_left(left, rows, session) / 60
     print(

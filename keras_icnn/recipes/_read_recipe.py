@@ -32,7 +32,13 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
         A `Recipe`.
 
     Raises:
-        RecipeError: naming the file, the key, what was expected and what was found.
+        RecipeError: Naming the file, the key, what was expected and what was found.
+
+    Example:
+
+    ```python
+    recipe = icnn.recipes.read_recipe("zoo/recipes/birds.toml")
+    ```
     """
     path = recipe_file(path)
     try:
@@ -157,10 +163,10 @@ def _variant(table, shared, data, network, earlier):
     """A variant from its table.
 
     Args:
-        table: of the variant.
-        shared: table `[training]`.
-        data, network: checked.
-        earlier: names of the variants listed before it.
+        table: Of the variant.
+        shared: Table `[training]`.
+        data, network: Checked.
+        earlier: Names of the variants listed before it.
     """
     where = f"[[variant]] {table.get('name', '')!r}" if isinstance(table, dict) else "[[variant]]"
     table = dict(table)

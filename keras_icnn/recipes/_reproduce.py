@@ -56,28 +56,34 @@ def reproduce(
 
     Args:
         table: `"table1"` to `"table7"`.
-        data: folder that holds the data sets and weights the recipes name.
-        out: folder for results, as in `run_recipe`; the table goes to `table3.txt` and
+        data: Folder that holds the data sets and weights the recipes name.
+        out: Folder for results, as in `run_recipe`; the table goes to `table3.txt` and
             `table3.csv` in it.
-        networks: names in the zoo, such as `"vgg_m"` or `"squeezenet"`; None: the paper's.
-        data_sets: only the columns on these (`"animal_part"`, `"cub200"`, `"pascal_part"`).
-        categories: only these of the single-category tasks, as the paper's heading or the data set
+        networks: Names in the zoo, such as `"vgg_m"` or `"squeezenet"`; None: the paper's.
+        data_sets: Only the columns on these (`"animal_part"`, `"cub200"`, `"pascal_part"`).
+        categories: Only these of the single-category tasks, as the paper's heading or the data set
             names them.
         seeds: None: those of the recipes.
-        rules: of `"paper"` and `"official"`, those to train interpretable networks with besides the
+        rules: Of `"paper"` and `"official"`, those to train interpretable networks with besides the
             package's own.
-        recipes: paths of recipes to run in place of the shipped ones, in the columns of their data
+        recipes: Paths of recipes to run in place of the shipped ones, in the columns of their data
             set, task and loss; None of the networks need be chosen then.
-        all_images: whether to measure on all images, the trained ones included, as the paper's
+        all_images: Whether to measure on all images, the trained ones included, as the paper's
             authors do; else on held-out ones.
         train: False prints what has been measured.
-        verbose: whether to print progress.
+        verbose: Whether to print progress.
 
     Returns:
         A `Reproduced`.
 
     Raises:
-        RecipeError: when there is no recipe for what is asked, or one cannot be run.
+        RecipeError: When there is no recipe for what is asked, or one cannot be run.
+
+    Example:
+
+    ```python
+    made = icnn.recipes.reproduce("table3", "DATA", "runs/tables", networks=["squeezenet"])
+    ```
     """
     paper = read_table(table)
     own = [read_recipe(path) for path in recipes]

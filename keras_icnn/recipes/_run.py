@@ -35,18 +35,25 @@ def run_recipe(
     """Trains and measures every variant of a recipe; what is measured already is not repeated.
 
     Args:
-        recipe: a `Recipe`, from `read_recipe`.
-        data: folder that holds the data sets and weights the recipe names.
-        out: folder for results (`results.csv`, a row a run), per-filter tables, trained models
+        recipe: A `Recipe`, from `read_recipe`.
+        data: Folder that holds the data sets and weights the recipe names.
+        out: Folder for results (`results.csv`, a row a run), per-filter tables, trained models
             and cached features. Run again with the same folder to resume.
-        seeds, variants, categories: run only these (lists), by default all of the recipe's.
-        verbose: whether to print progress.
+        seeds, variants, categories: Run only these (lists), by default all of the recipe's.
+        verbose: Whether to print progress.
 
     Returns:
         The rows of `results.csv` that belong to this recipe, a list of dicts.
 
     Raises:
-        RecipeError: for data, weights, layers or categories that are not there.
+        RecipeError: For data, weights, layers or categories that are not there.
+
+    Example:
+
+    ```python
+    recipe = icnn.recipes.read_recipe("zoo/recipes/birds.toml")
+    rows = icnn.recipes.run_recipe(recipe, "DATA", "runs/birds", seeds=[0])
+    ```
     """
     job = Job(recipe, seeds, variants, categories)
     return run_recipes([job], data, out, verbose=verbose)[0].rows
@@ -83,19 +90,19 @@ def run_recipes(
     Everything is checked before the first network is trained.
 
     Args:
-        jobs: list of `Job`.
-        data, out, verbose: as in `run_recipe`.
-        all_images: whether to measure on all splits together, as the paper's authors do, the images
+        jobs: List of `Job`.
+        data, out, verbose: As in `run_recipe`.
+        all_images: Whether to measure on all splits together, as the paper's authors do, the images
             trained on included. Networks that were trained before are only measured again. Such
             rows have a `kind` of their own and are never mixed with held-out ones.
         train: False only reads what has been measured.
 
     Returns:
-        list with a pair for each job: `rows` of its recipe, on this data and with these weights,
+        List with a pair for each job: `rows` of its recipe, on this data and with these weights,
         and all of its `categories` (for a multi-category task one, of joined names).
 
     Raises:
-        RecipeError: as `run_recipe`.
+        RecipeError: As `run_recipe`.
     """
     with opened(out, all_images) as store:
         read = {}

@@ -27,7 +27,7 @@ def recipe_file(recipe: str | os.PathLike[str]) -> Path:
     """The file of a recipe: a path as it is, or that of a shipped one by its name.
 
     Raises:
-        RecipeError: for a name that no shipped recipe has.
+        RecipeError: For a name that no shipped recipe has.
     """
     path, text = Path(recipe), os.fspath(recipe)
     if path.suffix == ".toml" or path.exists() or Path(text).name != text:
@@ -39,15 +39,15 @@ def copy_recipe(name: str, to: str | os.PathLike[str] | None = None) -> Path:
     """Copies a shipped recipe, to change it.
 
     Args:
-        name: its name.
-        to: file or folder to copy it to; None: a file of its name here.
+        name: Its name.
+        to: File or folder to copy it to; None: a file of its name here.
 
     Returns:
         The file that was written.
 
     Raises:
-        RecipeError: for another name.
-        FileExistsError: when there is such a file; it is left as it is.
+        RecipeError: For another name.
+        FileExistsError: When there is such a file; it is left as it is.
     """
     source = _shipped(name)
     target = Path(source.name if to is None else to)

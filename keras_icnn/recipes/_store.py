@@ -34,8 +34,8 @@ def sources_of(recipe, variant, data_sha256, weights_sha256=None):
 
     Args:
         recipe: `Recipe`.
-        variant: one of its `Variant`s.
-        data_sha256, weights_sha256: digests; None: not known, the column is then left out.
+        variant: One of its `Variant`s.
+        data_sha256, weights_sha256: Digests; None: not known, the column is then left out.
     """
     sources = {
         "recipe_sha256": run_digest(recipe, variant),
@@ -87,8 +87,8 @@ class Store:
     """What has been measured in a folder, and the files of its runs.
 
     Args:
-        folder: of the results.
-        all_images: whether rows are of figures on all images, the trained ones included.
+        folder: Of the results.
+        all_images: Whether rows are of figures on all images, the trained ones included.
     """
 
     def __init__(self, folder, all_images=False):
@@ -114,8 +114,8 @@ class Store:
         """The rows of variants: measured with their data, rules and weights, on these categories.
 
         Args:
-            sources: dict of variants' names to their `sources_of`.
-            categories: list of names.
+            sources: Dict of variants' names to their `sources_of`.
+            categories: List of names.
         """
         return [
             row
@@ -148,9 +148,9 @@ class Store:
 
         Args:
             run: `Run`.
-            figures: dict of its columns of figures.
-            trivial: dict of detectors' names to figures.
-            measured_on: names of splits.
+            figures: Dict of its columns of figures.
+            trivial: Dict of detectors' names to figures.
+            measured_on: Names of splits.
 
         Returns:
             The run's row.
@@ -214,8 +214,8 @@ def opened(folder, all_images=False):
     """Makes the folder, keeps other runs out of it, and clears what killed ones left: a `Store`.
 
     Raises:
-        RecipeError: while another run writes to it.
-        ValueError: for a table of results that is damaged or not one.
+        RecipeError: While another run writes to it.
+        ValueError: For a table of results that is damaged or not one.
     """
     with folder_of_run(folder) as folder:
         yield Store(folder, all_images)
@@ -229,7 +229,7 @@ def folder_of_run(folder):
         Its `Path`, cleared of what killed runs left.
 
     Raises:
-        RecipeError: while another run writes to it.
+        RecipeError: While another run writes to it.
     """
     folder = Path(folder)
     made = [one for one in (folder, *folder.parents) if not one.exists()]
@@ -269,8 +269,8 @@ class Results:
     """Rows of a CSV file, found again by some of their columns.
 
     Args:
-        path: the file; read if it exists.
-        keys: columns that identify a row.
+        path: The file; read if it exists.
+        keys: Columns that identify a row.
     """
 
     def __init__(self, path, keys):

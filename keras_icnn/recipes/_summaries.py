@@ -44,7 +44,7 @@ def summarize(rows: Sequence[Mapping[str, Any]]) -> str:
     """Means over categories and seeds of the rows of `run_recipe`, as a text table.
 
     Args:
-        rows: list of dicts, from `run_recipe` or a `results.csv`.
+        rows: List of dicts, from `run_recipe` or a `results.csv`.
 
     Returns:
         A table: a line a variant with its number of runs, then the trivial detectors on the same
@@ -77,7 +77,7 @@ def compare(rows: Sequence[Mapping[str, Any]]) -> str:
     """How each network stands to the first one, run by run: the goals of the method, as a table.
 
     Args:
-        rows: list of dicts, from `run_recipe` or a `results.csv`; the network of the first row is
+        rows: List of dicts, from `run_recipe` or a `results.csv`; the network of the first row is
             the reference, such as the ordinary twin.
 
     Returns:

@@ -26,15 +26,15 @@ def train_detector(
         features: float `[images, h, w, channels]`, of images on which the landmark is annotated.
         landmarks: float `[images, 2]`, (x, y) pixels.
         centers: float `[h, w, 2]`, (x, y) pixel of each unit's centre.
-        scale: what features are multiplied by, so that they are about 1.
-        filters, dropout, sigma, epochs, batch_size, learning_rate, weight_decay: of the detector
+        scale: What features are multiplied by, so that they are about 1.
+        filters, dropout, sigma, epochs, batch_size, learning_rate, weight_decay: Of the detector
             and its training with AdamW; `sigma` in pixels.
 
     Returns:
         A Keras model, features to maps `[images, h, w, 1]` that sum to 1.
 
     Raises:
-        ValueError: if there are fewer than 2 images, or a landmark is missing.
+        ValueError: If there are fewer than 2 images, or a landmark is missing.
     """
     import keras
 

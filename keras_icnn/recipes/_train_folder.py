@@ -37,11 +37,11 @@ class FolderRun(NamedTuple):
     """What `train_folder` made.
 
     Attributes:
-        model: the trained network.
-        ordinary: its ordinary twin, or None.
-        splits: the images that it was trained on and measured on.
-        reports: dict of "interpretable" and "ordinary" to their `EvaluationReport`s.
-        paths: the files that were written.
+        model: The trained network.
+        ordinary: Its ordinary twin, or None.
+        splits: The images that it was trained on and measured on.
+        reports: Dict of "interpretable" and "ordinary" to their `EvaluationReport`s.
+        paths: The files that were written.
     """
 
     model: keras.Model
@@ -93,31 +93,31 @@ def train_folder(
     it was stopped, after the last complete epoch.
 
     Args:
-        data: a folder of class folders, whose unusable files are left out; or `PartSplits`, arrays
+        data: A folder of class folders, whose unusable files are left out; or `PartSplits`, arrays
             (x, y), a `tf.data.Dataset` or `keras.utils.PyDataset` of (images, labels), pixels from
             0 to 255.
-        out: folder for the results; made if it is not there.
+        out: Folder for the results; made if it is not there.
         validation_data: held-out images, in any of these forms; None: a share of `data`.
-        network: name of the network in the zoo, without `_interpretable`.
+        network: Name of the network in the zoo, without `_interpretable`.
         weights: `"imagenet"`, a weights file, or None for random ones.
-        epochs, batch_size: of the training.
+        epochs, batch_size: Of the training.
         image_size: (height, width) that files are resized to, or one number; None: the network's.
-        validation_split: share of each class that is held out, from 0.
-        seed: of the split, the new layers and the order of the images.
-        fine_tune: which layers are trained, as in the zoo's builders.
-        flip: whether images are mirrored at random.
-        learning_rate: at the start; it falls to 0 as a cosine. None: 0.001 for new layers
+        validation_split: Share of each class that is held out, from 0.
+        seed: Of the split, the new layers and the order of the images.
+        fine_tune: Which layers are trained, as in the zoo's builders.
+        flip: Whether images are mirrored at random.
+        learning_rate: At the start; it falls to 0 as a cosine. None: 0.001 for new layers
             (`fine_tune="top"`) and for random weights, 0.0001 where pretrained layers are trained.
-        compare: whether to train the ordinary twin, too: the same network with a plain 3x3 layer.
-        verbose: whether to print what was read, progress and results.
+        compare: Whether to train the ordinary twin, too: the same network with a plain 3x3 layer.
+        verbose: Whether to print what was read, progress and results.
 
     Returns:
         A `FolderRun`.
 
     Raises:
-        ValueError: for arguments, data and weights that do not fit, or an `out` that holds another
+        ValueError: For arguments, data and weights that do not fit, or an `out` that holds another
             run.
-        OSError: when files cannot be read or written.
+        OSError: When files cannot be read or written.
 
     Example:
 

@@ -19,19 +19,19 @@ def train_network(built, recipe, variant, dataset, *, features, seed, backup, ve
     Args:
         built: `Built`.
         recipe: `Recipe`.
-        variant: one of its `Variant`s.
+        variant: One of its `Variant`s.
         dataset: `PartDataset` to train on.
         features: `Features`, for a network with frozen layers.
-        seed: of the order of images.
-        backup: file that training is taken up from, and that is left when it ends; networks on
+        seed: Of the order of images.
+        backup: File that training is taken up from, and that is left when it ends; networks on
             cached features have none.
-        verbose: whether to show progress.
+        verbose: Whether to show progress.
 
     Returns:
         Dict of lists, a figure an epoch.
 
     Raises:
-        RecipeError: for a training set that cannot be made.
+        RecipeError: For a training set that cannot be made.
     """
     training = recipe.training_of(variant)
     single = recipe.data.task == "single-category"
@@ -104,7 +104,7 @@ def train_supervised(built, field, places, variant, dataset, *, features):
     Args:
         built: `Built`, with a frozen part.
         field: `ReceptiveField` of the features.
-        places: places of the landmarks among those of the data set. Of several, those that are
+        places: Places of the landmarks among those of the data set. Of several, those that are
             annotated on fewer than two images are left out.
         variant: `Variant`.
         dataset: `PartDataset` to train on.
@@ -114,7 +114,7 @@ def train_supervised(built, field, places, variant, dataset, *, features):
         A Keras model, features to maps, one for each detector.
 
     Raises:
-        ValueError: if no landmark is annotated on two images.
+        ValueError: If no landmark is annotated on two images.
     """
     maps = features.of(built.frozen, dataset)
     known = np.isfinite(dataset.landmarks).all(axis=-1)

@@ -86,10 +86,10 @@ def part_heatmap(
     for column, image, value in zip(axes.T, images, values, strict=True):
         show(column[0], image)
         share = np.clip(value / top if top > 0 else value, 0, 1)[..., None]
-        # The picture stays visible, in grey, where nothing fires.
-        grey = as_picture(image).mean(axis=-1, keepdims=True) / 255
+        # The picture stays visible, in gray, where nothing fires.
+        gray = as_picture(image).mean(axis=-1, keepdims=True) / 255
         weight = 0.25 + 0.75 * np.sqrt(share)
-        column[1].imshow(np.clip((1 - weight) * grey + weight * heat(value, top), 0, 1))
+        column[1].imshow(np.clip((1 - weight) * gray + weight * heat(value, top), 0, 1))
         bare(column[1])
     axes[0, 0].set_ylabel("image", fontsize=11)
     axes[1, 0].set_ylabel("where filters fire", fontsize=11)

@@ -26,13 +26,13 @@ def freeze(model, network, pretrained, fine_tune):
     """Freezes the layers of a network that its fine-tuning leaves as they are.
 
     Args:
-        model: the network.
-        network: its name.
-        pretrained: names of its layers with pretrained weights, the first below.
+        model: The network.
+        network: Its name.
+        pretrained: Names of its layers with pretrained weights, the first below.
         fine_tune: `"top"`, `"last_block"`, `"all"`, or None for nothing to freeze.
 
     Raises:
-        ValueError: where the network is cut below its last block, which is to be trained.
+        ValueError: Where the network is cut below its last block, which is to be trained.
     """
     if fine_tune in (None, "all"):
         return

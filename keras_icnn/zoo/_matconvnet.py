@@ -57,6 +57,12 @@ def read_matconvnet(path: str | os.PathLike[str]) -> MatConvNet:
     Raises:
         ImportError: When the file is MATLAB v5 and SciPy is not installed.
         ValueError: When the file is truncated or not a MatConvNet model.
+
+    Example:
+
+    ```python
+    stored = icnn.zoo.read_matconvnet("weights/imagenet-vgg-m.mat")
+    ```
     """
     try:
         check_file(path)

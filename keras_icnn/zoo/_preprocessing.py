@@ -31,6 +31,12 @@ def preprocess_input(name: str, images: ArrayLike, mean: ArrayLike | None = None
 
     Raises:
         ValueError: When the name is unknown, or the images are not RGB.
+
+    Example:
+
+    ```python
+    prepared = icnn.zoo.preprocess_input("vgg16_interpretable", images)
+    ```
     """
     key = str(name).removesuffix("_interpretable")
     if key not in MANIFEST:

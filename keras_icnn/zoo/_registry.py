@@ -63,6 +63,12 @@ def list_models(pattern: str = "*") -> list[str]:
 
     Returns:
         Sorted list of names that match, possibly empty.
+
+    Example:
+
+    ```python
+    icnn.zoo.list_models("*_interpretable")
+    ```
     """
     return sorted(fnmatch.filter(_BUILDERS, pattern))
 
@@ -94,5 +100,11 @@ def create_model(name: str, **kwargs: Any) -> keras.Model:
 
     Raises:
         ValueError: When the name is unknown, or an argument is out of range.
+
+    Example:
+
+    ```python
+    model = icnn.zoo.create_model("squeezenet_interpretable", classes=6)
+    ```
     """
     return get_builder(name)(**kwargs)

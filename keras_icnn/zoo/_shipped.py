@@ -16,8 +16,8 @@ def manifest(network, name):
     """What is known of shipped weights, a dict.
 
     Args:
-        network: name of the network.
-        name: of the weights, one of `names(network)`.
+        network: Name of the network.
+        name: Of the weights, one of `names(network)`.
 
     Returns:
         `file`, `sha256`, `arguments` (of the builder), `class_names`, `part_names`, and where they
@@ -31,11 +31,11 @@ def load(model, network, name):
     """Gives a network its shipped weights, and the names of its parts.
 
     Args:
-        model: the network, built with the manifest's `arguments`.
-        network, name: as in `manifest`.
+        model: The network, built with the manifest's `arguments`.
+        network, name: As in `manifest`.
 
     Raises:
-        ValueError: for a file that is not the one that was shipped.
+        ValueError: For a file that is not the one that was shipped.
     """
     known = manifest(network, name)
     path = _FOLDER / known["file"]
@@ -54,7 +54,7 @@ def in_half_precision(source, target):
     """Writes a Keras weights file (`.weights.h5`) with its numbers in half precision, compressed.
 
     Args:
-        source, target: paths.
+        source, target: Paths.
     """
     import h5py
 
@@ -85,12 +85,12 @@ def checked_arguments(network, weights, arguments):
     """The arguments of a builder, those that its shipped weights fix filled in.
 
     Args:
-        network: name of the network.
-        weights: name of the shipped weights.
-        arguments: dict of the builder's arguments.
+        network: Name of the network.
+        weights: Name of the shipped weights.
+        arguments: Dict of the builder's arguments.
 
     Raises:
-        ValueError: for an argument that the weights do not fit.
+        ValueError: For an argument that the weights do not fit.
     """
     known = manifest(network, weights)
     names = known["class_names"]

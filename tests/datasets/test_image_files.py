@@ -78,8 +78,8 @@ def test_transparent_pixels_are_white(tmp_path):
     palette.save(tmp_path / "palette.png", transparency=0)
     found = read_image(str(tmp_path / "palette.png"))[0]
     assert found.tolist() == [[255, 255, 255], [0, 0, 250]]
-    image.convert("LA").save(tmp_path / "grey.png")
-    assert read_image(str(tmp_path / "grey.png"))[0, 0].tolist() == [255] * 3
+    image.convert("LA").save(tmp_path / "gray.png")
+    assert read_image(str(tmp_path / "gray.png"))[0, 0].tolist() == [255] * 3
 
 
 def test_a_transparent_value_of_sixteen_bits_is_none_of_eight(tmp_path):

@@ -79,7 +79,7 @@ def add_odd_files(root, name="red"):
     plain = Image.fromarray(pixels)
     plain.save(folder / "x.jfif", format="JPEG")
     plain.convert("CMYK").save(folder / "cmyk.jpg")
-    plain.convert("L").save(folder / "grey.JPG")
+    plain.convert("L").save(folder / "gray.JPG")
     plain.convert("P").save(folder / "palette.gif")
     plain.convert("RGBA").save(folder / "alpha.png")
     plain.save(folder / "photo.webp")
@@ -87,7 +87,7 @@ def add_odd_files(root, name="red"):
     exif = Image.Exif()
     exif[0x0112] = 6
     plain.save(folder / "turned.jpg", exif=exif)
-    usable = ["x.jfif", "cmyk.jpg", "grey.JPG", "palette.gif", "alpha.png", "photo.webp"]
+    usable = ["x.jfif", "cmyk.jpg", "gray.JPG", "palette.gif", "alpha.png", "photo.webp"]
     usable += ["deep.png", "turned.jpg"]
 
     (folder / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")

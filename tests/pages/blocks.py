@@ -6,6 +6,7 @@ Python are run, with the small stand-ins of `stand_ins.py`.
 
 import re
 from pathlib import Path
+from textwrap import dedent
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,7 +16,8 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 _FENCE = re.compile(
-    r"(?:<!-- parsed: (?P<why>[^>]+) -->\n+)?^```(?P<language>\w*)\n(?P<code>.*?)^```$",
+    r"(?:<!-- parsed: (?P<why>[^>]+) -->\n+)?"
+    r"^(?P<indent> *)```(?P<language>\w*)\n(?P<code>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -33,7 +35,7 @@ def blocks(page, language):
     """The blocks of a page in a language, in order."""
     text = page.read_text(encoding="utf-8")
     return [
-        Block(m["language"], m["code"], text[: m.start("code")].count("\n") + 1, m["why"])
+        Block(m["language"], dedent(m["code"]), text[: m.start("code")].count("\n") + 1, m["why"])
         for m in _FENCE.finditer(text)
         if m["language"] == language
     ]

@@ -103,6 +103,8 @@ def names(root):
         "images": np.asarray(images, "float32"),
         "x": np.asarray(images, "float32"),
         "y": np.asarray(labels, "int32"),
+        "x_test": np.asarray(images, "float32"),
+        "y_test": np.asarray(labels, "int32"),
         "loss_fn": keras.losses.SparseCategoricalCrossentropy(),
         "root": root,
     }

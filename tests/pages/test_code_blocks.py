@@ -8,6 +8,7 @@
 - TOML is read.
 """
 
+import json
 import re
 import shlex
 import tomllib
@@ -46,11 +47,14 @@ def test_python_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stand_ins.folder(tmp_path)
     stand_ins.put_in_place(monkeypatch)
-    known = stand_ins.names(tmp_path)
+    known, earlier = stand_ins.names(tmp_path), {}
     for block in blocks(page, "python"):
-        code = compile("\n" * (block.line - 1) + block.code, str(page), "exec", dont_inherit=True)
+        lines = "\n" * (block.line - 1) + block.code
         if block.not_run is None:
-            exec(code, known)
+            # A block sees what earlier ones made, and stand-ins as they were.
+            scope = {**earlier, **known}
+            exec(compile(lines, str(page), "exec", dont_inherit=True), scope)
+            earlier |= scope
 
 
 @pytest.mark.parametrize("page", pages_with("python"), ids=name)
@@ -145,3 +149,9 @@ def test_scripts_have_the_options_that_pages_give_them():
         after = words[words.index(scripts[0]) + 1 :]
         for option in (word for word in after if word.startswith("--")):
             assert f'"{option}"' in text, f"{at}: {option}"
+
+
+@pytest.mark.parametrize("page", pages_with("json"), ids=name)
+def test_json_is_read(page):
+    for block in blocks(page, "json"):
+        assert json.loads(block.code)

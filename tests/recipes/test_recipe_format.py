@@ -75,9 +75,7 @@ def test_the_shipped_recipes_can_be_read(request):
         ('radius_from = "ordinary"', 'radius_from = "ordinary"\nradius = 9', "`radius` of"),
         ('name = "interpretable"', 'name = "ordinary"', "taken"),
         ('name = "interpretable"', 'name = "../up"', "letters"),
-        # codespell:ignore-begin
-        ("strength = 0.2", "strenght = 0.2", "did you mean `strength`"),
-        # codespell:ignore-end
+        ("strength = 0.2", "strengtt = 0.2", "did you mean `strength`"),
         ("strength = 0.2", "strength = -1.0", "`strength`"),
         ("strength = 0.2", "templates = 3", "`templates`"),
         ('rule = "default"', 'rule = "best"', r"filter_loss\.rule"),

@@ -90,7 +90,7 @@ async function drawTile(context, box, network, f, number, place) {
   if (place !== undefined) {
     const { rows, columns } = network.cells;
     const map = network.map(f, place);
-    // One more cell at each side, like its neighbour, so that the shade reaches the border.
+    // One more cell at each side, like its neighbor, so that the shade reaches the border.
     const shade = element("canvas", { width: columns + 2, height: rows + 2 });
     const pixels = new ImageData(columns + 2, rows + 2);
     for (let r = 0; r < rows + 2; r++) {
