@@ -138,7 +138,8 @@ def trained(reports, counts):
     """
     return [
         f"{unmarked(report.name)} was trained on {count} of the {report.values['images']} images: "
-        "figures on images that a network has seen are better than it deserves. Measure it on others."
+        "figures on images that a network has seen are better than it deserves. Measure it on "
+        "others."
         for report, count in zip(reports, counts, strict=True)
         if count
     ]
