@@ -2,9 +2,10 @@
 
     python zoo/ship_weights.py --run runs/animals --data DATA
 
-Reads `models/interpretable.keras` and `results.csv` of the run, names the parts after the landmark
-that their filters follow on the validation split, writes `keras_icnn/zoo/pretrained/`, loads what
-was written by the zoo's own builder, and prints how its predictions differ.
+Reads the interpretable network and `results.csv` of the run, names the parts after the landmark
+that their filters follow on the images they were trained on, and writes
+`keras_icnn/zoo/pretrained/`. Then it loads what was written by the zoo's own builder, and prints
+how many predictions differ.
 """
 
 import argparse
@@ -44,18 +45,23 @@ def main():
     args = parser.parse_args()
     data = icnn.datasets.animal_part(args.data / "animal_part")
     names = [name for name in data.class_names if name != "negative"]
-    model = keras.saving.load_model(next((args.run / "models").glob("interpretable*.keras")))
+    model = keras.saving.load_model(next((args.run / "models").glob("*-interpretable-*.keras")))
     model.class_names = names
+    annotated = annotated_images(data.train.concatenate(data.validation).select(names))
     with open(args.run / "results.csv", newline="", encoding="utf-8") as file:
         row = next(row for row in csv.DictReader(file) if is_result(row))
-    parts = part_names(model, data.validation.select(names))
+    parts = part_names(model, annotated)
     write(model, parts, row, args.recipe)
     again = icnn.zoo.create_model(f"{NETWORK}_interpretable", weights=NAME)
-    compare(model, again, data.test.select(names))
+    compare(model, again, data.test.select(names)[::5])
 
 
 def is_result(row):
     return row["variant"] == "interpretable" and not row.get("detector")
+
+
+def annotated_images(dataset):
+    return dataset.subset(np.flatnonzero(np.isfinite(dataset.landmarks).all(axis=-1).any(axis=-1)))
 
 
 def part_names(model, dataset):

@@ -4,6 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
+# Bytes of an array from which compression saves more than it costs.
+_LARGE = 4096
 _FOLDER = Path(__file__).parent / "pretrained"
 
 
@@ -58,12 +60,14 @@ def in_half_precision(source, target):
     """
     import h5py
 
-    with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
+    # The newest layout of the format spends far less on each of some hundred small arrays.
+    with h5py.File(source, "r") as old, h5py.File(target, "w", libver="latest") as new:
 
         def copy(name, item):
             if isinstance(item, h5py.Dataset):
                 dtype = "float16" if item.dtype == "float32" else item.dtype
-                packed = {"compression": "gzip", "shuffle": True} if item.shape else {}
+                large = item.nbytes > _LARGE
+                packed = {"compression": "gzip", "shuffle": True} if large else {}
                 made = new.create_dataset(name, data=item[()].astype(dtype), **packed)
             else:
                 made = new.require_group(name)
