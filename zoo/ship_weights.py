@@ -47,7 +47,9 @@ def main():
     names = [name for name in data.class_names if name != "negative"]
     model = keras.saving.load_model(next((args.run / "models").glob("*-interpretable-*.keras")))
     model.class_names = names
-    annotated = annotated_images(data.train.concatenate(data.validation).select(names))
+    seen = data.train.concatenate(data.validation).select(names)
+    model.remember(seen)
+    annotated = annotated_images(seen)
     with open(args.run / "results.csv", newline="", encoding="utf-8") as file:
         row = next(row for row in csv.DictReader(file) if is_result(row))
     parts = part_names(model, annotated)
