@@ -11,6 +11,7 @@ second held-out image and measured on the others, and the other way round. Rows 
 
 import argparse
 import csv
+import shutil
 import time
 from pathlib import Path
 
@@ -37,10 +38,14 @@ def main():
     for seed in args.seed:
         for classes in SETS:
             name = f"{args.network}-{args.fine_tune}-{classes[0]}-{seed}"
+            training, others = drawn(data, classes, seed)
+            for part, images in (("photos", training), ("others", others)):
+                as_folder(images, args.out / name / part)
             begin = time.perf_counter()
             run = icnn.recipes.train_folder(
-                drawn(data, classes, seed),
-                args.out / name,
+                args.out / name / "photos",
+                args.out / name / "run",
+                validation_data=args.out / name / "others",
                 network=args.network,
                 weights=args.weights,
                 epochs=args.epochs,
@@ -57,7 +62,7 @@ def main():
                     "classes": " ".join(classes),
                     "seed": seed,
                     "kind": kind,
-                    **figures(model, run.splits.validation),
+                    **figures(model, others),
                     "seconds_of_both": round(seconds),
                 }
                 print(row, flush=True)
@@ -65,7 +70,7 @@ def main():
 
 
 def drawn(data, classes, seed):
-    """Training images and others, drawn with a seed, as `PartSplits`."""
+    """Training images and others, drawn with a seed: two data sets with landmarks."""
     everything = data.train.concatenate(data.validation)
     rng = np.random.default_rng(seed)
 
@@ -78,9 +83,15 @@ def drawn(data, classes, seed):
         ]
         return dataset.subset(rows)
 
-    return icnn.datasets.PartSplits(
-        train=some(everything, TRAINING), validation=some(data.test, OTHERS)
-    )
+    return some(everything, TRAINING), some(data.test, OTHERS)
+
+
+def as_folder(dataset, folder):
+    """Copies the files of a data set into class folders, as a user has them."""
+    for file, label in zip(dataset.files, dataset.labels, strict=True):
+        target = folder / dataset.class_names[label] / Path(file).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
 
 
 def figures(model, dataset):
