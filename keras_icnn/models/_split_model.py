@@ -97,7 +97,7 @@ class SplitModel:
         batch_size: images, or sets of maps, per forward pass.
 
     Attributes:
-        layer: the layer.
+        model, layer: the model and the layer.
         activation: "softmax", "sigmoid" or "linear": what the model does with its logits.
         classes: number of logits.
         filters: number of the layer's maps.
@@ -132,6 +132,7 @@ class SplitModel:
                 f"'{self.layer.name}' with output shape {tuple(self.layer.output.shape)}"
             )
         logits, self.activation = logits_of(model)
+        self.model, self.logits_tensor = model, logits
         sides = _passing_by(maps, logits)
         self.classes, self.filters = int(shape[1]), int(maps.shape[-1])
         self.batch_size = int(batch_size)
@@ -169,6 +170,15 @@ class SplitModel:
             batch = [a[first : first + size] for a in arrays]
             parts.append(self._gradient(batch[:-1], batch[-1]))
         return np.concatenate(parts)
+
+
+def whole_gradient(split):
+    """Function of ([images], weights) that gives the gradient of the score by the images.
+
+    Args:
+        split: `SplitModel`; its model is not cut here.
+    """
+    return _gradient_function(keras.Model(split.model.inputs[0], split.logits_tensor))
 
 
 def _in_batches(run, arrays, size):
