@@ -185,16 +185,8 @@ class Explainer:
         target, against, weights = self.classes.asked(logits, target, against)
         effects = filter_effects(self.split, tensors, weights, groups.groups, self.method)
         gradient = self.split.gradient(tensors, weights[None])
-        return self._explanation(
-            image,
-            tensors[0][0] * gradient[0],
-            peaks[0],
-            strengths[0],
-            groups,
-            effects,
-            target,
-            against,
-        )
+        here = (tensors[0][0] * gradient[0], peaks[0], strengths[0])
+        return self._explanation(image, here, groups, effects, (target, against))
 
     def batch(
         self, images: ArrayLike, targets: Sequence[int | str | None] | np.ndarray | None = None
@@ -247,19 +239,14 @@ class Explainer:
             effects = Effects(
                 logits[i], float(logits[i] @ w), float(without[i] @ w), single[i], joint
             )
-            result.append(
-                self._explanation(
-                    images[i],
-                    contributions[i],
-                    peaks[i],
-                    strengths[i],
-                    groups,
-                    effects,
-                    target,
-                    against,
-                )
-            )
+            here = (contributions[i], peaks[i], strengths[i])
+            result.append(self._explanation(images[i], here, groups, effects, (target, against)))
         return result
+
+    def peaks(self, images: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """(x, y) pixels `[n, filters, 2]` and heights `[n, filters]` of the filters' peaks."""
+        tensors = self._below(np.asarray(images))
+        return peaks_of(np.maximum(tensors[0], 0), self._field.centers)
 
     # --- what the arguments mean --------------------------------------------------------------
 
@@ -356,9 +343,8 @@ class Explainer:
             )
         return logits
 
-    def _explanation(
-        self, image, contributions, peaks, strengths, groups, effects, target, against
-    ):
+    def _explanation(self, image, here, groups, effects, asked):
+        (contributions, peaks, strengths), (target, against) = here, asked
         predicted = self.classes.predicted(effects.logits)
         parts = parts_here(peaks, strengths, groups, effects.joint, self._category)
         centers, radius = self._field.centers, max(self._field.size) / 4

@@ -10,7 +10,7 @@ import numpy as np
 from keras_icnn import _arguments as check
 from keras_icnn.explanations._classes import Classes
 from keras_icnn.metrics import blurred, mean_filled, receptive_field
-from keras_icnn.models._split_model import SplitModel, whole_gradient
+from keras_icnn.models._split_model import SplitModel, whole_gradient, whole_logits
 
 if TYPE_CHECKING:
     import keras
@@ -71,11 +71,12 @@ class SaliencyMaps:
         self.classes = Classes(self.split.classes, class_names)
         self._preprocess = preprocess
         self._field = None
+        self._logits = whole_logits(self.split)
         self._gradient = None
 
     def logits(self, images: ArrayLike) -> np.ndarray:
         """Logits of images `[n, height, width, 3]`, 0 to 255: float64 `[n, outputs]`."""
-        return self.split.logits(self.split.below(self._fed(images)))
+        return self._logits(self._fed(images))
 
     def scores(self, images: ArrayLike, weights: ArrayLike) -> np.ndarray:
         """The weighted sums of the logits of images: float64 `[n]`."""

@@ -5,6 +5,8 @@ from keras_icnn.metrics._deletion_curves import (
     DeletionInsertion,
     cell_order,
     curve_area,
+    curve_images,
+    curves_of,
     deletion_insertion,
     finer_order,
     greedy_order,
@@ -18,6 +20,7 @@ from keras_icnn.metrics._diversity import (
 )
 from keras_icnn.metrics._empirical_field import EmpiricalFields, empirical_receptive_fields
 from keras_icnn.metrics._evaluate import evaluate
+from keras_icnn.metrics._evaluate_corruptions import evaluate_corruptions
 from keras_icnn.metrics._evaluate_keypoints import evaluate_keypoints
 from keras_icnn.metrics._evaluate_maps import evaluate_maps
 from keras_icnn.metrics._evaluate_part_agreement import evaluate_part_agreement
@@ -96,9 +99,12 @@ __all__ = [
     "corrupt",
     "corrupted",
     "curve_area",
+    "curve_images",
+    "curves_of",
     "deletion_insertion",
     "empirical_receptive_fields",
     "evaluate",
+    "evaluate_corruptions",
     "evaluate_keypoints",
     "evaluate_maps",
     "evaluate_part_agreement",

@@ -146,6 +146,22 @@ def deletion_insertion(
         Petsiuk, Das and Saenko, "RISE: randomized input sampling for explanation of black-box
         models", BMVC 2018, section 4.1. There pixels are hidden one by one; here cells.
     """
+    shares, images = curve_images(image, base, order, steps=steps)
+    return curves_of(shares, score(images))
+
+
+def curve_images(
+    image: ArrayLike, base: ArrayLike, order: ArrayLike, *, steps: int = 10
+) -> tuple[np.ndarray, np.ndarray]:
+    """The images of both curves, for scores of several kinds from one forward pass.
+
+    Args:
+        image, base, order, steps: as in `deletion_insertion`.
+
+    Returns:
+        (shares `[steps + 1]`, images float32 `[2 * steps, height, width, channels]`) for
+        `curves_of`.
+    """
     image, base = (np.asarray(x, "float32") for x in (image, base))
     order = np.asarray(order, int)
     cells = round(len(order) ** 0.5)
@@ -161,17 +177,20 @@ def deletion_insertion(
             f"base.shape={base.shape}, image.shape={image.shape}"
         )
     counts = np.rint(np.linspace(0, len(order), steps + 1)).astype(int)
-    images = np.concatenate(
-        [
-            mixed_images(image, base, order, counts, cells),
-            # Both ends are those of the deletion curve.
-            mixed_images(base, image, order, counts[1:-1], cells),
-        ]
-    )
-    scores = np.asarray(score(images), "float64")
-    deletion, between = scores[: steps + 1], scores[steps + 1 :]
+    images = [
+        mixed_images(image, base, order, counts, cells),
+        # Both ends are those of the deletion curve.
+        mixed_images(base, image, order, counts[1:-1], cells),
+    ]
+    return counts / len(order), np.concatenate(images)
+
+
+def curves_of(shares: ArrayLike, scores: ArrayLike) -> DeletionInsertion:
+    """The `DeletionInsertion` of the scores `[2 * steps]` of what `curve_images` gives."""
+    scores, points = np.asarray(scores, "float64"), len(shares)
+    deletion, between = scores[:points], scores[points:]
     insertion = np.concatenate([deletion[-1:], between, deletion[:1]])
-    return DeletionInsertion(counts / len(order), deletion, insertion)
+    return DeletionInsertion(np.asarray(shares), deletion, insertion)
 
 
 def greedy_order(

@@ -178,7 +178,23 @@ def whole_gradient(split):
     Args:
         split: `SplitModel`; its model is not cut here.
     """
-    return _gradient_function(keras.Model(split.model.inputs[0], split.logits_tensor))
+    whole = keras.Model(split.model.inputs[0], split.logits_tensor)
+    return _gradient_function(whole, compiled=True)
+
+
+def whole_logits(split):
+    """Function of images that gives logits float64 `[n, classes]`, compiled, uncut.
+
+    Args:
+        split: `SplitModel`.
+    """
+    run = forward(keras.Model(split.model.inputs[0], split.logits_tensor))
+
+    def logits(images):
+        images = np.asarray(images, "float32")
+        return _in_batches(run, [images], split.batch_size)[0].astype("float64")
+
+    return logits
 
 
 def _in_batches(run, arrays, size):
@@ -208,8 +224,11 @@ def _runner(model):
     return run
 
 
-def _gradient_function(head):
-    """Function of (tensors, weights) that gives the maps' gradient, on the backend that runs."""
+def _gradient_function(head, compiled=False):
+    """Function of (tensors, weights) that gives the maps' gradient, on the backend that runs.
+
+    TensorFlow is asked to compile only what runs often enough to be worth it.
+    """
 
     def score(maps, sides, weights, call):
         logits = call([maps, *sides] if sides else maps)
@@ -224,6 +243,8 @@ def _gradient_function(head):
                 tape.watch(maps)
                 value = score(maps, sides, weights, lambda x: head(x, training=False))
             return tape.gradient(value, maps, unconnected_gradients="zero")
+
+        step = tf.function(step) if compiled else step
 
         def gradient(tensors, weights):
             maps, *sides = (tf.convert_to_tensor(t) for t in tensors)
