@@ -50,6 +50,7 @@ def main():
     parser.add_argument("--images", type=int, default=10, help="for the curves, a category")
     parser.add_argument("--bounds", type=int, default=2, help="images with an upper bound")
     parser.add_argument("--changed", type=int, default=3, help="images explained when changed")
+    parser.add_argument("--strength", type=int, action="append", help="of corruptions, 1 to 3")
     parser.add_argument("--only", choices=("curves", "flags", "corruptions"), action="append")
     args = parser.parse_args()
     categories = args.category or list(_CATEGORIES)
@@ -60,8 +61,7 @@ def main():
     for what in wanted:
         table = Table(out / f"{what}.csv")
         for category in categories:
-            test = splits.test.select(["negative", category])
-            reference = splits.validation.select(["negative", category])
+            test, reference = halves(splits.test.select(["negative", category]))
             for variant in _VARIANTS:
                 run = {"category": category, "variant": variant}
                 _MEASURES[what](args, table, run, out, test, reference, radii[category, variant])
@@ -91,6 +91,19 @@ def network(out, run):
     (path,) = (out / "models").glob(f"*-{run['variant']}-{run['category']}-0.keras")
     keras.backend.clear_session()
     return keras.models.load_model(path)
+
+
+def halves(test):
+    """(images to measure, reference images) of the test split: the recipe trains on the others.
+
+    Of each class every second image: at most 60 are measured, at most 100 are reference.
+    """
+    measured, reference = [], []
+    for c in (0, 1):
+        mine = np.flatnonzero(test.labels == c)
+        measured += mine[::2][:60].tolist()
+        reference += mine[1::2][:100].tolist()
+    return test.subset(measured), test.subset(reference)
 
 
 def annotated(dataset):
@@ -138,12 +151,8 @@ def flags(args, table, run, out, test, reference, radius):
     explainer = explanations.Explainer(
         network(out, run), "gradient", reference=reference, class_names=test.class_names
     )
-    some = np.concatenate(
-        [np.flatnonzero(test.labels == 1)[:60], np.flatnonzero(test.labels == 0)[:60]]
-    )
-    some = test.subset(some)
-    rows = []
-    for batch, labels in (some.batches(30)[n] for n in range(len(some.batches(30)))):
+    rows, batches = [], test.batches(30)
+    for batch, labels in (batches[n] for n in range(len(batches))):
         for found, label in zip(explainer.batch(batch), labels, strict=True):
             kinds = {
                 k: any(k in w for w in found.warnings)
@@ -180,9 +189,10 @@ def corruptions(args, table, run, out, test, reference, radius):
     """Adds accuracy, tracking and displacement on corrupted images."""
     if table.has(**run):
         return
-    positives = annotated(test)[:40]
-    some = test.subset(np.concatenate([positives, np.flatnonzero(test.labels == 0)[:40]]))
-    rows = metrics.evaluate_corruptions(network(out, run), some, batch_size=40)
+    some = np.concatenate([annotated(test), np.flatnonzero(test.labels == 0)[:40]])
+    rows = metrics.evaluate_corruptions(
+        network(out, run), test.subset(some), strengths=args.strength or (1, 2, 3), batch_size=20
+    )
     table.add([{**run, **row} for row in rows])
 
 

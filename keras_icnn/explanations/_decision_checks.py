@@ -8,11 +8,11 @@ from keras_icnn.explanations._filter_effects import gradient_effects
 from keras_icnn.explanations._filter_groups import FOLLOWS, is_annotated
 from keras_icnn.metrics import alive, find_background, part_tracking, peaks_of
 
-# A decision that rests on such filters by more than this share is always flagged.
-HIGHEST_LIMIT = 0.5
+# Where nothing is known of other images, more than half of a decision is too much.
+LIMIT = 0.5
 # Of the rightly decided reference images, so many rest less on such filters than the limit.
 _QUANTILE = 0.95
-# With fewer of them a quantile says nothing, and the highest limit holds.
+# With fewer of them a quantile says nothing, and `LIMIT` holds.
 _FEWEST = 20
 
 _WORDS = {
@@ -32,8 +32,9 @@ class DecisionChecks:
         background: bool `[filters]`, fires at least as strongly on reference images of the
             background as on those of its category, in the mean; None where there are none.
         limits: dict of (class, "partless", "border" or "background") to the largest share of a
-            decision for that class that may rest on such filters; `HIGHEST_LIMIT` where none is
-            given.
+            decision for that class that may rest on such filters: the one that 95 % of the rightly
+            decided reference images of the class stay below. `LIMIT` where there are fewer than 20
+            of them.
     """
 
     partless: np.ndarray | None = None
@@ -62,11 +63,11 @@ class DecisionChecks:
             if which is None:
                 continue
             share = share_of(effects, which)
-            limit = self.limits.get((int(target), name), HIGHEST_LIMIT)
+            limit = self.limits.get((int(target), name), LIMIT)
             if share > limit:
                 found.append(
-                    f"{share:.0%} of this decision rests on {_WORDS[name]}; the limit is "
-                    f"{limit:.0%}."
+                    f"{share:.0%} of this decision rests on {_WORDS[name]}; up to {limit:.0%} is "
+                    "usual."
                 )
         return found
 
@@ -160,8 +161,7 @@ class ReferenceRecord:
             mine = right & (dataset.labels == c)
             if mine.sum() >= _FEWEST:
                 for name, share in shares.items():
-                    highest = float(np.quantile(share[mine], _QUANTILE))
-                    limits[c, name] = min(highest, HIGHEST_LIMIT)
+                    limits[c, name] = float(np.quantile(share[mine], _QUANTILE))
         return DecisionChecks(partless, fires_on_background, limits)
 
 

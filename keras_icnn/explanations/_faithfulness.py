@@ -76,7 +76,8 @@ def evaluate_faithfulness(
     deletion); `points_any` and `points_NAME` (whether the most salient place lies in an annotated
     part's box); `agreement_*` (rank correlation with the map of the image moved by a pixel, with
     noise, or through JPEG of quality 50); `moved_*` (how far the place moves, of the diagonal);
-    `incomplete` (share of the score that effects do not sum up to); `seconds` an explanation.
+    `incomplete` (share of the score that effects do not sum up to); `seconds` of processor
+    time an explanation.
 
     Args:
         model: functional or sequential Keras model, channels last, that classifies.
@@ -200,9 +201,9 @@ class _Measure:
         any_part = sample.parts.any(axis=0)
         rows, orders = [], []
         for name, function in functions.items():
-            started = time.perf_counter()
+            started = time.process_time()
             saliency, point, missing = function(image, target)
-            row = {"file": sample.file, "method": name, "seconds": time.perf_counter() - started}
+            row = {"file": sample.file, "method": name, "seconds": time.process_time() - started}
             point = highest_point(saliency) if point is None else point
             orders.append(cell_order(saliency, _CELLS, self.seed))
             row["points_any"] = float(pointing_game(point[None], any_part[None])[0])
