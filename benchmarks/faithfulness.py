@@ -51,13 +51,13 @@ def main():
     parser.add_argument("--bounds", type=int, default=2, help="images with an upper bound")
     parser.add_argument("--changed", type=int, default=3, help="images explained when changed")
     parser.add_argument("--strength", type=int, action="append", help="of corruptions, 1 to 3")
-    parser.add_argument("--only", choices=("curves", "flags", "corruptions"), action="append")
+    parser.add_argument("--only", choices=tuple(_MEASURES), action="append")
     args = parser.parse_args()
     categories = args.category or list(_CATEGORIES)
     out = Path(args.out)
     radii = trained(args.data, out, categories)
     splits = datasets.read("animal_part", Path(args.data) / "animal_part")
-    wanted = args.only or ["curves", "flags", "corruptions"]
+    wanted = args.only or list(_MEASURES)
     for what in wanted:
         table = Table(out / f"{what}.csv")
         for category in categories:
@@ -196,9 +196,71 @@ def corruptions(args, table, run, out, test, reference, radius):
     table.add([{**run, **row} for row in rows])
 
 
-_MEASURES = {"curves": curves, "flags": flags, "corruptions": corruptions}
+def pointing(args, table, run, out, test, reference, radius):
+    """Adds how often the part that suits each annotated part best points at it.
+
+    Of the layer's parts (of an ordinary layer: groups of filters that fire alike) the one with most
+    hits on the reference images is chosen, and counted on the measured ones. So is the best fixed
+    place. The other methods have one place an image, whatever part is asked for.
+    """
+    if table.has(**run):
+        return
+    explainer = explanations.Explainer(
+        network(out, run), "gradient", reference=reference, class_names=test.class_names
+    )
+    maps = explanations.SaliencyMaps(explainer.model, batch_size=14)
+    found = [places(explainer, data.subset(annotated(data))) for data in (reference, test)]
+    for k, part in enumerate(test.part_names):
+        rates = [np.nanmean(hits[:, :, k], axis=0) for hits, _ in found]
+        chosen = int(rates[0].argmax())
+        shown = test.subset(annotated(test))
+        cam, strongest = [], []
+        for i in range(len(shown)):
+            if not shown.part_masks(i)[k].any():
+                continue
+            mask, image = shown.part_masks(i)[k][None], shown.image(i)
+            point = metrics.highest_point(maps.grad_cam(image, 1))
+            cam.append(metrics.pointing_game(point[None], mask)[0])
+            point = explanations.strongest_point(explainer(image, 1))
+            strongest.append(metrics.pointing_game(point[None], mask)[0])
+        fixed = [grid_hits(data.subset(annotated(data)), k) for data in (reference, test)]
+        row = {"part": part, "images": len(cam), "chosen_part": rates[1][chosen]}
+        row |= {"strongest_part": np.mean(strongest), "grad_cam": np.mean(cam)}
+        row |= {"fixed_place": fixed[1][fixed[0].argmax()], "random": fixed[1].mean()}
+        table.add([{**run, **row}])
+
+
+def places(explainer, data):
+    """(hits `[images, groups, parts]`, groups): whether each group's place lies in each part."""
+    groups = explainer.groups.groups
+    hits = np.full((len(data), len(groups), len(data.part_names)), np.nan)
+    for i in range(len(data)):
+        peaks, heights = explainer.peaks(data.image(i)[None])
+        strongest = [max(group, key=lambda f: heights[0, f]) for group in groups]
+        points = np.where(heights[0, strongest, None] > 0, peaks[0, strongest], np.nan)
+        for k, mask in enumerate(data.part_masks(i)):
+            if mask.any():
+                masks = np.broadcast_to(mask, (len(groups), *mask.shape))
+                hits[i, :, k] = metrics.pointing_game(points, masks)
+    return hits, groups
+
+
+def grid_hits(data, k):
+    """How often each of 13 x 13 fixed places lies in a part: `[169]`."""
+    at = np.rint(np.linspace(15, 207, 13)).astype(int)
+    masks = [data.part_masks(i)[k] for i in range(len(data))]
+    return np.mean([m[np.ix_(at, at)].ravel() for m in masks if m.any()], axis=0)
+
+
+_MEASURES = {
+    "curves": curves,
+    "pointing": pointing,
+    "flags": flags,
+    "corruptions": corruptions,
+}
 _BY = {
     "curves": ("variant", "method"),
+    "pointing": ("part", "variant"),
     "flags": ("variant",),
     "corruptions": ("variant", "kind", "strength"),
 }

@@ -27,7 +27,7 @@ from keras_icnn.explanations._filter_groups import (
 )
 from keras_icnn.explanations._image_parts import parts_here, probabilities
 from keras_icnn.explanations._part_groups import member_groups, named_as_given, named_by_majority
-from keras_icnn.explanations._part_map import outside_share, shown_places
+from keras_icnn.explanations._part_map import outside_share, shown_places, unit_effects
 from keras_icnn.metrics import EvaluationReport, peaks_of, receptive_field
 from keras_icnn.models._part_membership import part_membership
 from keras_icnn.models._split_model import SplitModel
@@ -374,6 +374,8 @@ class Explainer:
             categories=self.categories,
             grouped_by=groups.grouped_by,
             outside_share=outside_share(contributions, centers, places, radius),
+            unit_effects=unit_effects(contributions, parts),
+            centers=centers,
             warnings=self.checks.warnings(effects.single, peaks, centers, target),
         )
 

@@ -105,6 +105,8 @@ class Explanation:
         outside_share: 0 to 1, the share of the decision that comes from units farther than
             `field_radius` from where their part is shown (absolute activation times gradient;
             exact where what is above the layer is linear). NaN: not known.
+        unit_effects: float32 `[parts, h, w]`, activation times gradient, unit by unit: where each
+            part's effect comes from. `centers`: float `[h, w, 2]`, the units' (x, y) pixels.
         warnings: why not to trust the decision, a list of short sentences.
     """
 
@@ -132,6 +134,8 @@ class Explanation:
     categories: np.ndarray | None
     grouped_by: str
     outside_share: float = math.nan
+    unit_effects: np.ndarray | None = None
+    centers: np.ndarray | None = None
     warnings: list[str] = field(default_factory=list)
 
     def table(self, n: int | None = None) -> list[dict[str, Any]]:
@@ -245,9 +249,7 @@ class Explanation:
 
     def _outside(self):
         text = f"{self.outside_share:.0%} of the decision comes from outside the shown places"
-        if self.outside_share > _MUCH:
-            return f"Most of it is not shown: {text}, so what these rings show is the lesser part."
-        return f"{text}."
+        return f"Most of it is not shown: {text}." if self.outside_share > _MUCH else f"{text}."
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the image as plain values that JSON can hold."""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from keras_icnn.datasets import PartDataset
 
-METHODS = ("parts", "grad-cam", "occlusion", "integrated gradients")
+METHODS = ("parts", "part maps", "grad-cam", "occlusion", "integrated gradients")
 _BASES = ("blur", "mean")
 _CELLS, _COARSE = 14, 7
 
@@ -84,7 +84,8 @@ def evaluate_faithfulness(
         dataset: `PartDataset` of one image size; use held-out images.
         layer: as in `icnn.explain`.
         reference: `PartDataset` of other held-out images, as in `icnn.explain`.
-        methods: which of "parts", "grad-cam", "occlusion" and "integrated gradients".
+        methods: which of "parts" (each effect at its part's one place, as it is drawn), "part maps"
+            (unit by unit), "grad-cam", "occlusion" and "integrated gradients".
         extra: more methods by name: functions of (image `[height, width, 3]`, class) that give a
             map `[height, width]`.
         radius: pixels of the measured receptive field; None: `icnn.metrics.occlusion_radius`.
@@ -156,7 +157,8 @@ class _Measure:
             return lambda image, target: (function(image, target), None, math.nan)
 
         known = {
-            "parts": self._parts,
+            "parts": lambda image, target: self._parts(image, target, "part"),
+            "part maps": lambda image, target: self._parts(image, target, "unit"),
             "grad-cam": plain(self.maps.grad_cam),
             "occlusion": plain(self._occlusion),
             "integrated gradients": self._integrated,
@@ -168,12 +170,13 @@ class _Measure:
             **{name: plain(function) for name, function in trivial.items()},
         }
 
-    def _parts(self, image, target):
+    def _parts(self, image, target, each):
         explanation = self.explainer(image, target)
         left = abs(explanation.remainder)
         whole = abs(explanation.logit - explanation.baseline)
         missing = left / whole if whole > 0 else math.nan
-        return part_map(explanation, self.radius), strongest_point(explanation), missing
+        point = strongest_point(explanation) if each == "part" else None
+        return part_map(explanation, self.radius, each=each), point, missing
 
     def _occlusion(self, image, target):
         patch = max(min(image.shape[:2]) // 7, 1)

@@ -17,7 +17,7 @@ def part_map(
     explanation: Explanation,
     radius: float | None = None,
     *,
-    each: Literal["part", "filter"] = "part",
+    each: Literal["part", "filter", "unit"] = "part",
 ) -> np.ndarray:
     """Where in the image the score comes from, as the explanation says it.
 
@@ -29,18 +29,27 @@ def part_map(
         radius: pixels; the measured one is `icnn.metrics.occlusion_radius`. None: the explanation's
             `field_radius`.
         each: `"part"`: a part's effect lies at the part's one place, as `plot` draws it;
-            `"filter"`: each filter's effect lies at its own peak.
+            `"filter"`: each filter's effect lies at its own peak; `"unit"`: what each unit of the
+            maps adds lies at the unit's center. Without the hills this last one is the class
+            activation map, where what is above the layer is a mean and a linear layer.
 
     Returns:
         float64 `[height, width]`.
     """
-    check.choice(each, "each", "part_map", ("part", "filter"))
+    check.choice(each, "each", "part_map", ("part", "filter", "unit"))
     radius = check.positive(radius, "radius", "part_map", optional=True)
     if each == "part":
         places = [(part.x, part.y) for part in explanation.parts]
         effects = [part.effect for part in explanation.parts]
-    else:
+    elif each == "filter":
         places, effects = explanation.peaks, explanation.effects
+    else:
+        if explanation.unit_effects is None:
+            raise ValueError(
+                "Argument `each` of part_map can be 'unit' for explanations that `icnn.explain` "
+                "made. Received: an explanation without `unit_effects`"
+            )
+        places, effects = explanation.centers, explanation.unit_effects.sum(axis=0).ravel()
     places = np.asarray(places, "float64").reshape(-1, 2)
     effects = np.asarray(effects, "float64")
     if each == "filter":
@@ -84,6 +93,17 @@ def outside_share(contributions, centers, places, radius):
     away = np.square(np.asarray(centers, "float64")[:, :, None] - places).sum(axis=-1)
     # A comparison with NaN is False.
     return float(1 - size[away <= radius * radius].sum() / total)
+
+
+def unit_effects(contributions, parts):
+    """What each unit adds to each part's effect: float32 `[parts, h, w]`.
+
+    Args:
+        contributions: float `[h, w, filters]`, activation times gradient.
+        parts: sequence of `Part`.
+    """
+    rows = [contributions[:, :, list(part.filters)].sum(axis=-1) for part in parts]
+    return np.array(rows, "float32").reshape(len(rows), *contributions.shape[:2])
 
 
 def shown_places(peaks, strengths, groups):

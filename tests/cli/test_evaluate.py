@@ -59,7 +59,7 @@ def test_faithfulness(birds, tmp_path, capsys):
     assert "1 images" in text
     with open(out / "faithfulness.csv", newline="") as file:
         methods = [row["method"] for row in csv.DictReader(file)]
-    assert methods[:2] == ["parts", "grad-cam"]
+    assert methods[:3] == ["parts", "part maps", "grad-cam"]
     assert methods[-1] == "upper bound"
 
 

@@ -69,7 +69,7 @@ def report(model, data):
 
 def test_methods_that_see_the_square_win(report):
     means = report.means()
-    for method in ("parts", "grad-cam", "occlusion", "integrated gradients"):
+    for method in ("parts", "part maps", "grad-cam", "occlusion", "integrated gradients"):
         assert means[method]["points_square"] == 1
         assert means[method]["advantage_mean"] > means["random"]["advantage_mean"] + 0.3
         assert means[method]["deletion_mean"] < means["random"]["deletion_mean"]

@@ -69,6 +69,22 @@ def test_filters_have_places_of_their_own(explanation):
     assert found == pytest.approx(expected, abs=1e-5)
 
 
+def test_units_have_places_of_their_own(explanation):
+    assert explanation.unit_effects.shape == (len(explanation.parts), 8, 8)
+    # The head is linear.
+    sums = explanation.unit_effects.sum(axis=(1, 2))
+    assert sums == pytest.approx([part.effect for part in explanation.parts], rel=1e-4, abs=1e-6)
+    found = part_map(explanation, radius=2.0, each="unit")
+    y, x = np.mgrid[:32, :32]
+    expected = np.zeros((32, 32))
+    added = explanation.unit_effects.sum(axis=0)
+    for effect, (px, py) in zip(added.ravel(), explanation.centers.reshape(-1, 2), strict=True):
+        expected += effect * 0.5 ** (((x - px) ** 2 + (y - py) ** 2) / 4)
+    assert found == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(ValueError, match="unit_effects"):
+        part_map(replace(explanation, unit_effects=None), each="unit")
+
+
 def test_outside_share_by_hand():
     centers = np.stack(np.meshgrid([0.0, 10.0, 20.0], [0.0, 10.0]), axis=-1)
     added = np.zeros((2, 3, 2))
@@ -103,8 +119,8 @@ def test_outside_share_of_a_network(model, explanation, data):
 
 
 def test_a_large_share_outside_is_said_in_words(explanation):
-    assert "lesser part" in replace(explanation, outside_share=0.7).summary()
-    assert "lesser part" not in replace(explanation, outside_share=0.3).summary()
+    assert "Most of it is not shown" in replace(explanation, outside_share=0.7).summary()
+    assert "Most of it is not shown" not in replace(explanation, outside_share=0.3).summary()
 
 
 def test_border_and_shares():
