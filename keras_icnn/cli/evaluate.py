@@ -35,6 +35,12 @@ def add_arguments(parser):
         metavar="K",
         help="add how well K groups of filters, grouped on train, tell the landmarks apart",
     )
+    parser.add_argument(
+        "--faithfulness",
+        type=number,
+        metavar="N",
+        help="add how faithful explanations of N images are, beside saliency maps",
+    )
     parser.add_argument("--out", metavar="DIR", help="folder for filters.csv and summary.csv")
 
 
@@ -76,9 +82,32 @@ def run(args):
             model, train, measured, args.layer, parts=args.parts, **options
         )
         texts.append(f"Parts at landmarks\n{found.summary(report.landmarks)}")
+    faithful = None
+    if args.faithfulness:
+        faithful = _faithful(model, data, measured, args, options)
+        texts.append(f"Faithfulness of explanations\n{faithful.summary()}")
     if args.out:
-        texts.append(_written(report, Path(args.out)))
+        texts.append(_written(report, Path(args.out), faithful))
     print("\n\n".join(texts))
+
+
+def _faithful(model, data, measured, args, options):
+    """The `FaithfulnessReport`; parts are named after the landmarks of validation images."""
+    from keras_icnn import explanations
+
+    try:
+        reference = data.split("validation")
+    except ValueError:
+        reference = None
+    return explanations.evaluate_faithfulness(
+        model,
+        measured,
+        args.layer,
+        reference=reference,
+        radius=args.radius,
+        images=args.faithfulness,
+        **options,
+    )
 
 
 def _require_landmarks(dataset, keypoints, parts):
@@ -91,9 +120,16 @@ def _require_landmarks(dataset, keypoints, parts):
         )
 
 
-def _written(report, out):
+def _written(report, out, faithful):
     """Writes the tables; returns the lines that name them."""
     out.mkdir(parents=True, exist_ok=True)
     report.to_csv(out / "filters.csv")
     report.to_csv(out / "summary.csv", table="summary")
-    return f"Filter by filter:   {out / 'filters.csv'}\nThis table:         {out / 'summary.csv'}"
+    lines = [
+        f"Filter by filter:   {out / 'filters.csv'}",
+        f"This table:         {out / 'summary.csv'}",
+    ]
+    if faithful is not None:
+        faithful.to_csv(out / "faithfulness.csv")
+        lines.append(f"Explanations:       {out / 'faithfulness.csv'}")
+    return "\n".join(lines)

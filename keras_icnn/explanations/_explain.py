@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,13 +10,13 @@ import numpy as np
 from keras_icnn._figure import as_picture
 from keras_icnn.datasets._as_part_dataset import as_image, as_part_dataset
 from keras_icnn.explanations._classes import Classes, probabilities
-from keras_icnn.explanations._explanation import Explanation, Part
-from keras_icnn.explanations._filter_effects import (
-    METHODS,
-    Effects,
-    filter_effects,
-    gradient_effects,
+from keras_icnn.explanations._decision_checks import (
+    DecisionChecks,
+    ReferenceRecord,
+    require_fitting,
 )
+from keras_icnn.explanations._explanation import Explanation
+from keras_icnn.explanations._filter_effects import METHODS, Effects, filter_effects
 from keras_icnn.explanations._filter_groups import (
     FilterGroups,
     is_annotated,
@@ -27,7 +26,9 @@ from keras_icnn.explanations._filter_groups import (
     named_groups,
     names_of,
 )
+from keras_icnn.explanations._image_parts import parts_here
 from keras_icnn.explanations._part_groups import member_groups, named_parts
+from keras_icnn.explanations._part_map import outside_share, shown_places, unit_effects
 from keras_icnn.metrics import EvaluationReport, peaks_of, receptive_field
 from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.models._name_parts import given_names
@@ -136,6 +137,7 @@ class Explainer:
         classes: `Classes` of the network.
         groups: `FilterGroups` from the layer's own parts, `reference` and `parts`; None: filters
             are grouped image by image.
+        checks: `DecisionChecks`, the limits of `Explanation.warnings` from `reference`.
     """
 
     def __init__(
@@ -167,10 +169,14 @@ class Explainer:
         self.categories = None if categories is None else np.asarray(categories())
         if self.categories is not None and hasattr(reference, "with_classes"):
             # The categories of the filters are the model's classes.
-            self._check_reference(reference)
+            require_fitting(reference, self._size)
             reference = in_model_classes(model, reference, self.layer, class_names, "reference")
         self.classes = Classes(self.split.classes, class_names, model, reference)
+        self._record = None
+        if reference is not None and hasattr(reference, "batches"):
+            self._record = ReferenceRecord(self.split, self.classes)
         self.groups = self._groups(reference, parts)
+        self.checks = self._checks(reference)
 
     def __call__(
         self, image: Any, target: int | str | None = None, against: int | str | None = None
@@ -188,7 +194,9 @@ class Explainer:
         logits = self._finite(self.split.logits(tensors))[0]
         target, against, weights = self.classes.asked(logits, target, against)
         effects = filter_effects(self.split, tensors, weights, groups.groups, self.method)
-        return self._explanation(image, peaks[0], strengths[0], groups, effects, target, against)
+        gradient = self.split.gradient(tensors, weights[None])
+        here = (tensors[0][0] * gradient[0], peaks[0], strengths[0])
+        return self._explanation(image, here, groups, effects, (target, against))
 
     def batch(
         self, images: ArrayLike, targets: Sequence[int | str | None] | np.ndarray | None = None
@@ -231,7 +239,8 @@ class Explainer:
             for row, target in zip(logits, targets, strict=True)
         ]
         weights = np.stack([w for _, _, w in asked])
-        single = gradient_effects(self.split, tensors, weights)
+        contributions = tensors[0].astype("float64") * self.split.gradient(tensors, weights)
+        single = contributions.sum(axis=(1, 2))
         peaks, strengths = peaks_of(np.maximum(tensors[0], 0), self._field.centers)
         result = []
         for i, (target, against, w) in enumerate(asked):
@@ -240,12 +249,14 @@ class Explainer:
             effects = Effects(
                 logits[i], float(logits[i] @ w), float(without[i] @ w), single[i], joint
             )
-            result.append(
-                self._explanation(
-                    images[i], peaks[i], strengths[i], groups, effects, target, against
-                )
-            )
+            here = (contributions[i], peaks[i], strengths[i])
+            result.append(self._explanation(images[i], here, groups, effects, (target, against)))
         return result
+
+    def peaks(self, images: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """(x, y) pixels `[n, filters, 2]` and heights `[n, filters]` of the filters' peaks."""
+        tensors = self._below(np.asarray(images))
+        return peaks_of(np.maximum(tensors[0], 0), self._field.centers)
 
     # --- what the arguments mean --------------------------------------------------------------
 
@@ -267,7 +278,7 @@ class Explainer:
                 else named_groups(groups.groups, names, self.categories, groups.grouped_by)
             )
         if reference is not None:
-            self._check_reference(reference)
+            require_fitting(reference, self._size)
         membership = part_membership(self.layer)
         if membership is not None:
             return self._layers_own(membership, reference, parts, names)
@@ -277,16 +288,18 @@ class Explainer:
             self._below, reference, self._field, self.split.batch_size, names, self.categories
         )
 
-    def _check_reference(self, reference):
-        if not len(reference):
-            raise ValueError("`reference` must hold at least one image. Received: none")
-        if reference.image_size is None or (
-            self._size is not None and tuple(reference.image_size) != tuple(self._size)
-        ):
-            raise ValueError(
-                f"`reference` must have images of the model's input size, {self._size}. Received: "
-                f"image_size={reference.image_size}; read the data set with that `image_size`."
-            )
+    def _checks(self, reference):
+        """The `DecisionChecks` of the reference images, which `_below` has recorded."""
+        record, self._record = self._record, None
+        if record is None:
+            return DecisionChecks()
+        if len(record) < len(reference):
+            # Nothing had to be asked of them until now.
+            record = ReferenceRecord(self.split, self.classes)
+            batches = reference.batches(self.split.batch_size)
+            for number in range(len(batches)):
+                record.add(self._below(batches[number][0]), self._field.centers)
+        return record.checks(reference, self._field.centers, self.categories)
 
     def _layers_own(self, membership, reference, parts, names):
         """The groups of a layer whose filters were dealt out to parts, with their names."""
@@ -324,7 +337,10 @@ class Explainer:
             self._field = receptive_field(self.model, self.layer, input_size=size)
         if self._preprocess is not None:
             images = np.asarray(self._preprocess(images), "float32")
-        return self.split.below(images)
+        tensors = self.split.below(images)
+        if self._record is not None:
+            self._record.add(tensors, self._field.centers)
+        return tensors
 
     def _finite(self, logits):
         if not np.isfinite(logits).all():
@@ -335,9 +351,12 @@ class Explainer:
             )
         return logits
 
-    def _explanation(self, image, peaks, strengths, groups, effects, target, against):
+    def _explanation(self, image, here, groups, effects, asked):
+        (contributions, peaks, strengths), (target, against) = here, asked
         predicted = self.classes.predicted(effects.logits)
-        parts = self._parts(peaks, strengths, groups, effects)
+        parts = parts_here(peaks, strengths, groups, effects.joint, self._category)
+        centers, radius = self._field.centers, max(self._field.size) / 4
+        places = shown_places(peaks, strengths, groups.groups)
         return Explanation(
             image=as_picture(image),
             model=self.model.name,
@@ -359,36 +378,14 @@ class Explainer:
             remainder=effects.score - effects.baseline - sum(part.effect for part in parts),
             strengths=strengths,
             peaks=peaks.astype("float32"),
-            field_radius=max(self._field.size) / 4,
+            field_radius=radius,
             categories=self.categories,
             grouped_by=groups.grouped_by,
+            outside_share=outside_share(contributions, centers, places, radius),
+            unit_effects=unit_effects(contributions, parts),
+            centers=centers,
+            warnings=self.checks.warnings(effects.single, peaks, centers, target),
         )
-
-    def _parts(self, peaks, strengths, groups, effects):
-        """The `Part`s that fire or count here, the strongest effect first."""
-        total = float(np.abs(effects.joint).sum()) or 1.0
-        parts = []
-        rows = zip(groups.groups, groups.names, groups.keys, effects.joint, strict=True)
-        for group, name, key, effect in rows:
-            strongest = max(group, key=lambda f: strengths[f])
-            fires = strengths[strongest] > 0
-            if not fires and effect == 0:
-                continue
-            parts.append(
-                Part(
-                    filters=group,
-                    effect=float(effect),
-                    share=float(effect) / total,
-                    name=name,
-                    category=self._category(group),
-                    # Maps that are negative everywhere count, but have no peak.
-                    x=float(peaks[strongest, 0]) if fires else math.nan,
-                    y=float(peaks[strongest, 1]) if fires else math.nan,
-                    strength=float(strengths[strongest]),
-                    key=key,
-                )
-            )
-        return tuple(sorted(parts, key=lambda part: -abs(part.effect)))
 
     def _category(self, group):
         if self.categories is None:

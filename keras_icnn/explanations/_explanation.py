@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +29,8 @@ _LEFT = {
     "ablation": "Remainder: what parts do together, so that no single one of them has it.",
     "gradient": "Remainder: what is not linear in the parts.",
 }
+# A larger share than this from outside the shown places is said in words.
+_MUCH = 0.5
 _BASELINE, _REMAINDER, _OTHERS = "without any filter", "remainder", "other parts"
 
 
@@ -100,6 +102,11 @@ class Explanation:
         categories: int `[filters]`, the filters' target categories (-1: none), or None.
         grouped_by: what makes filters one part: "membership" (of the layer's own parts),
             "annotation", "reference", "image", "nothing".
+        outside_share: 0 to 1, share of the decision that comes from units farther than
+            `field_radius` from where their part is shown (see `docs/faithfulness.md`), or NaN.
+        unit_effects: float32 `[parts, h, w]`, activation times gradient, unit by unit: where each
+            part's effect comes from. `centers`: float `[h, w, 2]`, the units' (x, y) pixels.
+        warnings: why not to trust the decision, a list of short sentences.
     """
 
     image: np.ndarray
@@ -125,6 +132,10 @@ class Explanation:
     field_radius: float
     categories: np.ndarray | None
     grouped_by: str
+    outside_share: float = math.nan
+    unit_effects: np.ndarray | None = None
+    centers: np.ndarray | None = None
+    warnings: list[str] = field(default_factory=list)
 
     def table(self, n: int | None = None) -> list[dict[str, Any]]:
         """One dict a row: parts, then what is not theirs; the column `effect` sums to the score.
@@ -224,12 +235,20 @@ class Explanation:
             if self.method == "ablation"
             else "activation times gradient, summed over the part's maps (gradient)"
         )
+        outside = [] if math.isnan(self.outside_share) else [self._outside()]
+        warnings = [f"Warning: {sentence}" for sentence in self.warnings]
         return [
+            *warnings,
+            *outside,
             f"Effect: {how}; above 0 it speaks for {self.target_name}. Share: of all parts' "
             "absolute effects.",
             f"{_LEFT[self.method]} Layer '{self.layer}', {len(self.effects)} filters.",
             _GROUPED[self.grouped_by],
         ]
+
+    def _outside(self):
+        text = f"{self.outside_share:.0%} of the decision comes from outside the shown places"
+        return f"Most of it is not shown: {text}." if self.outside_share > _MUCH else f"{text}."
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the image as plain values that JSON can hold."""
@@ -253,6 +272,8 @@ class Explanation:
                 "grouped_by",
             )
         }
+        plain["outside_share"] = None if math.isnan(self.outside_share) else self.outside_share
+        plain["warnings"] = list(self.warnings)
         for name in ("logits", "probabilities", "effects", "strengths", "peaks", "categories"):
             value = getattr(self, name)
             plain[name] = None if value is None else value.tolist()

@@ -56,7 +56,7 @@ class SplitModel:
         from_logits: whether the output is a logit; None: what the network tells.
 
     Attributes:
-        layer: the layer.
+        model, layer: the model and the layer.
         activation: "softmax", "sigmoid" or "linear": what the model does with its logits.
         classes: number of logits.
         filters: number of the layer's maps.
@@ -91,7 +91,10 @@ class SplitModel:
                 "`layer` must give maps of shape (batch, height, width, filters). Received: layer "
                 f"'{self.layer.name}' with output shape {tuple(self.layer.output.shape)}"
             )
+        self.model = model
         self.activation, logits = settled(model, output_meaning(model), from_logits)
+        # Of the flat view, in which the logits are.
+        self.inputs, self.logits_tensor = view.inputs[0], logits
         sides = _passing_by(maps, logits)
         self.classes, self.filters = int(shape[1]), int(maps.shape[-1])
         self.batch_size = int(batch_size)
@@ -131,6 +134,31 @@ class SplitModel:
         return np.concatenate(parts)
 
 
+def whole_gradient(split):
+    """Function of ([images], weights) that gives the gradient of the score by the images.
+
+    Args:
+        split: `SplitModel`; its model is not cut here.
+    """
+    whole = keras.Model(split.inputs, split.logits_tensor)
+    return _gradient_function(whole, compiled=True)
+
+
+def whole_logits(split):
+    """Function of images that gives logits float64 `[n, classes]`, compiled, uncut.
+
+    Args:
+        split: `SplitModel`.
+    """
+    run = forward(keras.Model(split.inputs, split.logits_tensor))
+
+    def logits(images):
+        images = np.asarray(images, "float32")
+        return _in_batches(run, [images], split.batch_size)[0].astype("float64")
+
+    return logits
+
+
 def _in_batches(run, arrays, size):
     """Outputs of a forward pass, a list of arrays; batches are filled up to few sizes."""
     n = len(arrays[0])
@@ -158,8 +186,11 @@ def _runner(model):
     return run
 
 
-def _gradient_function(head):
-    """Function of (tensors, weights) that gives the maps' gradient, on the backend that runs."""
+def _gradient_function(head, compiled=False):
+    """Function of (tensors, weights) that gives the maps' gradient, on the backend that runs.
+
+    TensorFlow is asked to compile only what runs often enough to be worth it.
+    """
 
     def score(maps, sides, weights, call):
         logits = call([maps, *sides] if sides else maps)
@@ -174,6 +205,8 @@ def _gradient_function(head):
                 tape.watch(maps)
                 value = score(maps, sides, weights, lambda x: head(x, training=False))
             return tape.gradient(value, maps, unconnected_gradients="zero")
+
+        step = tf.function(step) if compiled else step
 
         def gradient(tensors, weights):
             maps, *sides = (tf.convert_to_tensor(t) for t in tensors)

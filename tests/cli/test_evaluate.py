@@ -49,6 +49,20 @@ def test_report_keypoints_parts_and_csv(birds, tmp_path, capsys):
     assert (out / "summary.csv").read_text().startswith("detector,accuracy")
 
 
+def test_faithfulness(birds, tmp_path, capsys):
+    model, out = tmp_path / "birds.keras", tmp_path / "out"
+    _network(model, (48, 48), 2)
+    options = ("--faithfulness", "1", "--radius", "6", "--out", out)
+    assert _run(model, "--data", birds, *options) == cli.DONE
+    text = capsys.readouterr().out
+    assert "Faithfulness of explanations" in text
+    assert "1 images" in text
+    with open(out / "faithfulness.csv", newline="") as file:
+        methods = [row["method"] for row in csv.DictReader(file)]
+    assert methods[:3] == ["parts", "part maps", "grad-cam"]
+    assert methods[-1] == "upper bound"
+
+
 def test_all_images_are_labelled_so(birds, tmp_path, capsys):
     model = tmp_path / "birds.keras"
     _network(model, (48, 48), 2)

@@ -235,6 +235,56 @@ def use_metrics(
     return [reader, text, background, fields.at(0, (1.0, 2.0)), streams, shares, figures, trivial]
 
 
+def use_faithfulness(
+    model: keras.Model, data: datasets.PartDataset, image: np.ndarray, masks: np.ndarray
+) -> list[Any]:
+    def score(images: np.ndarray) -> np.ndarray:
+        return images.mean(axis=(1, 2, 3))
+
+    explanation = icnn.explain(model, image)
+    maps = explanations.SaliencyMaps(model, class_names=["background", "fox"], batch_size=8)
+    saliency: np.ndarray = maps.grad_cam(image, "fox")
+    others: list[np.ndarray] = [
+        maps.occlusion(image, patch=8, stride=4, baseline="blur"),
+        maps.integrated_gradients(image, 1, steps=8),
+        explanations.part_map(explanation, 30.0, each="filter"),
+        maps.scores(image[None], maps.weights(image)),
+    ]
+    base: np.ndarray = explanations.baseline_image(image, "mean")
+    order: np.ndarray = metrics.cell_order(saliency, 7)
+    curves: metrics.DeletionInsertion = metrics.deletion_insertion(score, image, base, order)
+    shares, images = metrics.curve_images(image, base, order, steps=7)
+    again: metrics.DeletionInsertion = metrics.curves_of(shares, score(images))
+    bound: np.ndarray = metrics.finer_order(metrics.greedy_order(score, image, base, cells=7), 2)
+    hits: np.ndarray = metrics.pointing_game([metrics.highest_point(saliency)], masks, tolerance=15)
+    drop: metrics.OcclusionDrop = metrics.occlusion_drop([[1.0, 2.0]], [[0.5, 2.0]], [True, False])
+    changed: list[np.ndarray] = [
+        metrics.corrupt(image, metrics.CORRUPTIONS[0], 2, seed=1),
+        metrics.shifted(metrics.jpeg(image, 50), right=1),
+        metrics.mean_filled(metrics.blurred(image, 3.0)),
+    ]
+    noisy: datasets.PartDataset = metrics.corrupted(data, "jpeg", 1)
+    rows: list[dict[str, Any]] = metrics.evaluate_corruptions(model, noisy, strengths=(1,))
+    report: explanations.FaithfulnessReport = explanations.evaluate_faithfulness(
+        model, data, reference=data, methods=["parts"], extra={"center": lambda image, c: image[0]}
+    )
+    report.to_csv("faithfulness.csv")
+    checks: explanations.DecisionChecks = explanations.Explainer(model).checks
+    figures: list[float] = [
+        curves.deletion_area,
+        again.insertion_area,
+        curves.advantage,
+        metrics.curve_area([0, 1], [1, 0]),
+        metrics.map_agreement(saliency, others[0]),
+        drop.selectivity,
+        explanation.outside_share,
+        report.means()["parts"]["points_any"],
+    ]
+    warnings: list[str] = explanation.warnings
+    point: np.ndarray = explanations.strongest_point(explanation)
+    return [bound, hits, changed, rows, report.summary(), checks, figures, warnings, point]
+
+
 def use_figures(
     model: keras.Model, data: datasets.PartDataset, history: keras.callbacks.History
 ) -> list[Any]:
