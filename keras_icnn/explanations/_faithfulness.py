@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_icnn import _arguments as check
+from keras_icnn.datasets._as_part_dataset import as_part_dataset
+from keras_icnn.explanations._classes import probabilities
 from keras_icnn.explanations._explain import Explainer
 from keras_icnn.explanations._faithfulness_report import FaithfulnessReport
-from keras_icnn.explanations._image_parts import probabilities
 from keras_icnn.explanations._part_map import part_map, strongest_point
 from keras_icnn.explanations._saliency import SaliencyMaps, baseline_image
 from keras_icnn.metrics import (
@@ -32,6 +33,7 @@ from keras_icnn.metrics import (
     pointing_game,
     shifted,
 )
+from keras_icnn.metrics._model_classes import in_model_classes
 
 if TYPE_CHECKING:
     import keras
@@ -108,6 +110,7 @@ def evaluate_faithfulness(
     methods = check.names(methods, "methods", where, among=METHODS, at_least=0)
     check.whole_number(images, "images", where, at_least=1)
     check.positive(radius, "radius", where, optional=True)
+    dataset = in_model_classes(model, as_part_dataset(dataset, model, where))
     chosen = np.flatnonzero(dataset.labels != find_background(dataset.class_names))[:images]
     if not len(chosen):
         raise ValueError(

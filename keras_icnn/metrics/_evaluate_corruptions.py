@@ -12,8 +12,10 @@ from keras_icnn.metrics._accuracy import accuracy
 from keras_icnn.metrics._diversity import alive
 from keras_icnn.metrics._image_changes import CORRUPTIONS, corrupted
 from keras_icnn.metrics._measured_classes import find_background
+from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.metrics._part_tracking import part_tracking
-from keras_icnn.models._map_reading import MapReader, output_activation, peaks_of
+from keras_icnn.models._map_reading import MapReader, peaks_of
+from keras_icnn.models._output_meaning import output_meaning, settled
 from keras_icnn.models._receptive_field import receptive_field
 
 if TYPE_CHECKING:
@@ -67,9 +69,13 @@ def evaluate_corruptions(
         check.whole_number(s, "strengths", where, at_least=1, at_most=3) for s in strengths
     ]
     reader = MapReader(model, layer, batch_size)
+    dataset = in_model_classes(model, dataset, reader.layer)
     field = receptive_field(model, reader.layer, input_size=dataset.image_size)
-    linear = output_activation(model) == "linear"
     clean = _read(reader, dataset, field.centers, preprocess)
+    meaning = output_meaning(model)
+    if meaning.kind == "unknown" and model.outputs[0].shape[-1] == 1:
+        meaning = settled(model, meaning, values=clean[2])
+    linear = meaning.kind == "linear"
     mine = dataset.labels != find_background(dataset.class_names)
     found = _tracking(clean, dataset, mine)
     with np.errstate(invalid="ignore"):
