@@ -19,6 +19,7 @@ _WORDS = {
     "partless": "filters that follow no annotated part",
     "border": "filters that fire at the border of their map",
     "background": "filters that fire as strongly on images of the background",
+    "others": "filters that stand for other categories",
 }
 
 
@@ -41,7 +42,7 @@ class DecisionChecks:
     background: np.ndarray | None = None
     limits: dict = field(default_factory=dict)
 
-    def warnings(self, effects, peaks, centers, target):
+    def warnings(self, effects, peaks, centers, target, categories=None):
         """What speaks against trusting a decision.
 
         Args:
@@ -49,6 +50,7 @@ class DecisionChecks:
             peaks: float `[filters, 2]`, (x, y) pixels of the peaks.
             centers: float `[h, w, 2]` of the layer's receptive field.
             target: number of the class.
+            categories: int `[filters]`, the category each filter stands for, -1 for none; or None.
 
         Returns:
             List of sentences.
@@ -57,6 +59,7 @@ class DecisionChecks:
             "partless": self.partless,
             "border": at_border(peaks, centers),
             "background": self.background,
+            "others": of_others(categories, target),
         }
         found = []
         for name, which in suspects.items():
@@ -65,10 +68,8 @@ class DecisionChecks:
             share = share_of(effects, which)
             limit = self.limits.get((int(target), name), LIMIT)
             if share > limit:
-                found.append(
-                    f"{share:.0%} of this decision rests on {_WORDS[name]}; up to {limit:.0%} is "
-                    "usual."
-                )
+                usual = "" if name == "others" else f"; up to {limit:.0%} is usual"
+                found.append(f"{share:.0%} of this decision rests on {_WORDS[name]}{usual}.")
         return found
 
 
@@ -107,6 +108,16 @@ def at_border(peaks, centers):
     low, high = centers[0, 0], centers[-1, -1]
     # Half a pixel: peaks are float32, units several pixels apart.
     return ((peaks < low + 0.5) | (peaks > high - 0.5)).any(axis=-1)
+
+
+def of_others(categories, target):
+    """Which filters stand for another category than the target: bool `[filters]`.
+
+    None where filters stand for nothing, or none of them for the target, such as the background.
+    """
+    if categories is None or not (np.asarray(categories) == target).any():
+        return None
+    return (np.asarray(categories) >= 0) & (np.asarray(categories) != target)
 
 
 class ReferenceRecord:

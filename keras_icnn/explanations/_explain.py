@@ -384,7 +384,7 @@ class Explainer:
             outside_share=outside_share(contributions, centers, places, radius),
             unit_effects=unit_effects(contributions, parts),
             centers=centers,
-            warnings=self.checks.warnings(effects.single, peaks, centers, target),
+            warnings=self.checks.warnings(effects.single, peaks, centers, target, self.categories),
         )
 
     def _category(self, group):

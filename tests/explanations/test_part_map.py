@@ -183,3 +183,17 @@ def test_warnings_reach_the_summary_and_the_dict(model, data, explanation):
     assert "Warning: Half of it is at the border." in told.summary()
     assert told.to_dict()["warnings"] == ["Half of it is at the border."]
     assert told.to_dict()["outside_share"] == told.outside_share
+
+
+def test_a_decision_by_filters_of_other_categories_is_flagged():
+    checks = DecisionChecks()
+    centers = np.stack(np.meshgrid(np.arange(3) * 16.0, np.arange(3) * 16.0), axis=-1)
+    peaks = np.full((3, 2), 16.0)
+    effects = np.array([1.0, 2.0, 1.0])
+    found = checks.warnings(effects, peaks, centers, 0, np.array([0, 1, -1]))
+    assert found == []
+    found = checks.warnings(effects, peaks, centers, 0, np.array([0, 1, 1]))
+    assert found == ["75% of this decision rests on filters that stand for other categories."]
+    # The background has no filters of its own, and an ordinary network's stand for nothing.
+    assert checks.warnings(effects, peaks, centers, 2, np.array([0, 1, 1])) == []
+    assert checks.warnings(effects, peaks, centers, 0, None) == []
