@@ -42,7 +42,14 @@ class DecisionChecks:
     background: np.ndarray | None = None
     limits: dict = field(default_factory=dict)
 
-    def warnings(self, effects, peaks, centers, target, categories=None):
+    def warnings(
+        self,
+        effects: np.ndarray,
+        peaks: np.ndarray,
+        centers: np.ndarray,
+        target: int,
+        categories: np.ndarray | None = None,
+    ) -> list[str]:
         """What speaks against trusting a decision.
 
         Args:

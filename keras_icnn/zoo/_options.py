@@ -86,7 +86,7 @@ class Options:
             self.fine_tune = "top"
         if self.interpret_top is None:
             # Filters that are frozen cannot learn to stand for parts.
-            self.interpret_top = self.fine_tune != "top"
+            self.interpret_top = self.fine_tune != "top" or not self.extra_layer
         if self.include_preprocessing is None:
             self.include_preprocessing = self.fine_tune is not None
         if self.new_filters is None and self.fine_tune in ("top", "last_block"):

@@ -59,7 +59,8 @@ def test_every_format_answers_as_keras_does(format, trained, tmp_path):
     assert result.zero_maps >= 21 and result.tied_maps > 10
     assert "tied" not in result.summary() and f"{result.zero_maps} without" in result.summary()
     beside = {p.name for p in path.parent.iterdir()}
-    assert beside == {path.name, *(["m.bin"] if format == "openvino" else [])}
+    more = {"openvino": ["m.bin", "m.parts.json"], "tf_saved_model": []}
+    assert beside == {path.name, *more.get(format, ["m.parts.json"])}
 
 
 @exports

@@ -141,3 +141,11 @@ def test_a_few_networks(network):
 @given(made.networks())
 def test_a_hundred_networks(network):
     check(network)
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow_only("a SavedModel is TensorFlow's own format")
+@few(8)
+@given(made.networks())
+def test_exported_networks(network):
+    check(network, export="tf_saved_model")

@@ -39,6 +39,8 @@ def use_root(
     )
     loss: layers.FilterLoss = layers.FilterLoss()
     templates: layers.PartTemplates = icnn.PartTemplates(norm="l1")
+    fixed: keras.layers.BatchNormalization = layers.FixedBatchNormalization(name="fixed")
+    fixed.build((None, 4))
     model: models.InterpretableModel = icnn.InterpretableModel(inputs, conv(inputs), name="mine")
     converted: models.InterpretableModel = icnn.make_interpretable(
         network, num_classes=6, layers=None, extra_layer=True

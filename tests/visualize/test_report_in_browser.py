@@ -481,6 +481,7 @@ def test_addresses_lead_to_a_filter_and_to_an_image(browser, path):
 def test_images_with_warnings_come_first_and_those_trained_on_are_marked(browser, path):
     with Opened(browser, path, **PHONE) as page:
         page.evaluate("""() => {
+            networks.forEach((n) => n.decisions.forEach((d) => { d.warnings = []; }));
             networks[1].decisions[9].warnings = ["Most of the score is <b>outside</b>."];
             networks[0].trained.add(4);
             byId("image-show").replaceChildren();

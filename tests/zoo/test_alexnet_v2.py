@@ -103,7 +103,9 @@ def test_dropout_comes_before_each_hidden_layer():
 
 
 def test_interpretable_network_keeps_half_precision_weights(arrays, weights):
-    model = zoo.alexnet_v2_interpretable(weights=weights, classes=2, input_shape=SHAPE)
+    model = zoo.alexnet_v2_interpretable(
+        weights=weights, classes=2, input_shape=SHAPE, fine_tune="all"
+    )
     for key, value in arrays.items():
         layer, variable = key.split("/")
         ours = getattr(model.get_layer(layer), variable)

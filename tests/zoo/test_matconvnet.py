@@ -71,7 +71,9 @@ def test_layer_by_layer(folder, name):
 
 def test_interpretable_network_takes_the_convolutions(folder):
     path, net = written(folder, "alexnet")
-    model = zoo.alexnet_interpretable(weights=path, input_shape=(67, 67, 3), classes=1)
+    model = zoo.alexnet_interpretable(
+        weights=path, input_shape=(67, 67, 3), classes=1, fine_tune="all"
+    )
     kernel = net["layers"][12]["weights"][0]
     np.testing.assert_array_equal(model.get_layer("conv5").kernel, kernel)
     assert type(model.get_layer("conv5")).__name__ == "InterpretableConv"

@@ -74,7 +74,12 @@ def test_interpretable_squeezenet_keeps_the_weights(data):
         layer, variable = key.split("/")
         np.testing.assert_array_equal(getattr(model.get_layer(layer), variable), archive[key])
     without = zoo.squeezenet_interpretable(
-        weights=path, include_top=False, extra_layer=False, mask=False, input_shape=(224, 224, 3)
+        weights=path,
+        include_top=False,
+        extra_layer=False,
+        mask=False,
+        input_shape=(224, 224, 3),
+        include_preprocessing=False,
     )
     ordinary = zoo.squeezenet(weights=path, include_top=False)
     image = np.random.default_rng(0).uniform(-120, 130, (1, 224, 224, 3)).astype("float32")
