@@ -81,12 +81,29 @@ def gather(tensor):
     return context.all_reduce("SUM", stacked)
 
 
-def mirrored(tensor):
-    """This replica's opposite number's tensor (replica `r` gets that of `count() - 1 - r`)."""
+def in_reverse(tensor):
+    """The rows of the whole batch in reverse order, of which a replica gets its share.
+
+    Args:
+        tensor: `[B, ...]`; the replicas' shares of a batch may differ in size.
+
+    Returns:
+        `[B, ...]`: row `i` of the whole batch of `N` is replaced by row `N - 1 - i`.
+    """
     context = _context()
     if context is None:
-        return tensor
-    return gather(tensor)[context.num_replicas_in_sync - 1 - context.replica_id_in_sync_group]
+        return ops.flip(tensor, axis=0)
+    rows, rest = ops.shape(tensor)[0], tuple(tensor.shape[1:])
+    slot = ops.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync)
+    shares = ops.cast(slot, "int32") * ops.cast(rows, "int32")
+    shares = context.all_reduce("SUM", shares)
+    first = ops.sum(shares[: context.replica_id_in_sync_group])
+    zeros = [
+        ops.zeros((count, *rest), dtype=tensor.dtype)
+        for count in (first, ops.sum(shares) - first - rows)
+    ]
+    whole = context.all_reduce("SUM", ops.concatenate([zeros[0], tensor, zeros[1]]))
+    return ops.flip(whole, axis=0)[first : first + rows]
 
 
 # --- several processes ---------------------------------------------------------------------------

@@ -134,7 +134,7 @@ class Official(Gradient):
 
     def strengths(self, batch, bank):
         """Strengths before they are normalized, over `exp(A/alpha)`: float32 `[B, F]`."""
-        others = Peaks(*(_reversed(_replicas.mirrored(p)) for p in batch.peaks))
+        others = Peaks(*(ops.flip(_replicas.in_reverse(p), axis=1) for p in batch.peaks))
 
         def fits(peaks, beta):
             return over_units(batch.maps * positive_template(peaks, beta, bank)) / bank.units
@@ -149,11 +149,6 @@ class Official(Gradient):
         a = self.alpha * log_mean
         # Divided by exp(A/alpha): the same after normalization, and it cannot overflow.
         return ops.exp(s / self.alpha - log_mean) * (s - a + self.alpha)
-
-
-def _reversed(values):
-    """Values `[B, F]`, both orders reversed: an axis at a time, as older Keras needs it."""
-    return ops.flip(ops.flip(values, axis=0), axis=1)
 
 
 def normalized_by_sign(strength, positive):

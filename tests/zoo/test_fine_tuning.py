@@ -94,7 +94,7 @@ def test_top_is_the_default_where_weights_are_given(weights):
     assert model.get_layer("interpretable_conv").filters == 128
     assert model.get_layer("preprocessing").built
     # Nothing is frozen or left out without weights, or in an ordinary network.
-    for plain in (build(weights, weights=None), build(weights, variant="")):
+    for plain in (build(weights, weights=None), build(weights, variant="", new_head=True)):
         assert all(layer.trainable for layer in plain.layers)
         assert not [m for m in plain.layers if isinstance(m, FixedBatchNormalization)]
         assert "preprocessing" not in [layer.name for layer in plain.layers]
