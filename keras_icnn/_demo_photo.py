@@ -26,7 +26,7 @@ def write_photo_page(photo, out):
 
     model = zoo.create_model("mobilenet_v2_interpretable", weights="animals")
     image = read_image(photo, tuple(model.inputs[0].shape[1:3]))
-    explanation = explain(model, image, reference=False)
+    explanation = explain(model, image)
     print(explanation.summary())
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)

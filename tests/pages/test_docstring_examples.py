@@ -21,6 +21,8 @@ PARSED = {
     "make_interpretable": "downloads weights",
     "train_folder": "trains a large network",
     "benchmark_network": "builds a large network",
+    "name_parts": "needs a network that knows tigers",
+    "without_parts": "needs a network that knows tigers",
 }
 _CODE = re.compile(r"^ *```python\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
