@@ -80,12 +80,10 @@ model = icnn.zoo.mobilenet_v2_interpretable(
     input_shape=(*SIZE, 3),
     classes=len(data.class_names),
     new_filters=64,
-    include_preprocessing=True,
+    fine_tune="top",
+    class_names=data.class_names,
 )
-names = [layer.name for layer in model.layers]
-for layer in model.layers[: names.index("block_15_project")]:
-    layer.trainable = False
-f"{sum(layer.trainable for layer in model.layers)} of {len(names)} layers are trained"
+f"{sum(layer.trainable for layer in model.layers)} of {len(model.layers)} layers are trained"
 
 # %%
 epochs = 1 if SMALL else 8
