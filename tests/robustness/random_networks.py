@@ -131,7 +131,10 @@ def build(network):
         outputs = [outputs, layers.Dense(2, name="second")(layers.GlobalMaxPooling2D()(x))]
     model = make(inputs, outputs, name="network")
     loss = "binary_crossentropy" if network.classes == 1 else "sparse_categorical_crossentropy"
-    model.compile("sgd", [loss, "mse"] if network.second_output else loss, run_eagerly=True)
+    # Small steps: raw pixels in the second output's squared error would let the network diverge.
+    optimizer = keras.optimizers.SGD(1e-6)
+    losses = [loss, "mse"] if network.second_output else loss
+    model.compile(optimizer, losses, run_eagerly=True)
     return model
 
 
