@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_icnn.metrics._top_images import TopImages
+from keras_icnn.metrics._top_images import TopImages, TopImagesMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -27,7 +27,7 @@ class InstabilityResult:
     mean: float
 
 
-class LocationInstability:
+class LocationInstability(TopImagesMeasure):
     """Streaming form of `location_instability`.
 
     Args:
@@ -43,16 +43,6 @@ class LocationInstability:
         store: TopImages | None = None,
     ) -> None:
         self.store = TopImages(image_size, top) if store is None else store
-
-    def update(
-        self,
-        peaks: ArrayLike,
-        landmarks: ArrayLike,
-        strengths: ArrayLike | None = None,
-        **options: Any,
-    ) -> None:
-        """Adds a batch; the arguments are those of `location_instability`."""
-        self.store.update(peaks, landmarks, strengths, **options)
 
     def result(self) -> InstabilityResult:
         """The `InstabilityResult` of all batches so far."""

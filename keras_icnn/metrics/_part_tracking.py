@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_icnn import _arguments as check
 from keras_icnn.metrics._followed_variation import best_landmark
 from keras_icnn.metrics._location_instability import columns_or_none, mean_or_nan
-from keras_icnn.metrics._top_images import TopImages
+from keras_icnn.metrics._top_images import TopImages, TopImagesMeasure
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -38,7 +38,7 @@ class TrackingResult:
     mean: float
 
 
-class PartTracking:
+class PartTracking(TopImagesMeasure):
     """Streaming form of `part_tracking`; the arguments are the same.
 
     `store` is a `TopImages` shared with another measure, which then is updated once for both.
@@ -65,16 +65,6 @@ class PartTracking:
         self.store = TopImages(image_size, top, head) if store is None else store
         self.strongest = strongest
         self.fewest = fewest
-
-    def update(
-        self,
-        peaks: ArrayLike,
-        landmarks: ArrayLike,
-        strengths: ArrayLike | None = None,
-        **options: Any,
-    ) -> None:
-        """Adds a batch; `facing` (int [images]: 0, 1, -1 unknown) may be given besides."""
-        self.store.update(peaks, landmarks, strengths, **options)
 
     def _piece(self, records):
         """The R2 of some filters in the three ways, each [filters]."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -236,3 +236,19 @@ class TopImages:
             landmark=landmarks[index],
             facing=side[index],
         )
+
+
+class TopImagesMeasure:
+    """What the measures on `TopImages` share: how batches get into their `store`."""
+
+    store: TopImages
+
+    def update(
+        self,
+        peaks: ArrayLike,
+        landmarks: ArrayLike,
+        strengths: ArrayLike | None = None,
+        **options: Any,
+    ) -> None:
+        """Adds a batch, as `TopImages.update`: `facing` and `image_size` may be given besides."""
+        self.store.update(peaks, landmarks, strengths, **options)
