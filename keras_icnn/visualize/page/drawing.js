@@ -78,15 +78,20 @@ function dot(context, x, y, radius, color) {
 // A ring as large as what a peak sees would hide an image of which a peak sees nearly all.
 const ring = (network) => Math.min(network.radius, RING);
 
-// An image, dark where the filter is below half of its peak, ringed at the peak.
-async function drawTile(context, box, network, f, number, place) {
-  const { x, y, width, height } = box;
-  const image = await picture(number);
+// An image in a box, beyond which nothing is drawn until the context is restored.
+async function drawClipped(context, { x, y, width, height }, i) {
+  const image = await picture(i);
   context.save();
   context.beginPath();
   context.rect(x, y, width, height);
   context.clip();
   context.drawImage(image, x, y, width, height);
+}
+
+// An image, dark where the filter is below half of its peak, ringed at the peak.
+async function drawTile(context, box, network, f, number, place) {
+  const { x, y, width, height } = box;
+  await drawClipped(context, box, number);
   if (place !== undefined) {
     const { rows, columns } = network.cells;
     const map = network.map(f, place);

@@ -46,13 +46,7 @@ function imagesOfPart(network, group, count) {
 
 // An image with a spot wherever filters of the part fire.
 async function drawPart(context, box, network, group, i) {
-  const { x, y, width, height } = box;
-  const image = await picture(i);
-  context.save();
-  context.beginPath();
-  context.rect(x, y, width, height);
-  context.clip();
-  context.drawImage(image, x, y, width, height);
+  await drawClipped(context, box, i);
   drawSpots(context, box, network, network.members(group), i);
   context.restore();
 }
