@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_icnn import _arguments as check
 from keras_icnn import _image_digests
-from keras_icnn.datasets._positions import position, unmasked
+from keras_icnn.datasets._positions import class_positions, position, unmasked
 from keras_icnn.datasets._sample import Sample, mirrored_names, mirrored_points
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class PartDataset(Sequence[Sample]):
         Raises:
             ValueError: For an unknown or repeated class.
         """
-        old = _class_positions(self.class_names, classes)
+        old = class_positions(self.class_names, classes)
         new = np.full(len(self.class_names), -1, "int32")
         new[old] = np.arange(len(old))
         kept = self.subset(np.flatnonzero(new[self.labels] >= 0))
@@ -355,25 +355,6 @@ def _check_columns(dataset):
             f"{len(dataset.class_names) - 1}. Received: labels from {dataset.labels.min()} to "
             f"{dataset.labels.max()}. Add the missing class names or correct the labels."
         )
-
-
-def _class_positions(class_names, classes):
-    where = "PartDataset.select"
-    if isinstance(classes, str) or not isinstance(classes, Sequence) or not len(classes):
-        fix = "Write one class as a list too, such as classes=['horse']."
-        check.refuse(classes, "classes", where, "a list of class names that is not empty", fix)
-    positions = []
-    for c in classes:
-        if isinstance(c, str) and c in class_names:
-            positions.append(class_names.index(c))
-        elif not isinstance(c, str) and 0 <= operator.index(c) < len(class_names):
-            positions.append(operator.index(c))
-        else:
-            fix = f"There is no {c!r}. Choose from {class_names}."
-            check.refuse(classes, "classes", where, "classes of this data set", fix)
-    if len(set(positions)) < len(positions):
-        check.refuse(classes, "classes", where, "different classes", "Remove the repetition.")
-    return positions
 
 
 def _concatenated(first, second):

@@ -1,6 +1,7 @@
 """Positions in a data set, in every form that they are given in."""
 
 import operator
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -37,3 +38,27 @@ def unmasked(indices, count):
         expected = f"positions, or a boolean mask of the data set's {count} samples"
         check.refuse(f"shape {given.shape}", "indices", "PartDataset.subset", expected)
     return np.flatnonzero(given) if given.dtype == bool else given
+
+
+def class_positions(class_names, classes):
+    """The positions of chosen classes, names or positions themselves, among a data set's.
+
+    Raises:
+        ValueError: For an unknown or repeated class, and for what is no list.
+    """
+    where = "PartDataset.select"
+    if isinstance(classes, str) or not isinstance(classes, Sequence) or not len(classes):
+        fix = "Write one class as a list too, such as classes=['horse']."
+        check.refuse(classes, "classes", where, "a list of class names that is not empty", fix)
+    positions = []
+    for c in classes:
+        if isinstance(c, str) and c in class_names:
+            positions.append(class_names.index(c))
+        elif not isinstance(c, str) and 0 <= operator.index(c) < len(class_names):
+            positions.append(operator.index(c))
+        else:
+            fix = f"There is no {c!r}. Choose from {class_names}."
+            check.refuse(classes, "classes", where, "classes of this data set", fix)
+    if len(set(positions)) < len(positions):
+        check.refuse(classes, "classes", where, "different classes", "Remove the repetition.")
+    return positions

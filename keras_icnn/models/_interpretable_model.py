@@ -9,10 +9,11 @@ import keras
 import numpy as np
 
 from keras_icnn import _arguments as check
-from keras_icnn.layers import _label_scope, _membership
+from keras_icnn.layers import _label_scope
 from keras_icnn.layers._interpretable_conv import InterpretableConv
 from keras_icnn.layers._interpretable_filters import InterpretableFilters
 from keras_icnn.models import _training_images, _training_state
+from keras_icnn.models._checked_labels import CheckedBatches, check_labels
 from keras_icnn.models._silent_filters import SilentFilters
 
 if TYPE_CHECKING:
@@ -180,9 +181,9 @@ class InterpretableModel(keras.Model):
         if not counts:
             pass
         elif isinstance(x, keras.utils.PyDataset) and not x.use_multiprocessing:
-            x = _CheckedBatches(x, self.filter_labels, counts)
+            x = CheckedBatches(x, self.filter_labels, counts)
         elif y is not None:
-            _check(self.filter_labels(y), counts)
+            check_labels(self.filter_labels(y), counts)
         return super().fit(
             x,
             y,
@@ -367,42 +368,3 @@ def _with(callbacks, callback):
     if isinstance(callbacks, keras.callbacks.CallbackList):
         return callbacks  # Complete, as Keras takes it.
     return [*keras.tree.flatten(callbacks or []), callback]
-
-
-def _check(y, counts, where="Labels"):
-    for count in counts:
-        _membership.check(keras.ops.convert_to_numpy(y), count, where)
-
-
-class _CheckedBatches(keras.utils.PyDataset):
-    """A `PyDataset` whose labels are checked on their way to the training step."""
-
-    def __init__(self, batches, choose, counts):
-        super().__init__(
-            workers=batches.workers,
-            use_multiprocessing=batches.use_multiprocessing,
-            max_queue_size=batches.max_queue_size,
-        )
-        self._batches = batches
-        self._choose = choose
-        self._counts = counts
-
-    def __getitem__(self, index):
-        batch = self._batches[index]
-        _, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        if y is not None:
-            _check(self._choose(y), self._counts, f"In batch {index}, labels")
-        return batch
-
-    def __len__(self):
-        return len(self._batches)
-
-    @property
-    def num_batches(self):
-        return self._batches.num_batches
-
-    def on_epoch_begin(self):
-        self._batches.on_epoch_begin()
-
-    def on_epoch_end(self):
-        self._batches.on_epoch_end()
