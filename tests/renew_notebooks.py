@@ -24,6 +24,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 WIDTH = 900
 # Longer text is cut in the middle.
 LINES = 60
+# Tells a reader nothing but an address.
+_OBJECT = re.compile(r"<\S+ at 0x[0-9a-f]+>")
 _CONTROL = re.compile(r"\x1b\[[0-9;]*m|.*\r(?!\n)|.*\x08")
 
 
@@ -57,6 +59,8 @@ def kept(output, hidden=()):
     if output.output_type not in ("display_data", "execute_result"):
         return None
     data = dict(output.data)
+    if set(data) == {"text/plain"} and _OBJECT.fullmatch(data["text/plain"]):
+        return None
     if "image/png" in data:
         data = {"image/png": smaller(data["image/png"]), "text/plain": "a figure"}
     else:

@@ -22,12 +22,6 @@ import keras_icnn as icnn
 from keras_icnn.zoo import _shipped
 
 NETWORK, NAME = "mobilenet_v2", "animals"
-ARGUMENTS = {
-    "top_map": "block_15_add",
-    "new_filters": 192,
-    "input_shape": [224, 224, 3],
-    "fine_tune": "top",
-}
 LICENCE = (
     "Keras's MobileNetV2 weights (Apache-2.0), the new layers trained on images of ImageNet "
     "(Animal-Part), which are for research use."
@@ -56,6 +50,12 @@ def main():
     write(model, parts, row, args.recipe)
     again = icnn.zoo.create_model(f"{NETWORK}_interpretable", weights=NAME)
     compare(model, again, data.test.select(names)[::5])
+
+
+def arguments_of(recipe):
+    """The builder's arguments of the recipe's interpretable network."""
+    read = icnn.recipes.read_recipe(Path(__file__).parent / "recipes" / f"{recipe}.toml")
+    return next(v.arguments for v in read.variants if v.name == "interpretable")
 
 
 def is_result(row):
@@ -105,7 +105,7 @@ def write(model, parts, row, recipe):
         "recipe": recipe,
         "seed": int(row["seed"]),
         "figures": {name: float(row[name]) for name in FIGURES if row.get(name)},
-        "arguments": ARGUMENTS,
+        "arguments": {**arguments_of(recipe), "input_shape": list(model.input_shape[1:])},
         "class_names": model.class_names,
         "part_names": parts,
     }
