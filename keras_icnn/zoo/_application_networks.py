@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from keras_icnn.models import _conversion
+from keras_icnn.models._flat_copy import flatten
 from keras_icnn.zoo import _download, _fine_tuning, _weights
 from keras_icnn.zoo._manifest import MANIFEST
 from keras_icnn.zoo._preprocessing import ImagePreprocessing
@@ -151,5 +152,8 @@ def _load(application, options, model, backbone_layers):
         ]
         if wants_head:
             references.insert(0, lambda: reference(True, options.classes, options.input_shape))
+        if any(isinstance(layer, keras.Model) for layer in model.layers):
+            # Our own ordinary networks have the layers of Keras's nested models in one graph.
+            references += [lambda build=build: flatten(build())[0] for build in references]
         source = _weights.load_keras(weights, references)
     _weights.transfer(source, model, None if wants_head else backbone_layers)

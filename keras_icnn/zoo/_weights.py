@@ -46,8 +46,14 @@ def load_npz(path):
 
 
 def weighted(model):
-    """A model's layers that hold weights, in order."""
-    return [layer for layer in model.layers if layer.weights]
+    """A model's layers that hold weights, in order; those of nested models among them."""
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found += weighted(layer)
+        elif layer.weights:
+            found.append(layer)
+    return found
 
 
 def read_model(model):
@@ -91,10 +97,7 @@ def load_keras(path, references):
     for reference in references:
         model = reference()
         try:
-            with warnings.catch_warnings():
-                # Keras only warns when it leaves layers as they are.
-                warnings.filterwarnings("error", message="Skipping nested", category=UserWarning)
-                model.load_weights(path)
+            _load_all(model, path)
         except Exception as error:
             reasons.append(f"{model.name}: {(str(error) or type(error).__name__).splitlines()[0]}")
         else:
@@ -104,6 +107,23 @@ def load_keras(path, references):
         "truncated or of another network. Fetch it anew, or pass the file of this network. Tried: "
         + "; ".join(reasons)
     )
+
+
+def _load_all(model, path):
+    """`load_weights` that leaves no weight as it was.
+
+    Keras may only warn of layers that a file lacks, and warns of layers that it did load, too
+    (keras#23021). So every weight is made unreadable first.
+    """
+    floats = [v for v in model.weights if keras.backend.is_float_dtype(v.dtype)]
+    for variable in floats:
+        variable.assign(np.full(variable.shape, np.nan, "float32"))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Skipping nested", category=UserWarning)
+        model.load_weights(path)
+    left = [v.path for v in floats if np.isnan(keras.ops.convert_to_numpy(v)).any()]
+    if left:
+        raise ValueError(f"no values, or NaN, for {len(left)} of its weights, such as {left[0]!r}")
 
 
 def transfer(source, model, count=None):
