@@ -3,8 +3,8 @@
     pip install --no-deps xplique==2.0.2 tensorflow-probability tf_keras   # see below
     python benchmarks/faithfulness_craft.py --data DATA --out runs/faithfulness --category bear
 
-Xplique 2.0.2 asks for tensorflow<=2.20, this package for 2.21, so no environment satisfies both.
-Past its pins, with its other needs installed by hand, it runs on Keras 3.15. TensorFlow only.
+Xplique 2.0.2 asks for tensorflow>=2.18,<=2.20; this package's own tests run with 2.21. Past these
+pins, with its other needs installed by hand, it runs on Keras 3.15. TensorFlow only.
 Adds rows of the method "craft" to `curves.csv`.
 """
 

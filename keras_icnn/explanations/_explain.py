@@ -60,16 +60,16 @@ def explain(
     The score explained is the logit of `target`: the class's value before the last softmax or
     sigmoid. A filter's effect is what its (masked) map does to it: above 0 it speaks for the class.
 
-    - `method="ablation"`: the logit less the logit with the filter's map set to zero. Exact for
+    - `method="ablation"`: the logit minus the logit with the filter's map set to zero. Exact for
       each filter, and for each part, whose filters are removed at once.
     - `method="gradient"`: the sum of activation times gradient over the map; one backward pass.
 
-    The score is the sum of what is left without any filter (`baseline`), of the parts' effects and
-    of a `remainder`, which is stated: it is 0 where what is above the layer is linear, and for
-    ablation it holds what filters do together (two filters that can stand in for each other have
-    no effect alone).
+    The score is the sum of three terms: what is left without any filter (`baseline`), the effects
+    of the parts, and a `remainder`. The remainder is 0 where what is above the layer is linear.
+    For ablation it holds what filters do together: two filters that can stand in for each other
+    have no effect alone.
 
-    A part is shown once, with the number of its filters. Where the layer's filters were dealt out
+    A part is shown once, with the number of its filters. Where the layer's filters are assigned
     to parts (the rule "default" does so), these are the parts, with the names that
     `icnn.name_parts` gave them; one without a name is called by its category and number,
     "tiger/0". In other layers, filters that fire on the same place in the same images count as one
@@ -82,21 +82,22 @@ def explain(
         target: number of the class to explain, or its name; None: the predicted class. A model with
             one output has the classes 0 and 1; the score of class 0 is minus the logit.
         method: "ablation" or "gradient".
-        against: another class: the score is then the target's logit less this one's, which tells
-            why it is the one rather than the other.
+        against: another class. The score is then the target's logit minus this one's: why the
+            model chose one class rather than the other.
         layer: layer or name; None: the topmost interpretable layer, else the topmost map.
         reference: (held-out) images that show which filters fire alike, in any form that
-            `metrics.evaluate` takes. Where it has landmarks, filters that follow one (R2 above one
-            half) are named after it and grouped by that name, a part of the layer as most of its
-            living filters are. Also a `FilterGroups`, or False: every filter alone.
-        parts: what each filter is known to stand for: an `EvaluationReport`, in place of the names
-            that `reference` would give; or names `[filters]` ("" unknown), which also win over the
-            layer's parts: filters of one name and category are then one part.
+            `metrics.evaluate` takes. If it has landmarks, filters that follow one (R2 above one
+            half) are named after it and grouped by that name; a part of the layer is named after
+            the landmark that at least half of its living filters follow. Also a `FilterGroups`, or
+            False: every filter alone.
+        parts: what each filter is known to stand for. An `EvaluationReport` replaces the names that
+            `reference` would give. Names `[filters]` ("" unknown) also replace the layer's parts:
+            filters of one name and category are then one part.
         class_names: names of the classes; for a model with one output of both (background first).
             None: the model's own (`model.class_names`), else those of `reference`.
         preprocess: function applied to a batch of images (float32, 0 to 255) for the model.
-        batch_size: sets of maps per forward pass.
-        from_logits: whether the model's output is a logit; None: what the network tells.
+        batch_size: number of images, or of sets of changed maps, per forward pass.
+        from_logits: whether the model's output is a logit; None: read from the network.
 
     Returns:
         An `Explanation`: `.table()`, `.summary()`, `.plot()`.
@@ -185,7 +186,7 @@ class Explainer:
         image = np.asarray(as_image(image, self.model, "explain"))
         if image.ndim != 3 or image.shape[-1] != 3:
             raise ValueError(
-                "`image` must be one picture of shape [height, width, 3]. Received: shape "
+                "`image` must be one image of shape [height, width, 3]. Received: shape "
                 f"{image.shape}. Pass `images[0]` of a batch."
             )
         tensors = self._below(image[None])

@@ -103,7 +103,8 @@ class Explanation:
         grouped_by: what makes filters one part: "membership" (of the layer's own parts),
             "annotation", "reference", "image", "nothing".
         outside_share: 0 to 1, share of the decision that comes from units farther than
-            `field_radius` from where their part is shown (see `docs/faithfulness.md`), or NaN.
+            `field_radius` from where their part is shown, or NaN (see
+            `docs/understand/faithfulness.md`).
         unit_effects: float32 `[parts, h, w]`, activation times gradient, unit by unit: where each
             part's effect comes from. `centers`: float `[h, w, 2]`, the units' (x, y) pixels.
         warnings: why not to trust the decision, a list of short sentences.

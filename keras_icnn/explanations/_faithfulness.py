@@ -72,14 +72,16 @@ def evaluate_faithfulness(
 
     Occlusion hides 7 x 7 squares, one at a time; integrated gradients take 16 steps from black.
 
-    Figures: `deletion_*`, `insertion_*` (area below the curve of the class's probability as cells
-    are hidden by, or come out of, a blur or the mean color; see
-    `icnn.metrics.deletion_insertion`); `advantage_*` (the same of the logit, insertion less
-    deletion); `points_any` and `points_NAME` (whether the most salient place lies in an annotated
-    part's box); `agreement_*` (rank correlation with the map of the image moved by a pixel, with
-    noise, or through JPEG of quality 50); `moved_*` (how far the place moves, of the diagonal);
-    `incomplete` (share of the score that effects do not sum up to); `seconds` of processor
-    time an explanation.
+    The figures of the report:
+
+    - `deletion_*`, `insertion_*`: area below the curve of the class's probability while cells are
+      replaced by a blur or the mean color, or restored (`icnn.metrics.deletion_insertion`).
+    - `advantage_*`: the same of the logit, insertion minus deletion.
+    - `points_any`, `points_NAME`: whether the most salient place lies in an annotated part's box.
+    - `agreement_*`: rank correlation with the map of the image that is moved by a pixel, noisy, or
+      saved as JPEG of quality 50. `moved_*`: how far the place moves, as a share of the diagonal.
+    - `incomplete`: share of the score that the effects do not add up to.
+    - `seconds`: processor time per explanation.
 
     Args:
         model: functional or sequential Keras model, channels last, that classifies.
@@ -92,10 +94,10 @@ def evaluate_faithfulness(
             map `[height, width]`.
         radius: pixels of the measured receptive field; None: `icnn.metrics.occlusion_radius`.
         images: how many, the first of the data set that are not background.
-        steps: of the deletion and insertion curves, on 14 x 14 cells.
-        upper_bound: on how many images to look for the best order greedily, on 7 x 7 cells; it
-            costs some 250 forward passes an image and baseline.
-        sensitivity: on how many images to explain changed images, too.
+        steps: number of steps of the deletion and insertion curves, on 14 x 14 cells.
+        upper_bound: number of images for which the best order is sought greedily, on 7 x 7 cells;
+            about 250 forward passes per image and way to hide.
+        sensitivity: number of images whose changed copies are explained, too.
         preprocess, batch_size: as in `icnn.explain`.
         seed: of noise and of the random map.
         verbose: 1 shows a progress bar.

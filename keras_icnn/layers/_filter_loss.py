@@ -1,4 +1,4 @@
-"""`FilterLoss`: every rule of the filter loss in one serialisable object."""
+"""`FilterLoss`: every rule of the filter loss in one serializable object."""
 
 from __future__ import annotations
 
@@ -27,59 +27,60 @@ class FilterLoss:
 
     Args:
         gradient: Which gradient of the loss is followed.
-            `"one_template"`: the paper's rule, Eq. (4) with the sign of the appendix: only the
-            target template counts, `Z_T` and `p(x)` are constant.
+            `"one_template"`: the paper's rule, Eq. (4) with the sign of the appendix. Only the
+            target template counts. `Z_T` and `p(x)` are constant.
             `"full_sum"`: the sum over all templates with `Z_T` constant (appendix).
             `"full_differentiation"`: `Z_T` is differentiated too; exact for the batch's own
             statistics (`momentum=0`), approximate for running ones.
             `"equal"`: every map is pushed along its target template, however well it fits.
             `"official"`: the strengths of the authors' MATLAB code.
         weight: `"absolute"` or `"relative"`. A relative push has a fixed size on the images of
-            each filter's target category, and no component along the maps themselves, which would
-            only make activations grow or vanish.
-        strength: With an absolute weight, lambda's factor (Eq. 3), by default the paper's 5e-6;
-            with a relative one the share of the task gradient's root mean square at the layer's
-            output, by default 0.1.
+            each filter's target category. It has no component along the maps themselves, which
+            would only make activations grow or vanish.
+        strength: With an absolute weight: the factor of lambda (Eq. 3), by default the paper's
+            5e-6. With a relative weight: the share of the task gradient's root mean square at the
+            layer's output, by default 0.1.
         scale_with_activation: Whether an absolute weight is multiplied by the running mean of
             `max_ij x`, filter by filter (paper section 5).
         decay_steps: If given, the weight is divided by `1 + floor(step / decay_steps)`; the
             authors divide by the number of the epoch.
-        marginal: p(x): `"map"`, Eq. (2) summed over templates for each map, or `"constant"`, 1/N.
-        rescale: Whether likelihoods are computed on maps divided by the filter's running mean
-            peak. `tr(x.T)` has a scale, and saturates where activations are large.
+        marginal: How p(x) is computed: `"map"`, Eq. (2) summed over templates for each map, or
+            `"constant"`, 1/N.
+        rescale: Whether each map is divided by the filter's running mean peak before likelihoods
+            are computed. Without it, likelihoods saturate where activations are large.
         class_balance: Whether images of the target category and of others weigh the same in a
             batch: `0.5 / share` and `0.5 / (1 - share)` (authors' code).
         peak: Which unit chooses the template: `"argmax"` (paper) or `"center_of_mass"`, rounded
             (authors' code).
-        target: How filters get their target category. `"sum"` of the map, averaged over the images
-            of each class: the class with the largest, again in every step (paper section 3.1).
-            `"max"`: the same with the map's maximum (authors' code). `"dealt"`: filters are dealt
-            out to categories and parts for good, in turn or by the layer's `adapt`.
-        balance_targets: Whether the categories get about as many filters each: which of them
-            a filter stands for is then its best place in a fair distribution. On its own a filter
-            takes the category that activates it most, and a category that is a little ahead
-            may take nearly all filters, since its push makes it so.
-        parts: Number K of parts of a category. The filters of a category are dealt out to its
-            parts, and in each image the parts compete for places: a part claims the places at
-            which its filters fire more strongly than those of the category's other parts, the
-            largest claim is settled first, and all filters of a part are pushed along the template
-            at its place. `None`: every filter is pushed along the template at its own peak (paper),
-            and nearly all filters of a category may end at the same part.
-        spacing: Distance that the places of two parts keep in an image, in units (L1). `None`: the
-            largest at which the places of all parts cover three quarters of a map.
-        momentum: Of all running statistics.
-        learn_beta: Whether each filter's mask and template take on a width of their own, which
-            follows the spread of its maps on images of its target category: `beta` starts from
-            the templates' and moves, with `momentum`, to `clip(3 / sigma, 1.5, 3)` on axes from
-            -1 to 1, sigma the deviation of the maps from their peaks (authors' code). Likelihoods
-            keep the templates' `beta`.
+        target: How filters get their target category. `"sum"`: the class whose images have the
+            largest mean sum of the map, chosen again in every step (paper section 3.1).
+            `"max"`: the same with the map's maximum (authors' code). `"dealt"`: each filter is
+            assigned to a category and a part once, in turn or by the layer's `adapt`.
+        balance_targets: Whether the categories get about equally many filters. Without it, each
+            filter takes the category that activates it most. A category that is a little ahead may
+            then take nearly all filters, since the push activates its filters more.
+        parts: Number of parts per category. The category's filters are assigned to its parts, and
+            in each image the parts compete for places. A part claims the places where its filters
+            fire more strongly than those of the other parts. The largest claim is settled first.
+            All filters of a part are pushed along the template at its place. `None`: every filter
+            is pushed along the template at its own peak (paper), and nearly all filters of a
+            category may end at the same part.
+        spacing: Distance (L1, in units of the map) that must be exceeded between the places of two
+            parts in an image. `None`: the largest at which the places of all parts cover at most
+            three quarters of a map.
+        momentum: Momentum of all running statistics.
+        learn_beta: Whether each filter's mask and template learn a width of their own. It follows
+            the spread of the filter's maps on images of its target category: `beta` starts from
+            the templates' and moves, with `momentum`, to `clip(3 / sigma, 1.5, 3)`. Sigma is the
+            deviation of the maps from their peaks, on axes from -1 to 1 (authors' code).
+            Likelihoods keep the templates' `beta`.
         mask_beta: `beta` of the masks of the forward pass. `None`: that of the templates (paper). A
-            smaller one lets through more of what surrounds the peak, while the push keeps
-            narrowing the map; narrow masks together with a push cost accuracy.
+            smaller one lets more of the peak's surroundings through. Narrow masks together with a
+            push cost accuracy.
         templates: `PartTemplates`, or a dict of its arguments.
 
     Raises:
-        ValueError: For unknown names, values out of range, and options that nothing reads.
+        ValueError: For unknown names, values out of range, and options that no chosen rule reads.
 
     Example:
 
@@ -165,9 +166,9 @@ class FilterLoss:
         """A `FilterLoss` from a name, another `FilterLoss`, its serialized form, or None.
 
         Args:
-            value: `"default"`, the measured rule, with competing parts; `"one_part"`, every filter
-                at its own peak, which follows one part of a category as well as can be;
-                `"paper"`; `"official"`, the authors' code; None; a `FilterLoss`.
+            value: `"default"`: competing parts. `"one_part"`: every filter at its own peak, which
+                follows one part of a category best. `"paper"`: the paper, read literally.
+                `"official"`: the authors' code. Or a `FilterLoss`, its serialized form, or None.
 
         Raises:
             ValueError: For anything else.

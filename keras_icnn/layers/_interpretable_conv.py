@@ -39,9 +39,9 @@ class InterpretableConv(GroupedConv2D):
         num_classes, background_class, filter_loss, mask, normalization, monitor_every: As in
             `InterpretableFilters`.
         **conv2d: Every other argument of `keras.layers.Conv2D` (`strides`, `padding`,
-            `dilation_rate`, `groups`, initializers, regularizers, constraints, ...). The ReLU
-            that follows the (normalized) convolution is part of the layer: leave `activation`
-            at None. One that is given acts before it, as part of the convolution.
+            `dilation_rate`, `groups`, initializers, regularizers, constraints, ...). Leave
+            `activation` at None: the layer has a ReLU after the (normalized) convolution. An
+            activation that is given acts before it.
 
     Input shape: 4-D, as in `Conv2D`. Output shape: that of `Conv2D`; masked, non-negative maps.
 
@@ -120,9 +120,9 @@ class InterpretableConv(GroupedConv2D):
     ) -> None:
         """Starts new filters from clusters of the layer's input features, before training.
 
-        As Keras's `Normalization.adapt`: one pass over training data. The features (averaged over
-        what a unit of the convolution sees, and whitened) at the most typical places of each
-        category are clustered into the rule's parts; each filter moves towards the discriminant
+        One pass over training data, as Keras's `Normalization.adapt` takes. For each category, the
+        features at its most typical places (averaged over what a unit of the convolution sees, and
+        whitened) are clustered into the rule's parts. Each filter moves towards the discriminant
         direction of its own part's cluster, and keeps its norm. Filters without a part stay as
         they are. Nothing is changed until the pass is complete, and the same data and seed give
         the same filters. For filters that were trained already take `share=0`: they stay as they
@@ -133,11 +133,11 @@ class InterpretableConv(GroupedConv2D):
             inputs: The layer's inputs, an array with `labels`, or a data set of batches (inputs,
                 labels). For a layer within a model, `keras_icnn.adapt_parts` makes them of images.
             labels: Labels of the images, as `keras_icnn.labels` takes them.
-            share: Share of the cluster's direction in the new filter; the rest is what it was. With
-                0 no filter changes, only what it is dealt out to.
-            typical: Share of an image's places that are clustered, those that tell its category
+            share: Share of the cluster's direction in the new filter; the rest is the old filter.
+                With 0 no filter changes, only the category and part it is assigned to.
+            typical: Share of an image's places that are clustered: those that tell its category
                 from the others best.
-            seed: Of the sample of places and of the clusters.
+            seed: Seed of the sample of places and of the clusters.
 
         Raises:
             ValueError: Where a category that has filters has too few images, for features that are

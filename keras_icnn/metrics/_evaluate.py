@@ -54,11 +54,10 @@ def evaluate(
     One pass over the images, a batch in memory at a time; maps and predictions come from the same
     forward pass. Images that differ in size (a data set read with `image_size=None`) are resized
     to the network's input; peaks and landmarks are compared in each image's own pixels, as shares
-    of its own diagonal. The maps
-    measured are the layer's output (for interpretable layers the masked map), the peak is its
-    highest unit. Images of the background class count for accuracy only. With several categories
-    each filter is measured in its target category, and, for the `*_best_class` figures, in the
-    category where it does best (paper section 5.2).
+    of its own diagonal. The maps measured are the layer's output (for interpretable layers the
+    masked map). The peak is the highest unit of a map. Images of the background class count for
+    accuracy only. With several categories each filter is measured in its target category, and, for
+    the `*_best_class` figures, in the category where it does best (paper section 5.2).
 
     Args:
         model: a functional or sequential Keras model, channels last.
@@ -69,7 +68,8 @@ def evaluate(
         layer: layer or name. None: the topmost interpretable layer, else the topmost map.
         batch_size: images per forward pass.
         radius: radius in pixels of the round receptive fields; None measures it by occlusion on
-            20 images (`occlusion_radius`). For an interpretable network pass its ordinary twin's.
+            20 images (`occlusion_radius`). For an interpretable network, pass the radius that was
+            measured for its ordinary twin.
         parts: False leaves part interpretability out (and the occlusion with it).
         categories: names of the classes to measure; None: all but the background.
         features: array [images, ...] fed to the model in place of the images, in the data set's
@@ -77,10 +77,10 @@ def evaluate(
             unless `parts` is False.
         receptive_field: a `ReceptiveField` of the layer; None computes it from the model.
         preprocess: function applied to each batch of images (float32, 0 to 255).
-        from_logits: whether a single output is a logit (decided at 0) or a probability (at 0.5);
-            None: what the network's graph tells, else its predictions, where they leave 0 to 1.
-        independent_outputs: whether several outputs are yes-no decisions of their own, so that
-            `accuracy_outputs` applies; None: where the network ends in a sigmoid.
+        from_logits: whether a single output is a logit (decided at 0) or a probability (at 0.5).
+            None: read from the network's graph, else from predictions outside 0 to 1.
+        independent_outputs: whether each of several outputs is a yes-no decision of its own, so
+            that `accuracy_outputs` applies. None: yes if the network ends in a sigmoid.
         target_categories: int [filters], label of each filter's target category; None: the
             layer's own, and for ordinary layers (or -1) the category with the highest mean of
             sum_ij x.

@@ -22,7 +22,7 @@ _SHOWN = 24
 def name_parts(
     model: keras.Model, names: Mapping[str, str] | str | os.PathLike[str]
 ) -> dict[str, str]:
-    """Gives names to parts of a model; explanations, the report and exports speak in them.
+    """Gives names to parts of a model, which explanations, the report and exports use.
 
     The names are stored in the model (`model.part_names`) and saved with it. Names that the model
     has already stay, unless `names` has another one for the part.

@@ -87,27 +87,28 @@ def train_folder(
     """Trains an interpretable network on your own images and measures it on held-out ones.
 
     Into `out` go `model.keras` (which knows the names of its classes, the preprocessing of its
-    images, and which images it was trained on), `history.csv` (an epoch a row), `measures.csv`,
+    images, and which images it was trained on), `history.csv` (one row per epoch), `measures.csv`,
     `filters.csv` and, with Jinja2 (the extra `report`), `report.html`. With `compare` also
     `ordinary.keras` and `ordinary_history.csv`. Run again with the same arguments, it goes on where
     it was stopped, after the last complete epoch.
 
     Args:
-        data: A folder of class folders, whose unusable files are left out; or `PartSplits`, arrays
+        data: A folder with one folder per class (unusable files are left out), `PartSplits`, arrays
             (x, y), a `tf.data.Dataset` or `keras.utils.PyDataset` of (images, labels), pixels from
             0 to 255.
         out: Folder for the results; made if it is not there.
         validation_data: held-out images, in any of these forms; None: a share of `data`.
         network: Name of the network in the zoo, without `_interpretable`.
         weights: `"imagenet"`, a weights file, or None for random ones.
-        epochs, batch_size: Of the training.
+        epochs, batch_size: Epochs of the training, and images per batch.
         image_size: (height, width) that files are resized to, or one number; None: the network's.
         validation_split: Share of each class that is held out, from 0.
-        seed: Of the split, the new layers and the order of the images.
+        seed: Seed of the split, the new layers and the order of the images.
         fine_tune: Which layers are trained, as in the zoo's builders.
         flip: Whether images are mirrored at random.
-        learning_rate: At the start; it falls to 0 as a cosine. None: 0.001 for new layers
-            (`fine_tune="top"`) and for random weights, 0.0001 where pretrained layers are trained.
+        learning_rate: Learning rate at the start; it falls to 0 as a cosine. None: 0.001 for new
+            layers (`fine_tune="top"`) and for random weights, 0.0001 where pretrained layers are
+            trained.
         compare: Whether to train the ordinary twin, too: the same network with a plain 3x3 layer.
         verbose: Whether to print what was read, progress and results.
 

@@ -74,16 +74,16 @@ def report(
         compare: another network for the same classes and images, such as the ordinary twin.
         layer, compare_layer: layer or name in either network; None: the topmost interpretable
             layer, else the topmost map.
-        n: how many images are on the page at most, spread over the classes. Measures are always
-            of the whole data set.
+        n: most images on the page, spread over the classes. Measures are always taken on the whole
+            data set.
         top: how many of its strongest images each filter shows.
         thumbnail: longer side of an image on the page in pixels; smaller images stay as they
             are. The file takes about `n * 7` kB for images of 160 pixels.
-        title: of the page; None: the networks' names.
-        radius: of the round receptive fields in pixels; None measures it by occlusion where the
-            data set has parts, else it is a quarter of the theoretical field. `compare` is drawn
-            and measured with the same radius: the one of `compare` where it is given, since an
-            interpretable network should be measured with its ordinary twin's.
+        title: title of the page; None: the networks' names.
+        radius: radius in pixels of the round receptive fields, for both networks. None: measured by
+            occlusion where the data set has parts, else a quarter of the theoretical field. It is
+            measured on `compare` if that is given, since an interpretable network should be
+            measured with the radius of its ordinary twin.
         preprocess: function applied to each batch of images (float32, 0 to 255), where the networks
             do not do it themselves.
         batch_size: images per forward pass.
