@@ -60,6 +60,7 @@ def evaluate_faithfulness(
     sensitivity: int = 10,
     preprocess: Callable[[np.ndarray], Any] | None = None,
     batch_size: int = 32,
+    from_logits: bool | None = None,
     seed: int = 0,
     verbose: int = 0,
 ) -> FaithfulnessReport:
@@ -96,7 +97,7 @@ def evaluate_faithfulness(
         upper_bound: on how many images to look for the best order greedily, on 7 x 7 cells; it
             costs some 250 forward passes an image and baseline.
         sensitivity: on how many images to explain changed images, too.
-        preprocess, batch_size: as in `icnn.explain`.
+        preprocess, batch_size, from_logits: as in `icnn.explain`.
         seed: of noise and of the random map.
         verbose: 1 shows a progress bar.
 
@@ -117,7 +118,8 @@ def evaluate_faithfulness(
             f"Argument `dataset` of {where} must hold images of a category. Received: none besides "
             "the background"
         )
-    measure = _Measure(model, layer, reference, preprocess, batch_size, steps, seed)
+    options = {"preprocess": preprocess, "batch_size": batch_size, "from_logits": from_logits}
+    measure = _Measure(model, layer, reference, options, steps, seed)
     measure.radius = measure.measured_radius(dataset, preprocess) if radius is None else radius
     functions = measure.functions(methods, extra or {})
     if verbose:
@@ -138,11 +140,9 @@ def evaluate_faithfulness(
 class _Measure:
     """What is measured, image by image."""
 
-    def __init__(self, model, layer, reference, preprocess, batch_size, steps, seed):
-        self.explainer = Explainer(
-            model, layer=layer, reference=reference, preprocess=preprocess, batch_size=batch_size
-        )
-        self.maps = SaliencyMaps(model, layer, preprocess=preprocess, batch_size=batch_size)
+    def __init__(self, model, layer, reference, options, steps, seed):
+        self.explainer = Explainer(model, layer=layer, reference=reference, **options)
+        self.maps = SaliencyMaps(model, layer, **options)
         self.steps, self.seed, self.radius = steps, seed, None
         self.rows, self.outside, self.warned = [], [], []
         self.hidden = {}
