@@ -12,10 +12,14 @@ that was meant: a Python number for a NumPy scalar, a tuple for a list. Anything
 
 import contextlib
 import difflib
+import functools
 import math
 import numbers
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def refuse(value, name, where, expectation, fix=None):
@@ -211,6 +215,27 @@ def nearest(name, names, count=5):
         A list of strings.
     """
     return difflib.get_close_matches(name, names, n=count, cutoff=0.0)
+
+
+def called_here(wrong: str, right: str) -> Callable[[_Function], _Function]:
+    """Decorator of a function whose argument has another name elsewhere in the package.
+
+    The `TypeError` for the wrong name then says the right one.
+    """
+
+    def decorate(function):
+        @functools.wraps(function)
+        def checked(*args, **kwargs):
+            if wrong in kwargs:
+                raise TypeError(
+                    f"{function.__name__}() got an unexpected keyword argument '{wrong}'. It is "
+                    f"called `{right}` here."
+                )
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate
 
 
 def _is_bool(value):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from keras_icnn.datasets._as_part_dataset import annotated_dataset
 from keras_icnn.metrics import MapReader, evaluate, receptive_field
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class PartMetrics(keras.callbacks.Callback):
         super().__init__()
         if every < 1:
             raise ValueError(f"`every` must be at least 1 epoch. Received: every={every}")
-        self.dataset = dataset
+        self.dataset = annotated_dataset(dataset, "PartMetrics")
         self.layer = layer
         self.every = int(every)
         self.prefix = prefix

@@ -76,6 +76,16 @@ def add_measured_data(parser, *, split, layer):
     add_preprocess(parser, "for models that do not do so themselves")
 
 
+def add_from_logits(parser, of="the model's output"):
+    """Adds the option that says what an output is, where the network does not tell."""
+    parser.add_argument(
+        "--from-logits",
+        action=argparse.BooleanOptionalAction,
+        help=f"{of} is a logit, or (--no-from-logits) a probability; what the network tells if not "
+        "given, which is asked for where it may be either",
+    )
+
+
 def add_preprocess(parser, whom):
     """Adds the option that names the preprocessing of a network of the zoo."""
     parser.add_argument(

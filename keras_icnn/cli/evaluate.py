@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from keras_icnn.cli._model_data import ModelData, tell_images
-from keras_icnn.cli._options import add_measured_data, add_model, number
+from keras_icnn.cli._options import add_from_logits, add_measured_data, add_model, number
 from keras_icnn.cli._saved_model import load_model, preprocessing_of
 
 SUMMARY = "measure the filters and the accuracy of a saved model"
@@ -14,6 +14,7 @@ def add_arguments(parser):
     add_model(parser)
     add_measured_data(parser, split="images to measure on", layer="the layer to measure")
     parser.add_argument("--batch-size", type=number, default=32, metavar="N", help="images at once")
+    add_from_logits(parser)
     parser.add_argument(
         "--negatives", metavar="DIR", help="background images, for readers that take a folder"
     )
@@ -72,7 +73,15 @@ def run(args):
     # Where the model knows what it was trained on, `evaluate` says it.
     if args.split == "all" and trained_on(model, measured) is None:
         name += " (all images, training ones included)"
-    report = metrics.evaluate(model, measured, args.layer, radius=args.radius, name=name, **options)
+    report = metrics.evaluate(
+        model,
+        measured,
+        args.layer,
+        radius=args.radius,
+        name=name,
+        from_logits=args.from_logits,
+        **options,
+    )
     texts = [report.summary()]
     if args.keypoints:
         found = metrics.evaluate_keypoints(model, train, measured, args.layer, **options)
@@ -106,6 +115,7 @@ def _faithful(model, data, measured, args, options):
         reference=reference,
         radius=args.radius,
         images=args.faithfulness,
+        from_logits=args.from_logits,
         **options,
     )
 

@@ -1,7 +1,7 @@
 """`keras-icnn explain`."""
 
 from keras_icnn.cli._model_data import chosen_images, read_splits, skipped_lines, was_trained_on
-from keras_icnn.cli._options import SPLITS, add_preprocess, number
+from keras_icnn.cli._options import SPLITS, add_from_logits, add_preprocess, number
 from keras_icnn.cli._saved_model import load_model, preprocessing_of, shipped_model
 from keras_icnn.datasets import detect
 
@@ -44,6 +44,7 @@ def add_arguments(parser):
         help="names of the model's classes; for a model with one output the background's first",
     )
     add_preprocess(parser, "for a model that does not do so itself")
+    add_from_logits(parser)
     parser.add_argument("--top", type=number, default=10, metavar="N", help="parts to list")
     parser.add_argument("-o", "--out", metavar="FILE", help="image to write (.png, .pdf, .svg)")
 
@@ -65,6 +66,7 @@ def run(args):
         reference=_reference_images(model, args, size, names) if args.data else None,
         class_names=names,
         preprocess=preprocessing_of(args.preprocess, model),
+        from_logits=args.from_logits,
     )
     explanation = explainer(image, _class(args.target), _class(args.against))
     if was_trained_on(model, args.image):

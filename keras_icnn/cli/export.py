@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from keras_icnn.cli._options import add_model, number
+from keras_icnn.cli._options import add_from_logits, add_model, number
 from keras_icnn.cli._saved_model import load_model, preprocessing_of
 
 SUMMARY = "write a trained network for other runtimes, and compare it there"
@@ -30,6 +30,7 @@ def add_arguments(parser):
         metavar="NAME",
         help="whose filters `explain` speaks of; the topmost if not given",
     )
+    add_from_logits(parser, "for `explain`: the model's output")
     parser.add_argument(
         "--preprocess",
         metavar="NETWORK",
@@ -44,9 +45,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--tolerance",
         type=float,
-        default=1e-4,
         metavar="SHARE",
-        help="how far apart the two may be, as a share of each output's scale",
+        help="how far apart the two may be, as a share of each output's scale; what the network's "
+        "precision allows if not given, 1e-4 for float32",
     )
 
 
@@ -72,6 +73,7 @@ def run(args):
                 tolerance=args.tolerance,
                 layer=args.layer,
                 preprocessing=args.preprocess,
+                from_logits=args.from_logits,
             )
         )
 
@@ -84,6 +86,7 @@ def run(args):
         layer=args.layer,
         preprocessing=args.preprocess,
         top_filters=args.top,
+        from_logits=args.from_logits,
         check=check,
     )
     print(found[0].summary())

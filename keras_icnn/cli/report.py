@@ -5,7 +5,7 @@ import os
 import sys
 
 from keras_icnn.cli._model_data import ModelData, tell_images
-from keras_icnn.cli._options import add_measured_data, add_model, number
+from keras_icnn.cli._options import add_from_logits, add_measured_data, add_model, number
 from keras_icnn.cli._saved_model import load_model, preprocessing_of
 
 SUMMARY = "write a page that shows what a network's filters mean"
@@ -16,6 +16,7 @@ def add_arguments(parser):
     add_measured_data(
         parser, split="images to use", layer="layer; else the topmost interpretable one"
     )
+    add_from_logits(parser, "the output of the model, and of that of --compare,")
     parser.add_argument("-o", "--out", default="report.html", metavar="FILE", help="page to write")
     parser.add_argument(
         "--compare", metavar="MODEL", help="a second network, such as the ordinary twin"
@@ -51,6 +52,7 @@ def run(args):
         title=args.title,
         radius=args.radius,
         preprocess=preprocessing_of(args.preprocess, model),
+        from_logits=args.from_logits,
         verbose=int(sys.stderr.isatty()),
     )
     print(f"Page: {path} ({path.stat().st_size / 1e6:.1f} MB). Open it in a browser.")

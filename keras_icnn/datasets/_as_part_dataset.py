@@ -55,6 +55,38 @@ def as_part_dataset(data, model, where, argument="dataset"):
     return _in_order(found, model)
 
 
+def annotated_dataset(data, where, argument="dataset"):
+    """Data that a function of landmarks was given: only a `PartDataset` can hold them.
+
+    Args:
+        data: a `PartDataset` or its batches.
+        where, argument: the function and its argument, for errors.
+
+    Returns:
+        `PartDataset`. Whether it has landmarks, and which, is for the function to say.
+
+    Raises:
+        ValueError: for anything else, with how to make one.
+    """
+    if _is_dataset(data) and hasattr(data, "landmark_names"):
+        return data
+    inner = getattr(data, "dataset", None)
+    if isinstance(inner, PartDataset):
+        return inner
+    if isinstance(data, PartSplits):
+        splits = " or ".join(f"data.{name}" for name, _ in data.items())
+        check.refuse(data, argument, where, "one split with landmarks", f"Choose {splits}.")
+    fix = (
+        "Arrays, batches and folders of images have no landmarks. Read an annotated data set, such "
+        "as `icnn.datasets.cub200(path).test`, or give your own points: "
+        "`icnn.datasets.PartDataset(image=lambda i: x[i], labels=y, files=range(len(y)), "
+        "class_names=class_names, image_size=x.shape[1:3], landmarks=points, "
+        "landmark_names=names)`, with points [images, landmarks, 2] as (x, y) in pixels."
+    )
+    shown = os.fspath(data) if isinstance(data, str | os.PathLike) else type(data)
+    return check.refuse(shown, argument, where, "a PartDataset with landmarks", fix)
+
+
 def as_image(image, model, where):
     """An image that a function was given: an array, a `Sample`, or the path of a file.
 

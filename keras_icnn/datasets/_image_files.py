@@ -47,15 +47,18 @@ def _opened(file):
         ) from error
 
 
-def read_image(file, size=None, box=None):
+def read_image(file, size=None, box=None, *, as_stored=False):
     """Decodes one file.
 
     Args:
         file: Path.
         size: `(height, width)` to resize to (bilinear), or `None`.
-        box: `(left, top, right, bottom)` to cut out before, pixels of the file, the last two
-            exclusive. EXIF data that turn the image are then left alone: boxes are given in
-            the pixels as they are stored.
+        box: `(left, top, right, bottom)` to cut out before, pixels as they are stored, the last
+            two exclusive.
+        as_stored: Whether EXIF data that turn the image are left alone; so they are with a `box`.
+            The rule of all readers: images that annotations belong to (every file of a table of
+            annotations) are as they are stored, as the tools that made the annotations took them.
+            Images of a folder without annotations are turned, as people see them.
 
     Returns:
         uint8 `[height, width, 3]`, RGB.
@@ -67,7 +70,10 @@ def read_image(file, size=None, box=None):
     with _opened(file) as image:
         image.load()
         image = _eight_bits(image) if image.mode[0] in "IF" else image
-        image = ImageOps.exif_transpose(image) if box is None else image.crop(box)
+        if box is not None:
+            image = image.crop(box)
+        elif not as_stored:
+            image = ImageOps.exif_transpose(image)
         image = _opaque(image).convert("RGB")
     if size is not None and image.size != (size[1], size[0]):
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)

@@ -51,7 +51,7 @@ def animal_part(
     image: `file` (below the folder), `name` (the category, or `negative`), `split` (`train`,
     `validation` or `test`), `head_center` and `front_legs_center` ("x y", pixels from 0),
     `head_size` and `front_legs_size` ("width height"); the last four are empty where the part is
-    not annotated.
+    not annotated. Pixels are those of the file as it is stored, whatever its EXIF data say.
 
     **Published layout**: a folder a category, `<wnid>_obj/img/img/00001.jpg` and so on, with the
     objects' boxes in `<wnid>_obj/img/data.mat`, and the parts in `<wnid>/truth_part01.mat` (head)
@@ -125,7 +125,7 @@ def _dataset(folder, rows, names):
     # [samples, parts, 4]: center x, y, width, height.
     boxes = np.array([row["boxes"] for row in rows], "float32")
     return PartDataset(
-        image=lambda i: read_image(files[i]),
+        image=lambda i: read_image(files[i], as_stored=True),
         parts=lambda i: box_masks(boxes[i], SIZE),
         labels=[names.index(row["name"]) for row in rows],
         landmarks=boxes[:, :, :2],

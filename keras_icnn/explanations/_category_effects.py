@@ -122,6 +122,7 @@ def category_effects(
     preprocess: Callable[[np.ndarray], Any] | None = None,
     others: int = 200,
     batch_size: int = 32,
+    from_logits: bool | None = None,
 ) -> CategoryEffects:
     """Tells what each category rests on: the effect of each of its parts over many images.
 
@@ -139,6 +140,7 @@ def category_effects(
         others: how many images, spread over the classes, tell what switching a part off does to
             other categories; 0 leaves this out.
         batch_size: images per forward pass.
+        from_logits: whether the model's output is a logit; None: what the network tells.
 
     Returns:
         `CategoryEffects`. A category without images has no parts in it.
@@ -152,7 +154,7 @@ def category_effects(
     print(icnn.explanations.category_effects(model, data.validation).summary())
     ```
     """
-    explainer = _explainer(model, dataset, layer, class_names, preprocess, batch_size)
+    explainer = _explainer(model, dataset, layer, class_names, preprocess, batch_size, from_logits)
     groups, classes = explainer.groups, explainer.classes
     membership = part_membership(explainer.layer)
     labels = np.asarray(dataset.labels)
@@ -197,6 +199,7 @@ def accuracy_without_parts(
     *,
     preprocess: Callable[[np.ndarray], Any] | None = None,
     batch_size: int = 32,
+    from_logits: bool | None = None,
 ) -> list[dict[str, Any]]:
     """The accuracy of each class with all parts and with some of them switched off.
 
@@ -206,6 +209,7 @@ def accuracy_without_parts(
         parts: keys or names of parts, as in `keras_icnn.without_parts`.
         preprocess: function applied to a batch of images (float32, 0 to 255) for the model.
         batch_size: images per forward pass.
+        from_logits: whether the model's output is a logit; None: what the network tells.
 
     Returns:
         List of dicts of `category`, `images`, `accuracy` and `accuracy_without`, one for each
@@ -217,7 +221,7 @@ def accuracy_without_parts(
     view = without_parts(model, parts)
     right = []
     for network in (model, view):
-        explainer = _explainer(network, dataset, None, None, preprocess, batch_size)
+        explainer = _explainer(network, dataset, None, None, preprocess, batch_size, from_logits)
         right.append(_Switched(explainer, dataset, np.arange(len(dataset))).right(()))
     labels = np.asarray(dataset.labels)
     return [
@@ -244,7 +248,7 @@ def spread_over_classes(labels, n):
     return np.sort(by_class[np.linspace(0, len(labels) - 1, max(n, 0)).round().astype(int)])
 
 
-def _explainer(model, dataset, layer, class_names, preprocess, batch_size):
+def _explainer(model, dataset, layer, class_names, preprocess, batch_size, from_logits):
     """The `Explainer`, of a layer with parts and of data that fit."""
     if not len(dataset):
         raise ValueError("`dataset` must hold at least one image. Received: none")
@@ -257,6 +261,7 @@ def _explainer(model, dataset, layer, class_names, preprocess, batch_size):
         class_names=class_names,
         preprocess=preprocess,
         batch_size=batch_size,
+        from_logits=from_logits,
     )
     if part_membership(explainer.layer) is None:
         raise ValueError(

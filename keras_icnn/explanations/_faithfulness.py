@@ -60,6 +60,7 @@ def evaluate_faithfulness(
     sensitivity: int = 10,
     preprocess: Callable[[np.ndarray], Any] | None = None,
     batch_size: int = 32,
+    from_logits: bool | None = None,
     seed: int = 0,
     verbose: int = 0,
 ) -> FaithfulnessReport:
@@ -98,7 +99,7 @@ def evaluate_faithfulness(
         upper_bound: number of images for which the best order is sought greedily, on 7 x 7 cells;
             about 250 forward passes per image and way to hide.
         sensitivity: number of images whose changed copies are explained, too.
-        preprocess, batch_size: as in `icnn.explain`.
+        preprocess, batch_size, from_logits: as in `icnn.explain`.
         seed: of noise and of the random map.
         verbose: 1 shows a progress bar.
 
@@ -119,7 +120,8 @@ def evaluate_faithfulness(
             f"Argument `dataset` of {where} must hold images of a category. Received: none besides "
             "the background"
         )
-    measure = _Measure(model, layer, reference, preprocess, batch_size, steps, seed)
+    options = {"preprocess": preprocess, "batch_size": batch_size, "from_logits": from_logits}
+    measure = _Measure(model, layer, reference, options, steps, seed)
     measure.radius = measure.measured_radius(dataset, preprocess) if radius is None else radius
     functions = measure.functions(methods, extra or {})
     if verbose:
@@ -140,11 +142,9 @@ def evaluate_faithfulness(
 class _Measure:
     """What is measured, image by image."""
 
-    def __init__(self, model, layer, reference, preprocess, batch_size, steps, seed):
-        self.explainer = Explainer(
-            model, layer=layer, reference=reference, preprocess=preprocess, batch_size=batch_size
-        )
-        self.maps = SaliencyMaps(model, layer, preprocess=preprocess, batch_size=batch_size)
+    def __init__(self, model, layer, reference, options, steps, seed):
+        self.explainer = Explainer(model, layer=layer, reference=reference, **options)
+        self.maps = SaliencyMaps(model, layer, **options)
         self.steps, self.seed, self.radius = steps, seed, None
         self.rows, self.outside, self.warned = [], [], []
         self.hidden = {}

@@ -46,6 +46,7 @@ class SaliencyMaps:
         preprocess: function applied to a batch of images (float32, 0 to 255) for the model.
         class_names: names of the classes, or None.
         batch_size: images per forward pass.
+        from_logits: whether the model's output is a logit; None: what the network tells.
 
     Raises:
         ValueError: for a model or layer that does not fit.
@@ -66,8 +67,9 @@ class SaliencyMaps:
         preprocess: Callable[[np.ndarray], Any] | None = None,
         class_names: list[str] | None = None,
         batch_size: int = 32,
+        from_logits: bool | None = None,
     ) -> None:
-        self.split = SplitModel(model, layer, batch_size)
+        self.split = SplitModel(model, layer, batch_size, from_logits)
         self.classes = Classes(self.split.classes, class_names)
         self._preprocess = preprocess
         self._field = None

@@ -82,12 +82,13 @@ class Explain(Serve):
         layer: as in `keras_icnn.metrics.measured_layer`.
         preprocessing: as in `preprocessing_layer`.
         top_filters: k; at most F.
+        from_logits: whether the model's output is a logit; None: what the network tells.
 
     Raises:
         ValueError: for a model that this cannot be computed for.
     """
 
-    def __init__(self, model, layer=None, preprocessing=None, top_filters=8):
+    def __init__(self, model, layer=None, preprocessing=None, top_filters=8, from_logits=None):
         super().__init__(model, preprocessing, name="explain")
         self.layer = measured_layer(model, layer)
         if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
@@ -111,7 +112,7 @@ class Explain(Serve):
         membership = part_membership(self.layer)
         part = np.full(self.filters, -1) if membership is None else membership.part
         self._part = part.astype("int32")
-        logits = settled(model, output_meaning(model)).logits
+        logits = settled(model, output_meaning(model), from_logits).logits
         self._head = Head(view, self.layer, logits)
         # What the model makes of the maps, as `answer` takes it.
         self.above = [self._head.entry, logits, view.outputs[0]]

@@ -18,14 +18,14 @@ class Reference:
     The network is not touched.
 
     Args:
-        model, layer, preprocessing, top_filters: as in `Explain`.
+        model, layer, preprocessing, top_filters, from_logits: as in `Explain`.
 
     Attributes:
         explain: the `Explain` end point.
     """
 
-    def __init__(self, model, layer=None, preprocessing=None, top_filters=8):
-        self.explain = Explain(model, layer, preprocessing, top_filters)
+    def __init__(self, model, layer=None, preprocessing=None, top_filters=8, from_logits=None):
+        self.explain = Explain(model, layer, preprocessing, top_filters, from_logits)
         self._layer = self.explain.layer
         inner = interpretable_filters(self._layer)
         self._masked = inner is not None and self._layer.mask

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 _OPEN_SIDE = 96
+# Shares of an output's scale: of float32, and the distance from 1 to the next number of the others.
+_TOLERANCE = 1e-4
+_EPSILON = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
+# Every layer rounds its result, and a runtime that computes in another order rounds it otherwise.
+_ROUNDINGS = 2
+# On few images, right after writing, ten times as much, but not more than this.
+_QUICK_TOLERANCE = 0.05
 
 
 class ExportError(ValueError):
@@ -85,9 +92,10 @@ def verify(
     *,
     format: str | None = None,
     images: ArrayLike | None = None,
-    tolerance: float = 1e-4,
+    tolerance: float | None = None,
     layer: keras.layers.Layer | str | None = None,
     preprocessing: str | keras.layers.Layer | Callable[..., Any] | None = None,
+    from_logits: bool | None = None,
 ) -> Verification:
     """Runs an artifact beside its network and compares everything that it answers.
 
@@ -104,8 +112,10 @@ def verify(
         path: of the artifact.
         format: as in `keras_icnn.export.export_model`; None: by the path.
         images: optional array `[images, height, width, channels]` as the artifact takes it.
-        tolerance: relative to the scale of each output, above 0.
-        layer, preprocessing: what the artifact was made with.
+        tolerance: relative to the scale of each output, above 0. None: what the network's precision
+            allows, 1e-4 for float32, and twice the distance from 1 to the next larger number
+            where layers compute in half precision: 2.0e-3 for float16, 1.6e-2 for bfloat16.
+        layer, preprocessing, from_logits: what the artifact was made with.
 
     Returns:
         A `Verification`.
@@ -114,33 +124,36 @@ def verify(
         ExportError: when they differ; it says where and by how much.
         FileNotFoundError, ImportError, ValueError: when the comparison cannot be made.
     """
+    if tolerance is None:
+        tolerance = tolerance_of(model)
     if not 0 < tolerance < 1:
         raise ValueError(f"`tolerance` must lie between 0 and 1. Received: {tolerance!r}")
     artifact = Artifact(path, format)
     images = _probes(model, artifact, images)
-    return compared(model, artifact, path, images, tolerance, layer, preprocessing)
+    made = {"layer": layer, "preprocessing": preprocessing, "from_logits": from_logits}
+    return compared(model, artifact, path, images, tolerance, **made)
 
 
-def quickly_verified(model, path, format, layer=None, preprocessing=None, exact=True):
+def quickly_verified(model, path, format, exact=True, **made):
     """Loads what was just written and compares it on a few images.
 
     Args:
-        model, path, format, layer, preprocessing: as in `verify`.
+        model, path, format: as in `verify`.
         exact: whether it must give the network's values; one that is quantized need not, but must
             give finite ones.
+        **made: `layer`, `preprocessing` and `from_logits` as in `verify`.
 
     Raises:
         ExportError: when it cannot be loaded or run, or gives something else.
         ImportError: where the runtime is not installed.
     """
-    half = bool(half_precision(model))
     try:
         artifact = Artifact(path, format)
         probes = _probes(model, artifact, None)
         probes = probes[:: max(len(probes) // 4, 1)]
         if exact:
-            tolerance = 0.05 if half else 1e-3
-            compared(model, artifact, path, probes, tolerance, layer, preprocessing, False)
+            tolerance = min(10 * tolerance_of(model), _QUICK_TOLERANCE)
+            compared(model, artifact, path, probes, tolerance, alone=False, **made)
             return
         for endpoint in artifact.endpoints:
             for value in _answers(artifact, probes, endpoint).values():
@@ -155,9 +168,24 @@ def quickly_verified(model, path, format, layer=None, preprocessing=None, exact=
         ) from error
 
 
+def tolerance_of(model):
+    """How far apart a network's values may be in another runtime, as a share of their scale.
+
+    The coarsest precision that a layer computes in decides: every value is rounded to it on the
+    way, to the nearest number, and sums of them are taken in another order.
+    """
+    return max([_TOLERANCE, *(_ROUNDINGS * _EPSILON[name] for name in _half_dtypes(model))])
+
+
+def _half_dtypes(model):
+    """Names of the half precisions that a network's layers compute in."""
+    found = {str(getattr(op, "compute_dtype", "")) for op in inlined(model).layers}
+    return sorted(found & set(_EPSILON))
+
+
 def half_precision(model):
     """What to do where a format cannot hold a network; "" where all of it is in float32."""
-    if not any("16" in str(op.compute_dtype) for op in inlined(model).layers):
+    if not _half_dtypes(model):
         return ""
     return (
         "This format or its runtime cannot do the network's half precision: build the network "
@@ -166,7 +194,18 @@ def half_precision(model):
     )
 
 
-def compared(model, artifact, path, images, tolerance, layer, preprocessing, alone=True):
+def compared(
+    model,
+    artifact,
+    path,
+    images,
+    tolerance,
+    *,
+    layer=None,
+    preprocessing=None,
+    from_logits=None,
+    alone=True,
+):
     """The `Verification` of a loaded artifact on `images`, `alone`: also on one after the other."""
     result = Verification(
         str(path), artifact.format, artifact.endpoints, len(images), float(tolerance)
@@ -180,7 +219,7 @@ def compared(model, artifact, path, images, tolerance, layer, preprocessing, alo
             compare.floats("predictions", expected, found)
         else:
             k = found["top_filters"].shape[-1] if "top_filters" in found else 1
-            reference = Reference(model, layer, preprocessing, k)
+            reference = Reference(model, layer, preprocessing, k, from_logits)
             _compare_explanations(reference, images, found, compare)
         for index in range(len(images) if alone and artifact.input_shape[0] is None else 0):
             alone = artifact(images[index : index + 1], endpoint)

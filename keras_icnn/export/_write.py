@@ -35,6 +35,7 @@ def export_model(
     layer: keras.layers.Layer | str | None = None,
     preprocessing: str | keras.layers.Layer | Callable[..., Any] | None = None,
     top_filters: int = 8,
+    from_logits: bool | None = None,
     check: Callable[[Path], Any] | None = None,
     **kwargs: Any,
 ) -> None:
@@ -59,6 +60,8 @@ def export_model(
             layer or function of a batch. None: the model as it is (networks built with
             `include_preprocessing=True` have it inside).
         top_filters: how many filters `explain` names.
+        from_logits: for `explain`, whether the model's output is a logit; None: what the network
+            tells.
         check: a function called with the path of what was written before that is put in its place,
             for example to compare it more closely by `verify`; when it raises, nothing is put
             there. None: it is loaded with the format's runtime and compared on a few images (one
@@ -96,7 +99,7 @@ def export_model(
     chosen = (endpoint,) if endpoint else ENDPOINTS if format == "tf_saved_model" else ("serve",)
     parts = {"serve": Serve(model, preprocessing)} if "serve" in chosen else {}
     if "explain" in chosen:
-        parts["explain"] = Explain(model, layer, preprocessing, top_filters)
+        parts["explain"] = Explain(model, layer, preprocessing, top_filters, from_logits)
 
     path.parent.mkdir(parents=True, exist_ok=True)
     # On the same file system, so that it can be renamed.
@@ -115,7 +118,8 @@ def export_model(
         if "explain" in parts:
             write_names(model, parts["explain"].layer, written)
         if check is None:
-            _check_written(model, written, format, layer, preprocessing, kwargs)
+            made = {"layer": layer, "preprocessing": preprocessing, "from_logits": from_logits}
+            _check_written(model, written, format, made, kwargs)
         else:
             check(written)
         _replace(written, path, Path(folder))
@@ -123,12 +127,12 @@ def export_model(
         print(f"Saved '{path}' ({format}), end points: {', '.join(parts)}.")
 
 
-def _check_written(model, written, format, layer, preprocessing, kwargs):
+def _check_written(model, written, format, made, kwargs):
     """Loads and compares what was written, where the format's runtime is there."""
     # Options such as `optimizations` trade values for size.
     exact = not {"optimizations", "representative_dataset"} & set(kwargs)
     try:
-        quickly_verified(model, written, format, layer, preprocessing, exact)
+        quickly_verified(model, written, format, exact, **made)
     except ImportError as error:
         warnings.warn(
             f"'{written.name}' was not compared with the network, as its runtime is missing. "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_icnn import _arguments as check
+from keras_icnn.datasets._as_part_dataset import as_part_dataset
 from keras_icnn.metrics._accuracy import accuracy
 from keras_icnn.metrics._diversity import alive
 from keras_icnn.metrics._image_changes import CORRUPTIONS, corrupted
@@ -21,21 +22,20 @@ from keras_icnn.models._receptive_field import receptive_field
 if TYPE_CHECKING:
     import keras
 
-    from keras_icnn.datasets import PartDataset
-
 # A filter with a higher R2 on clean images follows its part.
 _FOLLOWS = 0.5
 
 
 def evaluate_corruptions(
     model: keras.Model,
-    dataset: PartDataset,
+    dataset: Any,
     layer: keras.layers.Layer | str | None = None,
     *,
     kinds: Sequence[str] = CORRUPTIONS,
     strengths: Sequence[int] = (1, 2, 3),
     preprocess: Callable[[np.ndarray], Any] | None = None,
     batch_size: int = 32,
+    from_logits: bool | None = None,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
     """Measures a network on clean images, and on the same images with common corruptions.
@@ -46,11 +46,13 @@ def evaluate_corruptions(
 
     Args:
         model: functional or sequential Keras model, channels last.
-        dataset: `PartDataset` of one image size; use held-out images.
+        dataset: images of one size, in any form that `evaluate` takes; use held-out ones. Without
+            landmarks no filter counts as following a part.
         layer: as in `measured_layer`.
         kinds, strengths: as in `corrupt`.
         preprocess: function applied to each batch of images (float32, 0 to 255).
         batch_size: images per forward pass.
+        from_logits: as in `evaluate`.
         seed: of the noise.
 
     Returns:
@@ -61,21 +63,21 @@ def evaluate_corruptions(
         the diagonal, where they fire on both).
 
     Raises:
-        ValueError: for an unknown kind or strength.
+        ValueError: for an unknown kind or strength; for a single output that may be a logit or a
+            probability.
     """
     where = "evaluate_corruptions"
     kinds = check.names(kinds, "kinds", where, among=CORRUPTIONS, at_least=0)
     strengths = [
         check.whole_number(s, "strengths", where, at_least=1, at_most=3) for s in strengths
     ]
+    dataset = as_part_dataset(dataset, model, where)
     reader = MapReader(model, layer, batch_size)
     dataset = in_model_classes(model, dataset, reader.layer)
     field = receptive_field(model, reader.layer, input_size=dataset.image_size)
     clean = _read(reader, dataset, field.centers, preprocess)
-    meaning = output_meaning(model)
-    if meaning.kind == "unknown" and model.outputs[0].shape[-1] == 1:
-        meaning = settled(model, meaning, values=clean[2])
-    linear = meaning.kind == "linear"
+    if from_logits is None:
+        from_logits = _gives_logits(model, clean[2])
     mine = dataset.labels != find_background(dataset.class_names)
     found = _tracking(clean, dataset, mine)
     with np.errstate(invalid="ignore"):
@@ -89,9 +91,9 @@ def evaluate_corruptions(
             changed = corrupted(dataset, kind, strength, seed)
             here = _read(reader, changed, field.centers, preprocess)
         peaks, heights, predictions = here
-        plain, balanced = accuracy(predictions, dataset.labels, from_logits=linear)
-        r2 = _tracking(here, dataset, mine).r2[np.arange(len(follows)), found.r2_landmark]
-        r2 = np.maximum(np.nan_to_num(r2[follows], nan=-1.0), -1.0)
+        plain, balanced = accuracy(predictions, dataset.labels, from_logits=from_logits)
+        r2 = _tracking(here, dataset, mine).r2[follows, found.r2_landmark[follows]]
+        r2 = np.maximum(np.nan_to_num(r2, nan=-1.0), -1.0)
         both = (clean[1] > 0) & (heights > 0) & mine[:, None]
         away = np.hypot(*np.moveaxis(peaks - clean[0], -1, 0)) / np.hypot(*dataset.image_size)
         rows.append(
@@ -106,6 +108,14 @@ def evaluate_corruptions(
             }
         )
     return rows
+
+
+def _gives_logits(model, predictions):
+    """Whether the output is a logit, by the graph, else by predictions of images."""
+    meaning = output_meaning(model)
+    if meaning.kind == "unknown" and model.outputs[0].shape[-1] == 1:
+        meaning = settled(model, meaning, values=predictions)
+    return meaning.kind == "linear"
 
 
 def _read(reader, dataset, centers, preprocess):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from keras_icnn.datasets._as_part_dataset import annotated_dataset
 from keras_icnn.metrics._forward_pass import Forward, input_size_of
 from keras_icnn.metrics._keypoint_regression import (
     KeypointResult,
@@ -63,6 +64,8 @@ def evaluate_keypoints(
     Raises:
         ValueError: for data sets without landmarks, with different ones, or that do not fit.
     """
+    train = annotated_dataset(train, "evaluate_keypoints", "train")
+    test = annotated_dataset(test, "evaluate_keypoints", "test")
     if not train.landmark_names or train.landmark_names != test.landmark_names:
         raise ValueError(
             "`train` and `test` must have the same landmarks, at least one. Received: "

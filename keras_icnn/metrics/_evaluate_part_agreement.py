@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_icnn.datasets._as_part_dataset import annotated_dataset
 from keras_icnn.metrics._forward_pass import Forward, input_size_of
 from keras_icnn.metrics._part_agreement import (
     PartAgreement,
@@ -65,6 +66,8 @@ def evaluate_part_agreement(
         ValueError: for data sets with fewer landmarks, with different ones, or that do not fit;
             where fewer than `parts` filters fire on most training images.
     """
+    train = annotated_dataset(train, "evaluate_part_agreement", "train")
+    test = annotated_dataset(test, "evaluate_part_agreement", "test")
     check_landmarks(len(test.landmark_names))
     if list(train.landmark_names) != list(test.landmark_names):
         raise ValueError(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import keras
 from keras import layers as klayers
 
+from keras_icnn._arguments import called_here
 from keras_icnn.layers._fixed_batch_normalization import FixedBatchNormalization
 from keras_icnn.layers._grouped_conv import GroupedConv2D
 from keras_icnn.layers._interpretable_conv import InterpretableConv
@@ -31,6 +32,7 @@ NEW_LAYER = "interpretable_conv"
 PLAIN_LAYER = "extra_conv"
 
 
+@called_here("classes", "num_classes")
 def make_interpretable(
     model: keras.Model,
     *,

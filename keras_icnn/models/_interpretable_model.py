@@ -14,6 +14,7 @@ from keras_icnn.layers._interpretable_conv import InterpretableConv
 from keras_icnn.layers._interpretable_filters import InterpretableFilters
 from keras_icnn.models import _training_images, _training_state
 from keras_icnn.models._checked_labels import CheckedBatches, check_labels
+from keras_icnn.models._logged_names import check_own_name
 from keras_icnn.models._silent_filters import SilentFilters
 
 if TYPE_CHECKING:
@@ -259,6 +260,7 @@ class InterpretableModel(keras.Model):
 
     def get_metrics_result(self) -> dict[str, Any]:
         results = super().get_metrics_result()
+        check_own_name(self, self.filter_loss_tracker)
         terms = _label_scope.current()
         if terms is None or terms.filter_loss() is None:
             # Only layers that learn, in training steps, compute it; it would read 0.
@@ -276,6 +278,7 @@ class InterpretableModel(keras.Model):
         layer: keras.layers.Layer | str | None = None,
         preprocessing: str | keras.layers.Layer | Callable[..., Any] | None = None,
         top_filters: int = 8,
+        from_logits: bool | None = None,
         **kwargs: Any,
     ) -> None:
         """Writes the network for use without Keras and without this package.
@@ -291,6 +294,7 @@ class InterpretableModel(keras.Model):
             preprocessing: applied to the pixels first: the name of a network of the zoo, or a
                 Keras layer or function of a batch of images.
             top_filters: how many filters `explain` names.
+            from_logits: for `explain`, whether the output is a logit; None: what the network tells.
             **kwargs: of the format, as in `keras.Model.export`.
 
         Raises:
@@ -313,6 +317,7 @@ class InterpretableModel(keras.Model):
             layer=layer,
             preprocessing=preprocessing,
             top_filters=top_filters,
+            from_logits=from_logits,
             **kwargs,
         )
 

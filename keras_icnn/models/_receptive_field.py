@@ -205,6 +205,8 @@ def _merge(states):
 def _window(operation, state):
     """The state behind a convolution, pooling, padding or cropping; None for other layers."""
     name = operation.name
+    # A view of a layer sees what the layer sees.
+    operation = getattr(operation, "window_of", operation)
     kind = type(operation).__name__
     if "Global" in kind and "Pooling" in kind:
         return None

@@ -36,6 +36,11 @@ class WithoutMask(keras.layers.Layer):
         self.built = True
 
     @property
+    def window_of(self):
+        """The layer whose kernel, strides and padding these are, for `receptive_field`."""
+        return self.layer
+
+    @property
     def interpretable(self):
         """The `InterpretableFilters` that keeps the statistics."""
         return getattr(self.layer, "interpretable", self.layer)
@@ -70,6 +75,11 @@ class WithoutFilters(keras.layers.Layer):
         last = layer.data_format == "channels_last"
         self._keep = keep.reshape((1, 1, -1) if last else (-1, 1, 1))
         self.built = True
+
+    @property
+    def window_of(self):
+        """The layer whose kernel, strides and padding these are, for `receptive_field`."""
+        return self.layer
 
     @property
     def interpretable(self):

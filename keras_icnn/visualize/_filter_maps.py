@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from keras_icnn._figure import (
     save,
     show,
 )
+from keras_icnn.datasets._as_part_dataset import as_image
 from keras_icnn.metrics import MapReader
 from keras_icnn.visualize._checks import checked_filters
 from keras_icnn.visualize._regions import region_radius, seen_region
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     import keras
     from matplotlib.figure import Figure
-    from numpy.typing import ArrayLike
 
 _SEEN = "what it looks at"
 _HEADINGS = ("image, ring at the peak", "map before the mask", "mask", "masked map (output)", _SEEN)
@@ -35,7 +35,7 @@ _HEADINGS_UNMASKED = ("image, ring at the peak", "map (output)", _SEEN)
 
 def filter_maps(
     model: keras.Model,
-    image: ArrayLike,
+    image: Any,
     filters: Sequence[int] | int | None = None,
     layer: keras.layers.Layer | str | None = None,
     path: str | os.PathLike[str] | None = None,
@@ -53,7 +53,8 @@ def filter_maps(
 
     Args:
         model: functional or sequential Keras model, channels last.
-        image: `[height, width, 3]`, 0 to 255, as the model takes it.
+        image: `[height, width, 3]`, 0 to 255, as the model takes it, a `Sample`, or the path of a
+            file.
         filters: numbers of filters, or one; None: the three that fire most strongly here.
         layer: layer or name; None: the topmost interpretable layer, else the topmost map.
         path: file to write, its format by its ending; None writes none.
@@ -69,12 +70,13 @@ def filter_maps(
     Raises:
         ImportError: without matplotlib.
         ValueError: for an image, layer, filter or path that does not fit.
+        FileNotFoundError, OSError: for a file that is not there, or is no image.
 
     Reference:
         [Interpretable Convolutional Neural Networks](https://arxiv.org/abs/1710.00935), Fig. 4
     """
     check_path(path)
-    image = np.asarray(image)
+    image = np.asarray(as_image(image, model, "filter_maps"))
     if image.ndim != 3 or image.shape[-1] != 3:
         raise ValueError(
             "`image` must be one picture of shape [height, width, 3]. Received: shape "

@@ -57,6 +57,7 @@ def report(
     radius: float | None = None,
     preprocess: Callable[[np.ndarray], Any] | None = None,
     batch_size: int = 32,
+    from_logits: bool | None = None,
     verbose: int = 0,
 ) -> Path:
     """Writes a page that shows what a network's filters stand for and why it decides as it does.
@@ -87,6 +88,8 @@ def report(
         preprocess: function applied to each batch of images (float32, 0 to 255), where the networks
             do not do it themselves.
         batch_size: images per forward pass.
+        from_logits: whether the networks' outputs are logits, that of `compare` too; None: what
+            each network tells.
         verbose: 1 shows progress bars.
 
     Returns:
@@ -111,6 +114,7 @@ def report(
     fields = [receptive_field(r.model, r.layer, input_size=size) for r in readers]
     if radius is None and dataset.part_names:
         radius = _measured_radius(readers[-1], fields[-1], dataset, preprocess, verbose)
+    options = {"preprocess": preprocess, "batch_size": batch_size, "from_logits": from_logits}
     reports, packed, trained = [], [], []
     for reader, field, name in zip(readers, fields, names, strict=True):
         recorder = data.Recorder(reader, rows, top)
@@ -120,11 +124,10 @@ def report(
             reader.layer,
             radius=radius,
             receptive_field=field,
-            preprocess=preprocess,
-            batch_size=batch_size,
             name=name,
             verbose=verbose,
             reader=recorder,
+            **options,
         )
         reports.append(measured)
         packed.append(
@@ -132,7 +135,7 @@ def report(
                 "name": name,
                 "radius": region_radius(radius, field) / max(size),
                 **recorder.packed(field),
-                **_explained(reader, recorder, measured, dataset, shown, preprocess, verbose),
+                **_explained(reader, recorder, measured, dataset, shown, options, verbose),
             }
         )
         seen = trained_on(reader.model, dataset)
@@ -173,7 +176,7 @@ def _measured_radius(reader, field, dataset, preprocess, verbose):
     )
 
 
-def _explained(reader, recorder, measured, dataset, shown, preprocess, verbose):
+def _explained(reader, recorder, measured, dataset, shown, options, verbose):
     """What the page says of a layer, its filters and the decisions on the images it shows."""
     explainer = Explainer(
         reader.model,
@@ -182,8 +185,7 @@ def _explained(reader, recorder, measured, dataset, shown, preprocess, verbose):
         reference=shown.subset(spread_over_classes(shown.labels, _REFERENCE)),
         parts=measured if dataset.landmark_names else None,
         class_names=dataset.class_names,
-        preprocess=preprocess,
-        batch_size=reader.batch_size,
+        **options,
     )
     progress = _progress(verbose, f"explain {measured.name}")
     groups = _groups(explainer, explainer.split.filters)
@@ -193,7 +195,7 @@ def _explained(reader, recorder, measured, dataset, shown, preprocess, verbose):
         "columns": data.filter_columns(measured),
         "groups": groups,
         "away": _distances(recorder, explainer, groups, shown),
-        "effects": _effects(reader, explainer, groups, shown, preprocess),
+        "effects": _effects(reader, explainer, groups, shown, options),
         "decisions": data.explanations(
             explainer, shown, dataset.image_size, reader.batch_size, progress
         ),
@@ -222,7 +224,7 @@ def _distances(recorder, explainer, groups, shown):
     )
 
 
-def _effects(reader, explainer, groups, shown, preprocess):
+def _effects(reader, explainer, groups, shown, options):
     """What each category rests on; empty for a layer without parts."""
     count = sum(map(bool, groups["keys"]))
     if not count:
@@ -232,9 +234,8 @@ def _effects(reader, explainer, groups, shown, preprocess):
         shown,
         layer=reader.layer,
         class_names=shown.class_names,
-        preprocess=preprocess,
         others=min(_OTHERS, _PASSES // count),
-        batch_size=reader.batch_size,
+        **options,
     )
     return data.effects_of_categories(found, groups["keys"])
 

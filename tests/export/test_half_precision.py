@@ -7,6 +7,7 @@ from keras import layers
 
 import keras_icnn as icnn
 from keras_icnn.export import FORMATS, Artifact, ExportError, verify
+from keras_icnn.export._verify import tolerance_of
 
 pytestmark = [
     pytest.mark.tensorflow_only("networks are exported on TensorFlow"),
@@ -50,6 +51,52 @@ def test_the_advice_works(tmp_path):
     full.set_weights(half.get_weights())
     full.export(tmp_path / "net", verbose=False)
     assert verify(full, tmp_path / "net").largest < 1e-4
+
+
+# Relative to the values: as far apart as one rounding to the precision puts them.
+ROUNDING = {"float32": 2e-5, "mixed_float16": 1e-3, "mixed_bfloat16": 8e-3}
+
+
+def with_logits(policy):
+    keras.utils.set_random_seed(0)
+    return network(policy, lambda x: layers.Dense(2, name="dense")(x))
+
+
+def scale(model, name, share):
+    kernel = model.get_layer(name).kernel
+    kernel.assign(kernel * (1 + share))
+
+
+@pytest.mark.parametrize("policy", ROUNDING)
+def test_rounding_of_the_network_s_precision_is_tolerated(tmp_path, policy):
+    """A format computes in another order, which rounds otherwise."""
+    model = with_logits(policy)
+    model.export(tmp_path / "net", verbose=False)
+    scale(model, "dense", ROUNDING[policy])
+    found = verify(model, tmp_path / "net")
+    eps = {"mixed_float16": np.finfo("float16").eps, "mixed_bfloat16": 2.0**-7}
+    assert found.tolerance == (2 * eps[policy] if policy in eps else 1e-4)
+    assert found.largest > ROUNDING[policy] / 4
+    if policy in eps:
+        with pytest.raises(ExportError, match="differs from the network"):
+            verify(model, tmp_path / "net", tolerance=1e-4)
+
+
+@pytest.mark.parametrize("policy", ROUNDING)
+@pytest.mark.parametrize("name", ["parts", "dense"])
+def test_a_changed_weight_is_refused_in_every_precision(tmp_path, policy, name):
+    model = with_logits(policy)
+    model.export(tmp_path / "net", verbose=False)
+    verify(model, tmp_path / "net")
+    scale(model, name, 0.05)
+    with pytest.raises(ExportError, match="differs from the network"):
+        verify(model, tmp_path / "net")
+
+
+def test_the_coarsest_precision_of_a_layer_decides():
+    mixed = network(head=lambda x: layers.Dense(2, dtype="mixed_bfloat16")(x))
+    assert tolerance_of(mixed) == 2.0**-6
+    assert tolerance_of(network()) == 1e-4
 
 
 def test_masks_can_be_left_out_in_half_precision():

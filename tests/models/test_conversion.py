@@ -1,5 +1,7 @@
 """`make_interpretable`: same function without masks, flat graphs, kept weights, clear errors."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -409,3 +411,9 @@ def test_an_adapted_normalization_stays_adapted():
     found = keras.ops.convert_to_numpy(model(x))
     assert found == pytest.approx(keras.ops.convert_to_numpy(cnn(x)), abs=1e-5)
     assert np.abs(found).max() > 0.01
+
+
+def test_classes_is_called_num_classes_here():
+    with pytest.raises(TypeError, match=r"'classes'. It is called `num_classes` here"):
+        make_interpretable(small_cnn(), classes=4)
+    assert list(inspect.signature(make_interpretable).parameters)[:2] == ["model", "num_classes"]

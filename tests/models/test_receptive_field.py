@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from keras import layers
 
+import keras_icnn as icnn
 from keras_icnn import metrics
 
 SIZE = (41, 50)
+PARTS = icnn.FilterLoss(gradient="equal", weight="relative", target="dealt", parts=2)
 
 
 def support(model, layer, unit):
@@ -193,3 +195,18 @@ def test_keras_applications_are_understood(builder, layer):
     assert field.centers.shape[:2] == model.get_layer(layer).output.shape[1:3]
     assert 0 <= field.centers.min() < 32
     assert 64 < field.centers.max() <= 110
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_a_view_of_a_layer_sees_what_the_layer_sees(padding):
+    inputs = keras.Input((*SIZE, 3))
+    x = icnn.InterpretableConv(
+        4, 5, strides=2, padding=padding, num_classes=2, filter_loss=PARTS, name="top"
+    )(inputs)
+    x = layers.Dense(2)(layers.GlobalAveragePooling2D()(x))
+    model = icnn.InterpretableModel(inputs, x, class_names=["a", "b"])
+    expected = metrics.receptive_field(model, "top")
+    for view in (icnn.models.without_masks(model), icnn.without_parts(model, ["a/0"])):
+        found = metrics.receptive_field(view, view.layers[1])
+        np.testing.assert_array_equal(found.centers, expected.centers)
+        assert (found.stride, found.size) == (expected.stride, expected.size)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from PIL import Image
 
 import keras_icnn as icnn
 from keras_icnn._figure import lit
@@ -301,3 +302,21 @@ def test_no_display_state(data):
     part_heatmap(network(), data, n=1)
     pyplot = sys.modules.get("matplotlib.pyplot")  # something else may have imported it
     assert pyplot is None or pyplot.get_fignums() == []
+
+
+def test_filter_maps_of_a_file_are_those_of_its_pixels(tmp_path, data):
+    model, file = network(), tmp_path / "cat.png"
+    Image.fromarray(data.image(1)).save(file)
+    shown = [
+        [np.asarray(drawn.get_array()) for axis in figure.axes for drawn in axis.images]
+        for figure in (
+            filter_maps(model, given, filters=[0, 1])
+            for given in (data.image(1), file, str(file), data[1])
+        )
+    ]
+    assert len(shown[0]) >= 10
+    for other in shown[1:]:
+        for expected, found in zip(shown[0], other, strict=True):
+            np.testing.assert_array_equal(expected, found)
+    with pytest.raises(FileNotFoundError, match="of filter_maps"):
+        filter_maps(model, tmp_path / "dog.png")
