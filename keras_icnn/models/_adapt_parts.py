@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_icnn import _arguments
 from keras_icnn.layers import _adaptation
 from keras_icnn.layers._interpretable_conv import InterpretableConv
 from keras_icnn.layers._interpretable_filters import InterpretableFilters
+from keras_icnn.models._classifier_start import start_classifier
 from keras_icnn.models._forward_pass import forward
 from keras_icnn.models._tensors import input_of
 
 _NEW = "interpretable_conv"
+# Images from which the size of activations is told.
+_SOME = 128
 
 
 def adapt_parts(
@@ -27,6 +31,7 @@ def adapt_parts(
     share: float = 0.2,
     typical: float = 0.4,
     seed: int = 0,
+    classifier: bool = True,
     batch_size: int = 32,
     verbose: bool = False,
 ) -> None:
@@ -35,7 +40,9 @@ def adapt_parts(
     The filters of new convolutions start from clusters of their input features, a cluster a part
     (`InterpretableConv.adapt`). Layers of filters that exist already give each filter the category
     whose images activate it most (`InterpretableFilters.adapt`). Layers whose rule chooses
-    categories while it trains (`"paper"`, `"official"`) are left as they are.
+    categories while it trains (`"paper"`, `"official"`) are left as they are. The classifier right
+    above new filters starts with each class reading its own filters, so that a filter's category is
+    the class it speaks for.
 
     Args:
         model: A functional model, its lower layers with the weights they are trained from.
@@ -48,6 +55,9 @@ def adapt_parts(
             `interpretable_conv`, `interpretable_conv_1`, ...; a converted convolution keeps the
             name it had.
         share, typical, seed: As in `InterpretableConv.adapt`.
+        classifier: Whether to start the classifier: a dense layer or 1 x 1 convolution with pooling
+            before or after it, and no other weights between it and the filters. Others are left as
+            they are.
         batch_size: Images of a batch where `dataset` is an array.
         verbose: Whether to show progress.
 
@@ -80,10 +90,13 @@ def adapt_parts(
         source = _adaptation.batches_of(dataset, labels, where, batch_size)
         if verbose:
             source = _shown(source, dataset, layer.name, batch_size)
-        batches = _features(lower, source, getattr(model, "filter_labels", None))
+        some = []
+        batches = _features(lower, source, getattr(model, "filter_labels", None), some)
         if isinstance(layer, InterpretableConv):
             new = _is_new(layer, layers)
             layer.adapt(batches, share=share if new else 0.0, typical=typical, seed=seed)
+            if new and classifier:
+                start_classifier(model, layer, np.concatenate(some))
         else:
             layer.adapt(batches)
 
@@ -119,12 +132,18 @@ def _is_new(layer, layers):
     return layer.name.startswith(_NEW) if layers is None else layer.name in layers
 
 
-def _features(lower, batches, choose):
-    """Batches of (inputs of the layer, labels), from batches of (images, labels)."""
+def _features(lower, batches, choose, some):
+    """Batches of (inputs of the layer, labels), from batches of (images, labels).
+
+    The first inputs go to the list `some`, too.
+    """
     read = forward(lower)
     for batch in batches:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(tuple(batch))
-        yield read(x)[0], y if choose is None else choose(y)
+        features = read(x)[0]
+        if sum(map(len, some)) < _SOME:
+            some.append(keras.ops.convert_to_numpy(features))
+        yield features, y if choose is None else choose(y)
 
 
 def _shown(batches, dataset, name, batch_size):
