@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_icnn.datasets._as_part_dataset import as_part_dataset
 from keras_icnn.explanations._explain import Explainer
+from keras_icnn.metrics._model_classes import in_model_classes
 from keras_icnn.models._part_membership import part_membership
 from keras_icnn.models._views import without_parts
 
 if TYPE_CHECKING:
     import keras
-
-    from keras_icnn.datasets import PartDataset
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class CategoryEffects:
 
 def category_effects(
     model: keras.Model,
-    dataset: PartDataset,
+    dataset: Any,
     *,
     layer: keras.layers.Layer | str | None = None,
     class_names: Sequence[str] | None = None,
@@ -133,14 +133,14 @@ def category_effects(
 
     Args:
         model: functional or sequential Keras model whose layer has parts (the rule "default").
-        dataset: `PartDataset` of held-out images, with the model's classes.
+        dataset: held-out images, in any form that `icnn.metrics.evaluate` takes.
         layer: layer or name; None: the topmost interpretable layer.
         class_names: names of the classes; None: the model's own, else the data set's.
         preprocess: function applied to a batch of images (float32, 0 to 255) for the model.
         others: how many images, spread over the classes, tell what switching a part off does to
             other categories; 0 leaves this out.
         batch_size: images per forward pass.
-        from_logits: whether the model's output is a logit; None: what the network tells.
+        from_logits: whether the model's output is a logit; None: read from the network.
 
     Returns:
         `CategoryEffects`. A category without images has no parts in it.
@@ -154,6 +154,7 @@ def category_effects(
     print(icnn.explanations.category_effects(model, data.validation).summary())
     ```
     """
+    dataset = in_model_classes(model, as_part_dataset(dataset, model, "category_effects"))
     explainer = _explainer(model, dataset, layer, class_names, preprocess, batch_size, from_logits)
     groups, classes = explainer.groups, explainer.classes
     membership = part_membership(explainer.layer)
@@ -194,7 +195,7 @@ def category_effects(
 
 def accuracy_without_parts(
     model: keras.Model,
-    dataset: PartDataset,
+    dataset: Any,
     parts: Sequence[str],
     *,
     preprocess: Callable[[np.ndarray], Any] | None = None,
@@ -205,11 +206,11 @@ def accuracy_without_parts(
 
     Args:
         model: as in `keras_icnn.without_parts`.
-        dataset: `PartDataset` of held-out images, with the model's classes.
+        dataset: held-out images, in any form that `icnn.metrics.evaluate` takes.
         parts: keys or names of parts, as in `keras_icnn.without_parts`.
         preprocess: function applied to a batch of images (float32, 0 to 255) for the model.
         batch_size: images per forward pass.
-        from_logits: whether the model's output is a logit; None: what the network tells.
+        from_logits: whether the model's output is a logit; None: read from the network.
 
     Returns:
         List of dicts of `category`, `images`, `accuracy` and `accuracy_without`, one for each
@@ -218,6 +219,7 @@ def accuracy_without_parts(
     Raises:
         ValueError: as `keras_icnn.without_parts`, and for data that do not fit.
     """
+    dataset = in_model_classes(model, as_part_dataset(dataset, model, "accuracy_without_parts"))
     view = without_parts(model, parts)
     right = []
     for network in (model, view):

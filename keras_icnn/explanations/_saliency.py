@@ -46,7 +46,7 @@ class SaliencyMaps:
         preprocess: function applied to a batch of images (float32, 0 to 255) for the model.
         class_names: names of the classes, or None.
         batch_size: images per forward pass.
-        from_logits: whether the model's output is a logit; None: what the network tells.
+        from_logits: whether the model's output is a logit; None: read from the network.
 
     Raises:
         ValueError: for a model or layer that does not fit.

@@ -149,7 +149,7 @@ def test_one_output_speaks_for_class_1(data):
     for part in found.parts:
         effect = maps.max(axis=(1, 2))[:, list(part.filters)] @ kernel[list(part.filters)]
         assert part.mean == pytest.approx(effect.mean(), rel=1e-3)
-    with pytest.raises(ValueError, match=r"2 classes\. Received: 3"):
+    with pytest.raises(ValueError, match="Received: images of .dog."):
         category_effects(model, data)
 
 
@@ -170,3 +170,13 @@ def test_accuracy_of_each_class_with_and_without(model, data):
         ]
         assert row["category"] == model.class_names[category] and row["images"] == 8
         assert [row["accuracy"], row["accuracy_without"]] == pytest.approx(right)
+
+
+def test_other_forms_of_data_give_the_same(model, data):
+    arrays = (images_of(data), data.labels)
+    assert category_effects(model, arrays).parts == category_effects(model, data).parts
+    with pytest.raises((TypeError, ValueError), match="accuracy_without_parts"):
+        accuracy_without_parts(model, 5, ["cat/0"])
+    assert accuracy_without_parts(model, arrays, ["cat/0"]) == accuracy_without_parts(
+        model, data, ["cat/0"]
+    )
