@@ -1,10 +1,11 @@
-"""Runs every check: style, spelling, import order, types, all tests on TensorFlow, all but the slow
-ones on JAX, the core on PyTorch, the notebooks, the documentation.
+"""Runs every check: style, spelling, import order, types, all tests on TensorFlow, the core on JAX
+and PyTorch, the notebooks, the documentation.
 
 What runs on TensorFlow only is marked `tensorflow_only`, and skipped elsewhere by that reason.
 
 Tests print in the order they run; the last line says how many passed and failed over all runs.
-`--fast` leaves out the tests marked slow, the other backends, the notebooks and the documentation.
+`--fast` leaves out the tests marked slow or medium, the other backends, the notebooks and the
+documentation.
 """
 
 import argparse
@@ -68,7 +69,7 @@ def counts(output):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fast", action="store_true", help="no slow tests, TensorFlow only")
+    parser.add_argument("--fast", action="store_true", help="quick tests, TensorFlow only")
     fast = parser.parse_args().fast
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     # Two processes on two cores, one thread each: threads of both would fight for the cores.
@@ -88,7 +89,7 @@ def main():
         ),
         (
             "tests on TensorFlow",
-            [*pytest, *parallel, *(["-m", "not slow"] if fast else [])],
+            [*pytest, *parallel, *(["-m", "not slow and not medium"] if fast else [])],
             {"KERAS_BACKEND": "tensorflow", **threads},
         ),
     ]

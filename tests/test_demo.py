@@ -14,6 +14,7 @@ def quick(tmp_path_factory):
     return demo.run_demo(tmp_path_factory.mktemp("demo"), seed=0, quick=True, verbose=False)
 
 
+@pytest.mark.medium
 def test_writes_what_it_names(quick):
     assert all(path.stat().st_size > 0 for path in quick.paths)
     names = {path.name for path in quick.paths}

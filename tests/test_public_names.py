@@ -65,6 +65,7 @@ def run(code, *arguments):
     return json.loads(done.stdout.splitlines()[-1]), done.stderr[-3000:]
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_keras_knows_the_classes_in_every_order_of_imports():
     rooms = {f"import keras_icnn.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py")}
@@ -96,6 +97,7 @@ print(json.dumps(type(keras.saving.load_model(sys.argv[2])).__name__))
 """
 
 
+@pytest.mark.medium
 def test_a_saved_model_is_loaded_where_the_package_came_first(tmp_path):
     x = keras.Input((8, 8, 3))
     maps = keras_icnn.InterpretableConv(2, 3, num_classes=2)(x)

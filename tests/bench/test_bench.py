@@ -81,6 +81,7 @@ def test_state_moves_in_the_timed_step(monkeypatch):
     assert rms > 0
 
 
+@pytest.mark.medium
 def test_quick_mode(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     assert cli.main(["bench", "--quick", "--plot", "--out", str(tmp_path)]) == cli.DONE
@@ -175,6 +176,7 @@ def test_peak_memory():
     assert 0.5 < row["memory_ratio"] < 5
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(not _memory.supported(), reason="needs Linux with glibc")
 def test_rise_of_memory_is_seen():
     size = 64 * 2**20
@@ -186,6 +188,7 @@ def test_rise_of_memory_is_seen():
     assert 1.9 * size < _memory.peak_of(build) < 2.5 * size
 
 
+@pytest.mark.medium
 def test_networks():
     setting = bench.NetworkSetting("squeezenet", image_size=64, batch=2, filters=8)
     (row,) = bench.benchmark_network(

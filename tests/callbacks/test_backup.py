@@ -51,6 +51,7 @@ def fresh(**arguments):
     return small.network(**arguments)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("interpretable", [True, False])
 def test_resumed_training_ends_as_an_undisturbed_one(tmp_path, interpretable):
     whole = fresh(interpretable=interpretable)
@@ -69,6 +70,7 @@ def test_resumed_training_ends_as_an_undisturbed_one(tmp_path, interpretable):
     assert len(fit(model, epochs=1)["loss"]) == 1
 
 
+@pytest.mark.medium
 def test_a_finished_run_that_is_kept_is_not_repeated(tmp_path):
     path = tmp_path / "backup.npz"
     first = fresh()
@@ -79,6 +81,7 @@ def test_a_finished_run_that_is_kept_is_not_repeated(tmp_path):
         assert np.array_equal(a, b)
 
 
+@pytest.mark.medium
 def test_every(tmp_path):
     path = tmp_path / "backup.npz"
     with pytest.raises(StoppedError):
@@ -90,6 +93,7 @@ def test_every(tmp_path):
     assert len(history["loss"]) == 3
 
 
+@pytest.mark.medium
 def test_the_last_epoch_is_kept_whatever_every_says(tmp_path):
     path = tmp_path / "backup.npz"
     first, again = fresh(), fresh()
@@ -99,6 +103,7 @@ def test_the_last_epoch_is_kept_whatever_every_says(tmp_path):
         assert np.array_equal(a, b)
 
 
+@pytest.mark.medium
 def test_without_its_file_training_begins_at_the_beginning(tmp_path):
     # Also in a process where a resumed run was interrupted.
     path = tmp_path / "backup.npz"
@@ -111,6 +116,7 @@ def test_without_its_file_training_begins_at_the_beginning(tmp_path):
     assert len(fit(model, path, epochs=2)["loss"]) == 2
 
 
+@pytest.mark.medium
 def test_metrics_that_give_a_vector(tmp_path):
     path = tmp_path / "backup.npz"
     histories = []
@@ -140,6 +146,7 @@ def flipped(content):
     return content
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "change", [flipped, lambda c: c[: len(c) // 2], lambda c: b"", lambda c: b"x"]
 )
@@ -167,6 +174,7 @@ def test_arguments(arguments):
         icnn.callbacks.Backup(**arguments)
 
 
+@pytest.mark.medium
 def test_only_the_first_of_several_processes_writes(tmp_path, monkeypatch):
     path = tmp_path / "backup.npz"
     with pytest.raises(StoppedError):

@@ -73,6 +73,7 @@ def train(data, *callbacks, epochs=3):
     return model, history.history
 
 
+@pytest.mark.medium
 def test_entropies_are_logged(creatures):
     callback = FilterEntropies(creatures.test, images=10, every=2)
     model, history = train(creatures, callback)
@@ -101,6 +102,7 @@ def test_entropies_need_an_interpretable_layer(creatures):
         callback.on_epoch_end(0)
 
 
+@pytest.mark.medium
 def test_pictures_in_a_folder_and_tensorboard(creatures, tmp_path):
     pictures = PartPictures(
         creatures.test, tmp_path / "new" / "out", tmp_path / "logs", 2, filters=[1], max_share=None
@@ -125,6 +127,7 @@ def test_pictures_in_a_folder_and_tensorboard(creatures, tmp_path):
     assert seen == {f"parts/{name}": [0, 2, 3] for name in ("maps", "heatmap", "filter_1")}
 
 
+@pytest.mark.medium
 def test_pictures_leave_the_training_as_it_is(creatures, tmp_path):
     pictures = PartPictures(creatures.test, tmp_path, filters=0, max_share=None)
     with_pictures, _ = train(creatures, pictures, epochs=2)
@@ -134,6 +137,7 @@ def test_pictures_leave_the_training_as_it_is(creatures, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.medium
 def test_pictures_of_a_run_that_goes_on(creatures, tmp_path):
     pictures = PartPictures(creatures.test.take(2), tmp_path, every=3, filters=[0], max_share=None)
     model, _ = train(creatures, epochs=1)
@@ -149,6 +153,7 @@ def test_pictures_of_a_run_that_goes_on(creatures, tmp_path):
     assert not (tmp_path / "epoch_0000_maps.png").exists()
 
 
+@pytest.mark.medium
 def test_pictures_are_put_off_while_they_would_be_felt(creatures, tmp_path, monkeypatch):
     pictures = PartPictures(creatures.test, tmp_path, every=2, max_share=0.1)
     clock = [0.0]

@@ -75,6 +75,7 @@ def test_without_the_data_the_interpretable_layer_is_named():
     assert "batch 4 (step 4). Not finite were the maps of 'parts'." in told
 
 
+@pytest.mark.medium
 def test_the_layer_that_is_not_finite_first():
     def spoil(k, x, y):
         return (1000 * x if k == 2 and spoil.active() else x), y
@@ -93,6 +94,7 @@ def test_the_layer_that_is_not_finite_first():
         assert np.array_equal(a, b)
 
 
+@pytest.mark.medium
 def test_a_gradient_that_is_not_finite_shows_a_step_later():
     def spoil(k, x, y):
         return (1000 * x if k == 1 else x), y
@@ -131,6 +133,7 @@ def test_an_ordinary_network():
     assert "batch 2 (step 2). The model is as it was" in told
 
 
+@pytest.mark.medium
 def test_finite_training_is_left_alone():
     results = []
     for callbacks in ([], [icnn.callbacks.StopOnNaN()]):

@@ -37,6 +37,7 @@ def run(capsys, *argv, code=cli.DONE):
     return told.out if code == cli.DONE else told.err
 
 
+@pytest.mark.medium
 def test_train_tells_what_it_read_and_what_it_made(tmp_path, capsys, monkeypatch):
     small_zoo.class_folders(tmp_path / "photos")
     small_zoo.add_odd_files(tmp_path / "photos")
@@ -51,6 +52,7 @@ def test_train_tells_what_it_read_and_what_it_made(tmp_path, capsys, monkeypatch
     assert again.count("trained already") == 2
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("split", "sentence", "name"),
     [
@@ -71,6 +73,7 @@ def test_evaluate_takes_held_out_images(split, sentence, name, trained, capsys, 
     assert row.partition(",")[0] == name.strip()
 
 
+@pytest.mark.medium
 def test_report_and_explain_take_held_out_images(trained, capsys, tmp_path):
     model, photos = trained / "run/model.keras", trained / "photos"
     page = tmp_path / "page.html"
@@ -88,6 +91,7 @@ def test_report_and_explain_take_held_out_images(trained, capsys, tmp_path):
         assert ("The model was trained on this image" in told) == seen
 
 
+@pytest.mark.medium
 def test_other_folders_of_the_same_classes(trained, capsys, tmp_path):
     model = trained / "run/model.keras"
     small_zoo.class_folders(tmp_path / "new", each=4, size=30)

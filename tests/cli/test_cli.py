@@ -162,6 +162,7 @@ def test_interrupted(recipe, monkeypatch, capsys):
     assert "resume" in line and "'here'" in line
 
 
+@pytest.mark.medium
 def test_train_runs_and_resumes(recipe, tmp_path, capsys):
     argv = ["train", str(recipe), "--out", str(tmp_path / "out"), "--resume"]
     assert cli.main(argv) == cli.DONE

@@ -277,6 +277,7 @@ def test_generated_files_agree_with_the_compact_layout(published, tmp_path):
     _check_agreement(published.read(), _compact_twin(published, tmp_path / "compact"), step=1)
 
 
+@pytest.mark.medium
 def test_real_files_agree_with_the_compact_layout(real_animal_part):
     fixtures = _SHARED / "fixtures"
     data = animal_part(

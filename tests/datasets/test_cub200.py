@@ -109,6 +109,7 @@ def _check_landmarks(root, data):
     assert seen > 2 * sum(len(d) for _, d in data.items())  # most landmarks are visible
 
 
+@pytest.mark.medium
 def test_one_class_with_all_landmarks_and_native_sizes(annotated):
     data = cub200(
         annotated, image_size=None, landmarks="all", species=False, categories=["Laysan_Albatross"]
@@ -121,6 +122,7 @@ def test_one_class_with_all_landmarks_and_native_sizes(annotated):
     assert sample.parts.shape == (0, *sample.image.shape[:2])
 
 
+@pytest.mark.medium
 def test_whole_pictures(annotated):
     options = dict(image_size=None, categories=["Laysan_Albatross"], landmarks=["tail"])
     whole, cut = cub200(annotated, crop=False, **options), cub200(annotated, **options)

@@ -92,6 +92,7 @@ def without(model, removed):
     return copy
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("options", [{"head": "deep"}, {"head": "max"}, {"skip": True}])
 @pytest.mark.parametrize("interpretable", [False, True])
 def test_ablation_is_what_removing_the_filter_does(options, interpretable, image):
@@ -195,6 +196,7 @@ def test_class_0_of_one_output_and_against(image):
     assert "less that of class 2" in found.summary()
 
 
+@pytest.mark.medium
 def test_many_images_as_one_by_one(data):
     model = network(head="deep", interpretable=True)
     images = np.stack([data.image(i) for i in range(5)])
@@ -351,6 +353,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_of_the_zoo_and_converted_ones(name):
     model = NETWORKS[name]()

@@ -39,6 +39,7 @@ def saved(trained, tmp_path_factory):
     return path
 
 
+@pytest.mark.medium
 @exports
 @pytest.mark.parametrize("format", PATHS)
 def test_every_format_answers_as_keras_does(format, trained, tmp_path):
@@ -63,6 +64,7 @@ def test_every_format_answers_as_keras_does(format, trained, tmp_path):
     assert beside == {path.name, *more.get(format, ["m.parts.json"])}
 
 
+@pytest.mark.medium
 @exports
 @pytest.mark.parametrize("format", PATHS)
 def test_outputs_that_are_the_same_everywhere_stay_two(format, tmp_path):
@@ -78,6 +80,7 @@ def test_outputs_that_are_the_same_everywhere_stay_two(format, tmp_path):
         assert answer[name].shape == (8, 6) and (answer[name] == -1).all()
 
 
+@pytest.mark.medium
 @exports
 def test_signatures_are_what_a_server_reads(saved):
     """What saved_model_cli prints: tag, method, names, types, an open batch."""
@@ -118,6 +121,7 @@ def test_keras_reads_it_back(trained, saved):
     np.testing.assert_allclose(layer(pictures()), trained(pictures()), atol=1e-6)
 
 
+@pytest.mark.medium
 @exports
 def test_preprocessing_and_bytes_inside(trained, tmp_path):
     signature = [keras.InputSpec(shape=(None, 24, 24, 3), dtype="uint8")]
@@ -137,6 +141,7 @@ def test_preprocessing_and_bytes_inside(trained, tmp_path):
         verify(trained, tmp_path / "saved")
 
 
+@pytest.mark.medium
 @exports
 def test_batches_of_one_size_are_compared_in_them(trained, tmp_path):
     signature = [keras.InputSpec(shape=(4, 24, 24, 3), dtype="float32")]
@@ -156,6 +161,7 @@ def test_pictures_of_any_size(tmp_path):
     assert verify(model, tmp_path / "saved").largest < 1e-5
 
 
+@pytest.mark.medium
 @exports
 def test_what_was_there_comes_back_when_the_new_one_cannot_be_put_there(
     trained, tmp_path, monkeypatch
@@ -337,6 +343,7 @@ def stored(trained, tmp_path):
     return tmp_path / "m.keras"
 
 
+@pytest.mark.medium
 @exports
 def test_command(stored, tmp_path, capsys):
     assert cli.main(["export", str(stored), "--top", "2"]) == cli.DONE

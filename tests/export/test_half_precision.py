@@ -26,6 +26,7 @@ def network(policy="float32", head=lambda x: layers.Dense(2, activation="softmax
     return icnn.InterpretableModel(inputs, head(layers.GlobalAveragePooling2D()(x)), name="net")
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
 def test_saved_means_that_it_runs_and_agrees(tmp_path, format, policy):

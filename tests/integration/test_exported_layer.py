@@ -43,6 +43,7 @@ def pictures():
     return x
 
 
+@pytest.mark.medium
 def test_saved_model_serves_without_the_package(model, tmp_path):
     model.export(tmp_path / "saved", verbose=False)
     np.save(tmp_path / "x.npy", pictures())
@@ -71,6 +72,7 @@ def test_onnx_finds_the_same_peaks(model, tmp_path):
     assert found == pytest.approx(model.predict(pictures(), verbose=0), abs=1e-4)
 
 
+@pytest.mark.medium
 def test_litert_finds_the_same_peaks(model, tmp_path):
     litert = pytest.importorskip("ai_edge_litert.interpreter", reason="needs the extra 'export'")
     model.export(tmp_path / "m.tflite", format="litert", verbose=False)

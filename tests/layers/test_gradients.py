@@ -426,6 +426,7 @@ def test_radial_part_is_gone():
     assert np.abs(along / size).max() < 1e-4
 
 
+@pytest.mark.medium
 def test_decay_divides_the_weight():
     x = maps()
     made = layer(gradient="equal", decay_steps=2)

@@ -123,6 +123,7 @@ def batch_loss(x, given):
     return np.mean(losses)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("mode", MODES)
 def test_a_monitor_computes_now_and_then_what_it_would_compute_in_every_step(mode):
     def run(every):

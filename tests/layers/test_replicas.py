@@ -80,6 +80,7 @@ def assert_same(one, two, logs, tolerance=1e-5):
         assert logs[1][name] == pytest.approx(logs[0][name], rel=1e-3, abs=1e-5)
 
 
+@pytest.mark.medium
 @two_devices_only
 @pytest.mark.parametrize(
     "rule",
@@ -94,6 +95,7 @@ def test_one_step(rule):
     assert_same(*one_and_two(rule))
 
 
+@pytest.mark.medium
 @pytest.mark.tensorflow_only("JAX refuses unequal shares, and PyTorch is on one device")
 @pytest.mark.parametrize("rule", ["default", "paper", "official"])
 def test_uneven_last_batches(rule):
@@ -115,11 +117,13 @@ def test_uneven_last_batches(rule):
         assert np.abs(a - b).max() <= 0.02 * max(1.0, np.abs(b).max())
 
 
+@pytest.mark.medium
 @two_devices_only
 def test_ten_steps():
     assert_same(*one_and_two("default", epochs=10), tolerance=1e-4)
 
 
+@pytest.mark.medium
 @two_devices_only
 def test_loss_scaling_on_two_replicas():
     def scaled():
@@ -128,6 +132,7 @@ def test_loss_scaling_on_two_replicas():
     assert_same(*one_and_two("default", optimizer=scaled))
 
 
+@pytest.mark.medium
 @two_devices_only
 def test_a_backup_of_two_devices(tmp_path):
     def optimizer():
@@ -149,6 +154,7 @@ def test_a_backup_of_two_devices(tmp_path):
     assert_same(whole, resumed, (expected, logs), tolerance=1e-7)
 
 
+@pytest.mark.medium
 @two_devices_only
 def test_replicas_hold_the_same_state():
     _, two, _ = one_and_two("default", epochs=2)

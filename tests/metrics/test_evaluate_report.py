@@ -431,6 +431,7 @@ def test_without_parts_the_table_has_no_column_of_them(rule):
     assert not {"part_number", "part_category"} & set(table)
 
 
+@pytest.mark.medium
 def test_interpretable_layers_bring_their_target_categories():
     data = fake_data.FakeDataset(40, classes=("negative", "red", "green"))
     image = keras.Input((*fake_data.SIZE, 3))

@@ -61,6 +61,7 @@ def table():
     return {key: np.nanmean(v) for key, v in columns.items() if np.isfinite(v).any()}
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("detector", "measure", "published", "within"),
     [

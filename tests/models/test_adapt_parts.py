@@ -102,6 +102,7 @@ def test_a_converted_convolution_keeps_its_filters_and_gets_categories():
         assert sorted(part[category == c]) == list(range(counts[c]))
 
 
+@pytest.mark.medium
 def test_training_after_it_keeps_the_membership():
     x, y = images()
     model = network()

@@ -151,6 +151,7 @@ def test_without_masks_it_is_the_original(build):
     assert keras.Model(model.inputs, model.get_layer(name).output).output_shape[-1] == 8
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("build", MODELS, ids=lambda build: build.__name__)
 def test_trains_saves_and_loads(build, tmp_path):
     model = make_interpretable(build(), num_classes=4, new_filters=8)

@@ -57,6 +57,7 @@ def test_it_is_a_functional_model_and_stays_one():
     assert type(clone) is icnn.InterpretableModel
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("rule", ["default", "paper", "official"])
 def test_fit_logs_the_filter_loss_and_evaluation_does_not(rule):
     model = compiled(network(rule), metrics=["accuracy"])
@@ -68,6 +69,7 @@ def test_fit_logs_the_filter_loss_and_evaluation_does_not(rule):
     assert (model.get_layer("parts_0").target_categories() >= 0).all()
 
 
+@pytest.mark.medium
 def test_absolute_term_is_added_to_the_loss():
     rule = icnn.FilterLoss(
         strength=100.0,
@@ -86,6 +88,7 @@ def test_absolute_term_is_added_to_the_loss():
     assert logs["loss"] == pytest.approx(plain["loss"] + 600 * logs["filter_loss"], rel=1e-4)
 
 
+@pytest.mark.medium
 def test_relative_push_adds_nothing_to_the_logged_loss():
     keras.utils.set_random_seed(0)
     pushed = compiled(network("default")).train_on_batch(X, Y, return_dict=True)
@@ -94,6 +97,7 @@ def test_relative_push_adds_nothing_to_the_logged_loss():
     assert pushed["loss"] == pytest.approx(plain["loss"], rel=1e-6)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("labels", "loss"),
     [
@@ -111,6 +115,7 @@ def test_label_formats_train_alike(labels, loss):
     assert ops.convert_to_numpy(ops.convert_to_tensor(found)).tolist() == one_hot.sum(0).tolist()
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("y", [Y % 2, (Y % 2) * 2 - 1, (Y % 2)[:, None].astype("float32")])
 def test_single_category(y):
     model = compiled(network(single=True), loss=keras.losses.BinaryCrossentropy(from_logits=True))
@@ -118,6 +123,7 @@ def test_single_category(y):
     assert (model.get_layer("parts_0").target_categories() == 1).all()
 
 
+@pytest.mark.medium
 def test_class_weights_are_sample_weights():
     results = []
     weight = {c: 1.0 + c for c in range(CLASSES)}
@@ -134,6 +140,7 @@ def test_class_weights_are_sample_weights():
     assert np.abs(results[0] - results[1]).max() > 1e-4
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("weight", ["absolute", "relative"])
 def test_sample_weights_and_the_filter_loss(weight):
     # An absolute weight does not know them; a push relative to a task of weight zero is zero.
@@ -150,6 +157,7 @@ def test_sample_weights_and_the_filter_loss(weight):
     assert (moved[0] > 1e-6) == (weight == "absolute")
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(BACKEND == "torch", reason="the PyTorch trainer has no steps_per_execution")
 def test_steps_per_execution():
     keras.utils.set_random_seed(0)
@@ -162,6 +170,7 @@ def test_steps_per_execution():
         assert a == pytest.approx(b, abs=1e-5)
 
 
+@pytest.mark.medium
 def test_partial_last_batches():
     model = compiled(network())
     model.fit(X[:41], Y[:41], batch_size=16, verbose=0)
@@ -169,6 +178,7 @@ def test_partial_last_batches():
     assert int(ops.convert_to_numpy(ops.convert_to_tensor(steps))) == 3
 
 
+@pytest.mark.medium
 def test_gradient_accumulation_moves_the_state_with_each_micro_batch():
     optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
     model = compiled(network(), optimizer=optimizer)
@@ -182,6 +192,7 @@ def test_gradient_accumulation_moves_the_state_with_each_micro_batch():
     assert int(layer.state.steps) == 2
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch has no float16 convolution on CPUs")
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(policy):
@@ -193,6 +204,7 @@ def test_mixed_precision(policy):
     assert int(layer.state.steps) == 6
 
 
+@pytest.mark.medium
 def test_several_layers_and_frozen_ones():
     model = network(layers=2)
     model.get_layer("parts_0").trainable = False
@@ -203,6 +215,7 @@ def test_several_layers_and_frozen_ones():
         assert np.array_equal(before, after)
 
 
+@pytest.mark.medium
 def test_what_no_layer_computed_is_not_logged():
     model = network(layers=2)
     for name in ("parts_0", "parts_1"):
@@ -305,6 +318,7 @@ def torch_step(model, optimizer, loss_fn):
     return step
 
 
+@pytest.mark.medium
 def test_custom_loop_equals_fit():
     rule = icnn.FilterLoss(strength=10.0, gradient="full_sum", templates={"tau": 0.1})
     keras.utils.set_random_seed(0)
@@ -321,6 +335,7 @@ def test_custom_loop_equals_fit():
         assert a == pytest.approx(b, abs=1e-5)
 
 
+@pytest.mark.medium
 def test_saved_models_continue_exactly(tmp_path):
     keras.utils.set_random_seed(0)
     whole = compiled(network(), optimizer=keras.optimizers.Adam(0.01))
@@ -338,6 +353,7 @@ def test_saved_models_continue_exactly(tmp_path):
         assert np.array_equal(a, b)
 
 
+@pytest.mark.medium
 def test_weights_files_hold_the_state(tmp_path):
     model = compiled(network())
     model.fit(X, Y, batch_size=16, verbose=0)
@@ -348,6 +364,7 @@ def test_weights_files_hold_the_state(tmp_path):
         assert np.array_equal(a, b)
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch is not jit-compiled here")
 @pytest.mark.parametrize(
     "rule",
@@ -402,6 +419,7 @@ class Labels(keras.utils.PyDataset):
         self.ended += 1
 
 
+@pytest.mark.medium
 def test_labels_outside_the_classes_are_an_error_before_they_are_trained_on():
     model = compiled(network(), run_eagerly=BACKEND == "tensorflow")
     before = weights(model)
@@ -452,6 +470,7 @@ def tf_data():
     return tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_source_of_data_trains_as_arrays_do(source):
     if source == "dataset of threads" and BACKEND != "tensorflow":

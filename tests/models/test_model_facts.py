@@ -59,6 +59,7 @@ def test_names_that_do_not_fit_are_refused(names):
         network().class_names = names
 
 
+@pytest.mark.medium
 def test_fit_takes_names_and_images_from_a_data_set(tmp_path):
     model = compiled(network())
     model.fit(dataset([0, 1, 2, 3]).batches(4), verbose=0)

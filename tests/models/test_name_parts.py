@@ -133,6 +133,7 @@ def test_mistakes_leave_the_file_as_it_was(saved, tmp_path, capsys):
     assert saved.read_bytes() == before
 
 
+@pytest.mark.medium
 @pytest.mark.tensorflow_only("networks are exported there")
 def test_an_exported_network_tells_the_names(tmp_path):
     model = network()

@@ -75,6 +75,7 @@ def run(code, *arguments):
     assert result.returncode == 0, result.stderr[-3000:]
 
 
+@pytest.mark.medium
 def test_interrupted_training_ends_bit_identical(tmp_path):
     import numpy as np
 

@@ -95,6 +95,7 @@ class Predictor(threading.Thread):
             self.error = error
 
 
+@pytest.mark.medium
 def test_predictions_in_another_thread_are_the_undisturbed_ones(data, tmp_path):
     model, images = network(), images_of(data)
     expected = np.asarray(model.predict_on_batch(images))
@@ -160,6 +161,7 @@ class Watched:
         monkeypatch.setattr(keras.layers.Layer, "__delattr__", delattr_)
 
 
+@pytest.mark.medium
 def test_readers_set_no_attribute_of_a_layer(data, tmp_path, monkeypatch):
     model = network()
     model.predict_on_batch(images_of(data))

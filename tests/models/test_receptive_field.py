@@ -183,6 +183,7 @@ def test_errors():
         metrics.receptive_field(model, "nowhere")
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("builder", "layer"),
     [("MobileNetV2", "block_12_add"), ("DenseNet121", "relu"), ("EfficientNetV2B0", "top_conv")],

@@ -24,6 +24,7 @@ def dead_network(share, **arguments):
     return compiled(model, optimizer=keras.optimizers.SGD(0.0))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("rule", ["default", "paper", None])
 def test_a_layer_whose_filters_are_silent_is_named_once(rule):
     model = dead_network(0.5, rule=rule)

@@ -50,6 +50,7 @@ def test_without_masks_is_the_network_with_mask_false(nested):
     assert np.abs(predict(model, images()) - predict(view, images())).max() > 1e-4
 
 
+@pytest.mark.medium
 def test_a_view_follows_the_weights_of_its_model():
     model = network()
     view = icnn.models.without_masks(model)
@@ -107,6 +108,7 @@ def test_logits_are_what_the_activation_takes(head):
     assert model.layers[-1].activation is activation
 
 
+@pytest.mark.medium
 def test_the_logits_of_a_quantized_layer():
     inputs = keras.Input((8,))
     model = keras.Model(inputs, layers.Dense(3, activation="softmax")(inputs))

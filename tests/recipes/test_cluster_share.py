@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 import numpy as np
+import pytest
 
 import keras_icnn as icnn
 from keras_icnn.recipes import _training
@@ -28,6 +29,7 @@ def trained_kernel(share):
     return keras.ops.convert_to_numpy(layer.kernel)
 
 
+@pytest.mark.medium
 def test_filters_move_by_the_share():
     plain, little, much = (trained_kernel(share) for share in (0.0, 0.1, 0.5))
     assert np.abs(little - plain).max() > 1e-3

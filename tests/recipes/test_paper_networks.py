@@ -51,6 +51,7 @@ def shipped(name, **arguments):
     return dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, arguments=merged))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("task", ["{}_birds", "{}_animals", "table5_{}"])
 def test_the_last_convolution_and_what_is_new_are_trained(data, network, task):

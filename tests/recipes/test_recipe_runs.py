@@ -86,6 +86,7 @@ def test_baselines_are_measured_beside_the_networks(recipe_file, data, whole, tm
     assert "'taught'" in table and "untrained" in table and "interpretable" in table
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -109,6 +110,7 @@ def test_two_runs_keep_out_of_each_other_s_folder(recipe_file, data, tmp_path):
         recipes.run_recipe(recipe, data, tmp_path, verbose=False)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -140,6 +142,7 @@ def test_what_a_radius_is_taken_from_is_asked_for_before_training(recipe_file, d
     assert not (tmp_path / "out" / "features").exists()
 
 
+@pytest.mark.medium
 def test_folders_have_no_background(tmp_path):
     from PIL import Image
 
@@ -162,6 +165,7 @@ def test_folders_have_no_background(tmp_path):
         recipes.run_recipes(jobs, tmp_path, tmp_path / "out", verbose=False)
 
 
+@pytest.mark.medium
 def test_the_backbones_normalization_can_stay_as_it_is(tmp_path):
     import keras
 

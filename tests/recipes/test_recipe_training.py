@@ -129,6 +129,7 @@ def test_mirror_images_and_repetitions(recipe_file):
     assert balanced.count(1) == pytest.approx(3 * balanced.count(0), abs=1)
 
 
+@pytest.mark.medium
 def test_detector_learns_to_point_at_a_landmark():
     import keras
 
@@ -153,6 +154,7 @@ def test_detector_learns_to_point_at_a_landmark():
         train_detector(features[:1], landmarks[:1], centers)
 
 
+@pytest.mark.medium
 def test_a_detector_for_each_landmark_is_that_landmark_s_own():
     """Side by side in one model they answer as they do alone; rarely seen ones are left out."""
     from types import SimpleNamespace

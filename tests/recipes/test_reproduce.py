@@ -328,6 +328,7 @@ def test_a_folder_in_use_is_refused(pascal, tmp_path, capsys):
 # --- runs -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.medium
 def test_a_table_is_run_and_run_again(tmp_path, capsys):
     data, out = tmp_path / "data", tmp_path / "out"
     small_data_sets.cub200(data)

@@ -34,6 +34,7 @@ def table(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.medium
 def test_a_folder_gives_a_model_that_knows_its_classes_and_images(photos, tmp_path):
     out = tmp_path / "runs" / "photos"
     done = train(photos, out, compare=True)
@@ -59,12 +60,14 @@ def test_a_folder_gives_a_model_that_knows_its_classes_and_images(photos, tmp_pa
     assert rows[0]["images"] == "4"
 
 
+@pytest.mark.medium
 def test_without_held_out_images_figures_are_marked(photos, tmp_path):
     done = train(photos, tmp_path / "out", validation_split=0)
     assert done.reports["interpretable"].name == "interpretable (training images)"
     assert "(training images)</title>" in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.medium
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(photos, tmp_path, monkeypatch, capsys):
     whole = train(photos, tmp_path / "whole", epochs=3)
 
@@ -108,6 +111,7 @@ def test_a_run_that_failed_leaves_nothing(photos, tmp_path, monkeypatch):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.medium
 def test_arrays_and_batches_are_split_and_remembered(tmp_path):
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (20, 24, 24, 3), "uint8")
@@ -121,6 +125,7 @@ def test_arrays_and_batches_are_split_and_remembered(tmp_path):
     assert len(done.splits.train) == 14 and len(done.splits.validation) == 6
 
 
+@pytest.mark.medium
 def test_copies_of_training_images_are_not_held_out(tmp_path):
     x = np.repeat(np.random.default_rng(0).integers(0, 256, (2, 24, 24, 3), "uint8"), 10, axis=0)
     done = train((x, np.repeat([0, 1], 10)), tmp_path / "out", image_size=None)

@@ -130,6 +130,7 @@ def _check_export(model, folder, kind):
     icnn.export.verify(model, path)
 
 
+@pytest.mark.medium
 @few(6)
 @given(made.networks())
 def test_a_few_networks(network):

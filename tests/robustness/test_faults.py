@@ -23,6 +23,7 @@ ENVIRONMENT = {
 }
 
 
+@pytest.mark.medium
 def test_a_full_disk_is_told_and_the_file_before_is_kept(tmp_path):
     result = subprocess.run(
         [sys.executable, FOLDER / "full_disk.py", tmp_path, "50000"],

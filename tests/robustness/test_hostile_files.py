@@ -25,6 +25,7 @@ def run(script, *arguments, where):
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="limits its memory by Linux's /proc"
 )
@@ -46,6 +47,7 @@ def test_hostile_files_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="limits its memory by Linux's /proc"
 )

@@ -57,6 +57,7 @@ def maps_of(model, data):
     return MapReader(model, None, len(data)).maps(images)
 
 
+@pytest.mark.medium
 def test_peaks_and_strengths_of_every_picture_and_filter(page, data, models):
     for packed, model in zip(content_of(page)["networks"], models, strict=True):
         maps = maps_of(model, data)
@@ -366,6 +367,7 @@ def test_names_and_effects_of_the_parts(data, tmp_path):
         assert row["accuracy_without"] == pytest.approx(part.accuracy_without, abs=1e-3)
 
 
+@pytest.mark.medium
 def test_images_that_a_network_was_trained_on_are_marked(data, tmp_path):
     model = network()
     model.compile("sgd", "sparse_categorical_crossentropy")

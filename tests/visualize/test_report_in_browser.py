@@ -125,6 +125,7 @@ def numbers(page, column=0):
     return [int(t.split()[-1]) for t in cards.locator("strong").all_inner_texts()]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_is_accessible_and_fits(view, browser, path):
     with Opened(browser, path, **VIEWS[view]) as page:

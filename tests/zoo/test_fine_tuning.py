@@ -48,6 +48,7 @@ def trained(model):
     }
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", ["mobilenet_v2", "squeezenet"])
 @pytest.mark.parametrize("variant", ["", "_interpretable"])
 @pytest.mark.parametrize("fine_tune", ["top", "last_block", "all"])
@@ -69,6 +70,7 @@ def test_only_what_is_said_is_trained(weights, name, variant, fine_tune):
     assert bool(pretrained) == (fine_tune != "top")
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("fine_tune", ["top", "last_block", "all"])
 def test_batch_normalization_keeps_its_statistics_whatever_is_trainable(weights, fine_tune):
     model = build(weights, fine_tune=fine_tune)
@@ -88,6 +90,7 @@ def test_batch_normalization_keeps_its_statistics_whatever_is_trainable(weights,
     )
 
 
+@pytest.mark.medium
 def test_top_is_the_default_where_weights_are_given(weights):
     model = build(weights)
     assert not model.get_layer("Conv_1").trainable
@@ -100,6 +103,7 @@ def test_top_is_the_default_where_weights_are_given(weights):
         assert "preprocessing" not in [layer.name for layer in plain.layers]
 
 
+@pytest.mark.medium
 def test_a_network_without_weights_has_the_layers_of_one_with(weights):
     """What was trained can be loaded into a network that is built without the first weights."""
     model = build(weights, fine_tune="top")
@@ -111,6 +115,7 @@ def test_a_network_without_weights_has_the_layers_of_one_with(weights):
     assert all(layer.trainable for layer in bare.layers)
 
 
+@pytest.mark.medium
 def test_it_is_kept_by_saving(weights, tmp_path):
     model = build(weights, fine_tune="last_block", class_names=NAMES)
     model.save(tmp_path / "m.keras")
@@ -123,6 +128,7 @@ def test_it_is_kept_by_saving(weights, tmp_path):
     assert isinstance(again.get_layer("bn_Conv1"), FixedBatchNormalization)
 
 
+@pytest.mark.medium
 def test_class_names_are_counted_and_checked(weights):
     assert build(weights, classes=None, class_names=NAMES).output_shape == (None, 3)
     assert build(weights, classes=1, class_names=["other", "cat"]).class_names == ["other", "cat"]
@@ -163,6 +169,7 @@ def test_every_network_has_its_last_block(name, tmp_path):
     assert np.isfinite(model.train_on_batch(images, np.array([0, 1]))).all()
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("name", "top", "channels"),
     [("mobilenet_v2", "block_12_add", 96), ("squeezenet", "fire8_concat", 512)],

@@ -24,6 +24,7 @@ def test_same_as_keras(groups, strides):
     assert ours.get_config() == {**theirs.get_config(), "name": ours.name}
 
 
+@pytest.mark.medium
 @pytest.mark.tensorflow_only("networks are exported there")
 # tf2onnx is older than NumPy 2.
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")

@@ -34,6 +34,7 @@ def written(folder, name):
     return str(path), net
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", files.NETWORKS)
 def test_layer_by_layer(folder, name):
     path, net = written(folder, name)

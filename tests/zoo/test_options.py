@@ -110,6 +110,7 @@ def test_twin_has_the_interpretable_networks_trainable_parameters(normalization)
     assert twin.get_layer("extra_conv").kernel.shape == (3, 3, 512, 512)
 
 
+@pytest.mark.medium
 def test_twin_and_interpretable_network_without_mask_are_the_same_function():
     arguments = {"input_shape": SMALL, "classes": 3}
     twin = zoo.squeezenet(extra_layer=True, **arguments)
@@ -120,6 +121,7 @@ def test_twin_and_interpretable_network_without_mask_are_the_same_function():
     np.testing.assert_allclose(model.predict(images, verbose=0), twin.predict(images, verbose=0))
 
 
+@pytest.mark.medium
 def test_logistic_heads_binary_accuracy_is_footnote_4():
     """The mean over categories of each category's binary accuracy."""
     model = zoo.squeezenet(input_shape=SMALL, classes=3, classifier_activation="sigmoid")

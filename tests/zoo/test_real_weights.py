@@ -86,6 +86,7 @@ def test_interpretable_squeezenet_keeps_the_weights(data):
     np.testing.assert_allclose(without(image), ordinary(image), atol=1e-4)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("name", "file", "layers"),
     [

@@ -104,6 +104,7 @@ def test_parameters_with_head(name):
     assert model.output_shape == (None, 1000)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", networks(MANIFEST))
 def test_interpretable_network(name, tmp_path):
     model = build(name, include_preprocessing=True, new_filters=16)
@@ -132,6 +133,7 @@ def test_interpretable_network(name, tmp_path):
     np.testing.assert_array_equal(loaded(images, training=False), expected)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", networks(MANIFEST))
 def test_ordinary_twin(name, tmp_path):
     model = build(name, "", extra_layer=True, new_filters=16, classes=1)
@@ -184,6 +186,7 @@ def test_mixed_precision_and_jit(name, jit):
             assert layer.compute_dtype == expected, layer.name
 
 
+@pytest.mark.medium
 def test_a_saved_network_loads_where_only_the_package_is_imported(tmp_path):
     """Every layer class of the zoo is registered by `import keras_icnn`."""
     path = tmp_path / "model.keras"

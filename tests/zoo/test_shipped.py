@@ -19,6 +19,7 @@ def animals():
     return zoo.mobilenet_v2_interpretable(weights="animals")
 
 
+@pytest.mark.medium
 def test_the_network_knows_its_classes_its_parts_and_its_training_images(animals):
     known = _shipped.manifest("mobilenet_v2", "animals")
     assert isinstance(animals, InterpretableModel)
@@ -32,6 +33,7 @@ def test_the_network_knows_its_classes_its_parts_and_its_training_images(animals
     assert len(animals.training_images) > 3000
 
 
+@pytest.mark.medium
 def test_its_predictions_are_probabilities_of_the_images_pixels(animals):
     given = animals.predict(IMAGES, verbose=0)
     np.testing.assert_allclose(given.sum(axis=1), 1, rtol=1e-5)
@@ -84,6 +86,7 @@ def test_half_precision_keeps_structure_and_values(tmp_path):
         np.testing.assert_array_equal(new, old.astype("float16").astype("float32"))
 
 
+@pytest.mark.medium
 def test_explain_needs_no_model(tmp_path, capsys):
     path = tmp_path / "photo.png"
     Image.fromarray(IMAGES[0].astype("uint8")).save(path)

@@ -50,6 +50,7 @@ def test_equals_keras_applications(reference, images, tmp_path):
     )
 
 
+@pytest.mark.medium
 def test_equals_keras_applications_with_head(images, tmp_path):
     path = str(tmp_path / "whole.weights.h5")
     reference = keras.applications.VGG16(weights=None, input_shape=SHAPE, classes=5)
@@ -84,6 +85,7 @@ def test_interpretable_graph_is_flat_and_ordered():
     assert model.get_layer("interpretable_conv").padding == "same"
 
 
+@pytest.mark.medium
 def test_preprocessing_inside_equals_preprocessing_outside(images, reference, tmp_path):
     path = str(tmp_path / "own.weights.h5")
     reference.save_weights(path)

@@ -115,6 +115,7 @@ def test_other_keys_and_endings(network, tmp_path):
         zoo.squeezenet(weights=str(tmp_path / "w.pkl"))
 
 
+@pytest.mark.medium
 def test_file_of_another_network(network, tmp_path):
     path = str(tmp_path / "w.weights.h5")
     network.save_weights(path)
