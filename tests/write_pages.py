@@ -26,6 +26,8 @@ BLOCKS = {
     "six categories": result_tables.six_categories,
     "sixteen categories": result_tables.sixteen_categories,
     "mobilenet": result_tables.mobilenet,
+    "six in one": result_tables.six_in_one,
+    "animals": result_tables.animals,
     "ablation": result_tables.ablation,
     "paper beside mask": result_tables.paper_beside_mask,
 }
