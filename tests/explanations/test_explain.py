@@ -438,7 +438,7 @@ def test_wrong_arguments(options, match, image):
 
 def test_images_and_models_that_do_not_fit(data, image):
     model = network()
-    with pytest.raises(ValueError, match="one picture"):
+    with pytest.raises(ValueError, match="one image"):
         icnn.explain(model, image[None])
     with pytest.raises(ValueError, match="input size"):
         icnn.explain(model, np.zeros((40, 40, 3)))

@@ -45,7 +45,7 @@ def test_rows_without_the_newer_measures_are_read():
     assert recipes.compare([old, new]).splitlines()[-1].split()[-1] == "-"
 
 
-@pytest.mark.parametrize("name", ["table3_squeezenet.csv", "multi_category_softmax.csv"])
+@pytest.mark.parametrize("name", ["table3_squeezenet.csv", "multi_category_logistic.csv"])
 def test_a_row_with_the_newer_measures_joins_a_table_without(tmp_path, name):
     file = tmp_path / "results.csv"
     shutil.copy(RESULTS / name, file)
