@@ -29,6 +29,8 @@ BLOCKS = {
     "six in one": result_tables.six_in_one,
     "animals": result_tables.animals,
     "ablation": result_tables.ablation,
+    "faithfulness, interpretable": result_tables.faithful_interpretable,
+    "faithfulness, ordinary": result_tables.faithful_ordinary,
     "paper beside mask": result_tables.paper_beside_mask,
 }
 _BLOCK = re.compile(r"(<!-- written: ([^>]+) -->\n).*?(<!-- end -->)", re.DOTALL)
