@@ -249,8 +249,9 @@ function prepareFilters() {
   const place = (name) => (name === className(content.background) ? content.classes.length : content.classes.indexOf(name));
   const categories = [...new Set(found)].sort((a, b) => place(a) - place(b));
   options(byId("category"), [["", "any"], ...categories.map((name) => [name, name])]);
-  // The first one, so that the page begins with one category's parts and not with those of all.
-  byId("category").value = categories[0];
+  // The first one that has images: the page begins with one category's parts, not those of all.
+  const withImages = new Set(content.labels.map(className));
+  byId("category").value = categories.find((name) => withImages.has(name)) ?? categories[0];
   byId("part-label").hidden = !measured;
   byId("part-label").style.display = measured ? "" : "none";
   options(byId("part"), [["", "any"], ...content.landmarks.map((name) => [name, name]), ["no part", "no part"]]);
