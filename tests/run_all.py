@@ -22,6 +22,7 @@ BIN = Path(sys.executable).parent
 ON_EVERY_BACKEND = (
     "tests/layers",
     "tests/models/test_adapt_parts.py",
+    "tests/models/test_classifier_start.py",
     "tests/models/test_interpretable_model.py",
     "tests/models/test_processes.py",
     "tests/models/test_reading_changes_nothing.py",
