@@ -91,12 +91,12 @@ def adapt_parts(
         if verbose:
             source = _shown(source, dataset, layer.name, batch_size)
         some = []
-        batches = _features(lower, source, getattr(model, "filter_labels", None), some)
+        batches = _features(lower, source, getattr(model, "filter_labels", None), some, seed)
         if isinstance(layer, InterpretableConv):
             new = _is_new(layer, layers)
             layer.adapt(batches, share=share if new else 0.0, typical=typical, seed=seed)
             if new and classifier:
-                start_classifier(model, layer, np.concatenate(some))
+                start_classifier(model, layer, np.stack(some))
         else:
             layer.adapt(batches)
 
@@ -132,17 +132,21 @@ def _is_new(layer, layers):
     return layer.name.startswith(_NEW) if layers is None else layer.name in layers
 
 
-def _features(lower, batches, choose, some):
+def _features(lower, batches, choose, some, seed):
     """Batches of (inputs of the layer, labels), from batches of (images, labels).
 
-    The first inputs go to the list `some`, too.
+    The inputs for `_SOME` images, drawn from all, are kept in the list `some`.
     """
-    read = forward(lower)
+    read, random, count = forward(lower), np.random.default_rng(seed), 0
     for batch in batches:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(tuple(batch))
-        features = read(x)[0]
-        if sum(map(len, some)) < _SOME:
-            some.append(keras.ops.convert_to_numpy(features))
+        features = keras.ops.convert_to_numpy(read(x)[0])
+        for image in features:
+            # Reservoir sampling: data may be sorted by class.
+            count += 1
+            slot = count - 1 if count <= _SOME else random.integers(count)
+            if slot < _SOME:
+                some[slot : slot + 1] = [image.copy()]
         yield features, y if choose is None else choose(y)
 
 

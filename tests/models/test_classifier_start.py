@@ -83,6 +83,22 @@ def test_logits_have_mean_0_and_terms_of_mean_1_in_the_first_step():
     assert ops.convert_to_numpy(model.get_layer("head").bias) == pytest.approx(-1)
 
 
+def test_data_sorted_by_class_start_it_as_mixed_data_do():
+    x, y = images(3, n=300)
+    x[np.arange(300), :, :, y] += 3
+    order = np.argsort(y, kind="stable")
+    logits = []
+    for data in ((x, y), (x[order], y[order])):
+        model = network(pooled(3))
+        icnn.adapt_parts(model, *data, share=0.8)
+        below = keras.Model(model.inputs[0], model.layers[1].output)(x)
+        layer = model.get_layer(NEW)
+        maps = layer.masked(layer.rectified(below, training=True))
+        mean = 10 * ops.convert_to_numpy(ops.mean(maps, axis=(0, 1, 2)))
+        logits.append(mean @ kernel(model))
+    assert np.array(logits) == pytest.approx(1, rel=0.04)
+
+
 def test_the_background_reads_no_filter():
     x, y = images(3)
     model = network(pooled(3), background=1)
