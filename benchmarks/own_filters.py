@@ -41,14 +41,9 @@ def figures(model, test):
     predicted = (pooled @ weights + bias).argmax(axis=1)
     speaks = np.maximum(pooled * weights[:, predicted].T, 0)
     own = category == predicted[:, None]
-    classes = range(weights.shape[1])
-    on_own, on_others = (
-        np.mean([pooled[np.ix_(test.labels == c, chosen(c))].mean() for c in classes])
-        for chosen in (
-            lambda c: np.flatnonzero(category == c),
-            lambda c: np.flatnonzero(category != c),
-        )
-    )
+    of_class = [pooled[test.labels == c] for c in range(weights.shape[1])]
+    on_own = np.mean([maps[:, category == c].mean() for c, maps in enumerate(of_class)])
+    on_others = np.mean([maps[:, category != c].mean() for c, maps in enumerate(of_class)])
     share = (speaks * own).sum(axis=1) / speaks.sum(axis=1)
     return share.mean(), on_own / on_others, np.mean(predicted == test.labels)
 

@@ -18,19 +18,18 @@ def start_classifier(model, layer, features):
 
     The logit is the mean of the class's filters, in units of their mean over all images, minus 1.
     Filters without a category keep their weights.
+    Nothing is changed where the maps reach the outputs in another way than through one dense layer
+    or 1 x 1 convolution, with pooling before or after it.
 
     Args:
         model: A functional model.
         layer: `InterpretableConv` with new filters, adapted.
         features: Some of the layer's inputs for training images, array.
-
-    Returns:
-        The classifier, a layer; None where the maps reach the outputs in another way than through
-        one dense layer or 1 x 1 convolution, with pooling before or after it: nothing is changed.
     """
-    maps, seen, classifier = _classifier(model, layer)
-    if classifier is None:
-        return None
+    found = _classifier(model, layer)
+    if found is None:
+        return
+    maps, seen, classifier = found
     category = layer.parts().category[:, None]
     mean = _mean_activations(layer, maps, seen, features)[:, None]
     kernel = keras.ops.convert_to_numpy(classifier.kernel)
@@ -41,7 +40,6 @@ def start_classifier(model, layer, features):
     classifier.kernel.assign(np.where(category >= 0, start, kernel))
     if classifier.use_bias:
         classifier.bias.assign(-fires.astype("float32"))
-    return classifier
 
 
 def _mean_activations(layer, maps, seen, features):
@@ -58,25 +56,24 @@ def _mean_activations(layer, maps, seen, features):
 
 
 def _classifier(model, layer):
-    """(maps, what the classifier sees of them, classifier), tensors and a layer; or None thrice."""
-    none = None, None, None
+    """(maps, what the classifier sees of them, classifier), tensors and a layer; or None."""
     view = inlined(model)
     maps = output_of(view, layer)
     if maps is None or len(view.outputs) > 1:
-        return none
+        return None
     tensor, found = view.outputs[0], []
     while tensor is not maps:
         operation, above, _ = produced_by(tensor)
         if len(above or ()) != 1:
-            return none
+            return None
         if getattr(operation, "weights", None):
             found.append((above[0], operation))
         tensor = above[0]
     if len(found) != 1 or not isinstance(found[0][1], _CLASSIFIERS):
-        return none
+        return None
     seen, classifier = found[0]
     shape = tuple(classifier.kernel.shape)
     # Flattened maps give more rows than filters, and larger kernels more taps than one.
     if int(np.prod(shape)) != maps.shape[-1] * layer.num_classes or shape[-1] != layer.num_classes:
-        return none
+        return None
     return maps, seen, classifier
