@@ -88,9 +88,15 @@ def network(out, run):
     """The trained network of a category and variant."""
     import keras
 
-    (path,) = (out / "models").glob(f"*-{run['variant']}-{run['category']}-0.keras")
+    pattern = f"*-{run['variant']}-{run['category']}-0.keras"
+    found = sorted((out / "models").glob(pattern))
+    if len(found) != 1:
+        raise FileNotFoundError(
+            f"There must be one file {out / 'models' / pattern}. Received: {len(found)} files. "
+            f"Remove the rows of this network from {out / 'results.csv'}, and it is trained again."
+        )
     keras.backend.clear_session()
-    return keras.models.load_model(path)
+    return keras.models.load_model(found[0])
 
 
 def halves(test):

@@ -39,11 +39,11 @@ class Setting:
     """Sizes and schedule of the demo.
 
     Attributes:
-        species: the one category, against pictures without a creature.
-        image_size: side of the pictures in pixels; maps are an eighth of it.
-        scale: of the creatures, see `creatures`: they fill the picture, as the object crops do
+        species: the one category, against images without a creature.
+        image_size: side of the images in pixels; maps are an eighth of it.
+        scale: of the creatures, see `creatures`: they fill the image, as the object crops do
             that the paper measures on.
-        n_train, n_test: pictures, half of them of the species.
+        n_train, n_test: number of images, half of them of the species.
         start_epochs: of the lower layers, trained as an ordinary classifier.
         epochs: of both networks after that.
         filters: of the new layer.
@@ -71,8 +71,8 @@ QUICK = Setting(
     image_size=64, n_train=64, n_test=40, start_epochs=1, epochs=1, filters=8, pictures=1
 )
 
-# Filters, kernel, stride and dilation of the lower convolutions. Maps are an eighth of the picture;
-# with the new layer a unit can see the whole picture, as the top units of VGG-16 nearly do.
+# Filters, kernel, stride and dilation of the lower convolutions. Maps are an eighth of the image;
+# with the new layer a unit can see the whole image, as the top units of VGG-16 nearly do.
 _LOWER = (
     (16, 5, 2, 1),
     (32, 3, 2, 1),
@@ -100,11 +100,11 @@ def run_demo(
     setting: Setting | None = None,
     verbose: bool = True,
 ) -> DemoResult:
-    """Trains both networks, measures them on test pictures, and writes tables and pictures.
+    """Trains both networks, measures them on test images, and writes tables and figures.
 
     Args:
         out: folder to write to; created, files of an earlier demo in it are replaced.
-        seed: of the pictures, the networks and the order of training.
+        seed: of the images, the networks and the order of training.
         quick: a tiny setting of a few seconds, whose figures mean nothing.
         setting: a `Setting`, instead of the demo's own.
         verbose: whether to show progress and print the results.
@@ -174,7 +174,7 @@ def pictures(setting: Setting, seed: int) -> PartSplits:
 def lower_layers(setting: Setting) -> tuple[Any, Any]:
     """Input and output of the lower layers, fresh."""
     size = setting.image_size
-    x = inputs = keras.Input((size, size, 3), name="pictures")
+    x = inputs = keras.Input((size, size, 3), name="images")
     x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(x)
     for number, (filters, kernel, stride, dilation) in enumerate(_LOWER, 1):
         name = f"conv{number}"
@@ -328,10 +328,10 @@ def reading(reports: dict[str, metrics.EvaluationReport]) -> str:
     one_bit, centre = trivial["one bit"]["r2"], trivial["centre"]["instability"]
     return " ".join(
         (
-            f"Of {own['images']} pictures the networks never saw, the ordinary one is right on "
+            f"Of {own['images']} images the networks never saw, the ordinary one is right on "
             f"{ordinary['accuracy']:.1%}, the interpretable one on {own['accuracy']:.1%}.",
             f"The place of the typical interpretable filter (median R2) explains "
-            f"{_explained(own['r2_median'])} of how its best landmark moves over the pictures of a "
+            f"{_explained(own['r2_median'])} of how its best landmark moves over the images of a "
             f"{category}, that of the typical ordinary filter {_explained(ordinary['r2_median'])}; "
             "100% would follow the part exactly, 0% is a fixed place."
             + _verdict(own["r2_median"], ordinary["r2_median"]),
@@ -341,9 +341,9 @@ def reading(reports: dict[str, metrics.EvaluationReport]) -> str:
             f"typical interpretable filter is {_side(own['r2_median'], one_bit)} that, the typical "
             f"ordinary one {_side(ordinary['r2_median'], one_bit)}.",
             f"{own['alive']:.0%} of the interpretable filters are alive, that is, fire on most of "
-            f"these pictures (ordinary: {ordinary['alive']:.0%}).",
+            f"these images (ordinary: {ordinary['alive']:.0%}).",
             f"Location instability is {own['instability']:.3f} against "
-            f"{ordinary['instability']:.3f}; always pointing to the picture's centre gives "
+            f"{ordinary['instability']:.3f}; always pointing to the image's center gives "
             f"{centre:.3f}, so the interpretable filters are "
             f"{'' if own['instability'] < centre else 'not '}steadier than a detector that looks "
             "at nothing.",
@@ -386,7 +386,7 @@ def _parts(reports):
     listed = ", ".join(f"{names[i]} {counts[i]}" for i in order)
     text = (
         f"The landmarks that the {int(counts.sum())} interpretable filters follow best: {listed}. "
-        f"Two peaks in one picture are {own.values['diversity']:.0%} of its diagonal apart, in the "
+        f"Two peaks in one image are {own.values['diversity']:.0%} of its diagonal apart, in the "
         f"ordinary network {ordinary.values['diversity']:.0%}"
     )
     if own.values["diversity"] < 0.7 * ordinary.values["diversity"]:

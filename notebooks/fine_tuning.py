@@ -40,6 +40,8 @@ import keras_icnn as icnn
 
 # The project's tests run this notebook in a small setting, without pretrained weights.
 SMALL = bool(os.environ.get("KERAS_ICNN_SMALL"))
+# "imagenet" is downloaded; without a network, the path of a file of weights does as well.
+WEIGHTS = None if SMALL else os.environ.get("MOBILENET_V2_WEIGHTS", "imagenet")
 keras.utils.set_random_seed(0)
 
 # %% [markdown]
@@ -76,7 +78,7 @@ data.class_names, len(data.train), len(data.validation)
 
 # %%
 model = icnn.zoo.mobilenet_v2_interpretable(
-    weights=None if SMALL else "imagenet",
+    weights=WEIGHTS,
     input_shape=(*SIZE, 3),
     classes=len(data.class_names),
     new_filters=64,

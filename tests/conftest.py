@@ -1,6 +1,7 @@
 """Settings of all tests: quiet backends with two logical devices."""
 
 import atexit
+import collections
 import os
 import shutil
 import sys
@@ -50,10 +51,14 @@ def seeded():
     keras.config.set_dtype_policy(policy)
 
 
+@pytest.hookimpl(trylast=True)  # After `-m` has chosen.
 def pytest_collection_modifyitems(items):
     """Long files first, so that no worker is left alone with one; skips what needs TensorFlow."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    long = collections.Counter()
+    for item in items:
+        long[item.path] += bool(item.get_closest_marker("medium"))
+        long[item.path] += 10 * bool(item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -long[item.path])
     if keras.backend.backend() == "tensorflow":
         return
     for item in items:

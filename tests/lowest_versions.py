@@ -21,8 +21,8 @@ from write_constraints import ROOT, project_table
 # What the core is: layers, models and the zoo's networks.
 CORE = ("tests/layers", "tests/models", "tests/zoo")
 # Extras that the core tests read files with.
-EXTRAS = ("mat", "matconvnet")
-TOOLS = ("pytest", "hypothesis", "packaging")
+EXTRAS = ("mat", "matconvnet", "plot")
+TOOLS = ("pytest", "pytest-xdist", "hypothesis", "packaging")
 
 
 def lowest(requirement):
@@ -68,6 +68,7 @@ def main():
             subprocess.run([sys.executable, "-m", "uv", *map(str, command)], check=True)
         # Warnings of old releases about what was new later are not the package's.
         options = ["-q", "-p", "no:cacheprovider", "-m", "not slow", "-W", "default"]
+        options += ["-n", "2", "--dist", "loadfile"]
         return subprocess.run(
             [interpreter, "-m", "pytest", *options, *given.paths],
             cwd=ROOT,

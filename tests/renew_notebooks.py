@@ -26,6 +26,8 @@ WIDTH = 900
 LINES = 60
 # Tells a reader nothing but an address.
 _OBJECT = re.compile(r"<\S+ at 0x[0-9a-f]+>")
+# TensorFlow's own log, which a notebook shows as text.
+_LOG = re.compile(r"^(INFO|WARNING):tensorflow:.*\n?", re.MULTILINE)
 _CONTROL = re.compile(r"\x1b\[[0-9;]*m|.*\r(?!\n)|.*\x08")
 
 
@@ -43,6 +45,7 @@ def readable(text, hidden=()):
     """Text without progress bars and escape codes, paths of this machine shortened."""
     for path in hidden:
         text = text.replace(str(path) + os.sep, "").replace(str(path), ".")
+    text = _LOG.sub("", text)
     lines = [_CONTROL.sub("", line) for line in text.split("\n")]
     if len(lines) > LINES:
         lines = [*lines[: LINES // 2], "...", *lines[-LINES // 2 :]]
@@ -69,6 +72,20 @@ def kept(output, hidden=()):
     return output
 
 
+def shown(outputs, hidden=()):
+    """The outputs of a cell as they are kept; what was printed in pieces is one text."""
+    found = []
+    for output in outputs:
+        output = kept(output, hidden)
+        if output is None:
+            continue
+        if found and output.output_type == found[-1].output_type == "stream":
+            found[-1].text += output.text
+        else:
+            found.append(output)
+    return found
+
+
 def renew(script):
     """Writes a notebook anew from its script, with the outputs of a run."""
     book = jupytext.read(script)
@@ -76,12 +93,11 @@ def renew(script):
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(book, timeout=3600, resources={"metadata": {"path": folder}})
         client.execute()
-        hidden = (folder, FOLDER.parent, Path.home())
+        hidden = (folder, FOLDER.parent, tempfile.gettempdir(), Path.home())
         for cell in book.cells:
             if cell.cell_type == "code":
                 cell.metadata.pop("execution", None)
-                outputs = (kept(output, hidden) for output in cell.outputs)
-                cell.outputs = [output for output in outputs if output is not None]
+                cell.outputs = shown(cell.outputs, hidden)
     target = script.with_suffix(".ipynb")
     # What is not the run's stays: identifiers of cells, so that differences are small.
     if target.exists():

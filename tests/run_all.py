@@ -1,11 +1,13 @@
-"""Runs every check: style, spelling, import order, types, all tests on TensorFlow, the core on JAX
+"""Runs the checks: style, spelling, import order, types, the tests on TensorFlow, the core on JAX
 and PyTorch, the notebooks, the documentation.
 
 What runs on TensorFlow only is marked `tensorflow_only`, and skipped elsewhere by that reason.
 
 Tests print in the order they run; the last line says how many passed and failed over all runs.
-`--fast` leaves out the tests marked slow or medium, the other backends, the notebooks and the
-documentation.
+`--fast` leaves out the tests marked medium, the other backends, the notebooks and the
+documentation. `--slow` adds the tests marked slow: every network of the zoo, environments of their
+own, several processes, the demo in full, every example of the pages. Smaller ones of their kind
+always run.
 """
 
 import argparse
@@ -70,8 +72,12 @@ def counts(output):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fast", action="store_true", help="quick tests, TensorFlow only")
-    fast = parser.parse_args().fast
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--fast", action="store_true", help="quick tests, TensorFlow only")
+    which.add_argument("--slow", action="store_true", help="the slow tests, too")
+    given = parser.parse_args()
+    fast = given.fast
+    marked = "not slow and not medium" if fast else "" if given.slow else "not slow"
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     # Two processes on two cores, one thread each: threads of both would fight for the cores.
     parallel = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
@@ -90,7 +96,7 @@ def main():
         ),
         (
             "tests on TensorFlow",
-            [*pytest, *parallel, *(["-m", "not slow and not medium"] if fast else [])],
+            [*pytest, *parallel, *(["-m", marked] if marked else [])],
             {"KERAS_BACKEND": "tensorflow", **threads},
         ),
     ]

@@ -303,7 +303,7 @@ class Explainer:
         return record.checks(reference, self._field.centers, self.categories)
 
     def _layers_own(self, membership, reference, parts, names):
-        """The groups of a layer whose filters were dealt out to parts, with their names."""
+        """The groups of a layer whose filters were assigned to parts, with their names."""
         like, report = None, parts if isinstance(parts, EvaluationReport) else None
         landmarks = names is None and reference is not None and is_annotated(reference)
         # Images tell nothing else of a layer whose filters all have a part.

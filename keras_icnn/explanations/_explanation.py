@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _GROUPED = {
-    "membership": "Filters that the layer dealt out to one part of a category are together; a part "
+    "membership": "Filters that the layer assigned to one part of a category are together; a part "
     "has a name where at least half of its filters follow an annotated part, or as given.",
     "annotation": "Filters that follow the same annotated part (R2 above one half, or as given) "
     "are one part; the others where they fire on the same place.",

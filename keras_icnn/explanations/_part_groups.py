@@ -1,4 +1,4 @@
-"""Groups of filters where the layer itself says which part each filter was dealt out to."""
+"""Groups of filters where the layer itself says which part each filter was assigned to."""
 
 from collections import Counter
 from dataclasses import replace

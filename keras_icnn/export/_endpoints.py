@@ -66,7 +66,7 @@ class Explain(Serve):
     Gives a dict; `F` filters, `k` the strongest ones:
 
     - `predictions` `[batch, outputs]`;
-    - `peaks` float `[batch, F, 2]`, (x, y) in pixels of the network's input: the centre of the
+    - `peaks` float `[batch, F, 2]`, (x, y) in pixels of the network's input: the center of the
       receptive field of each map's strongest unit, the first one of several in reading order;
     - `strengths` float `[batch, F]`, the map there;
     - `target_categories` int `[batch, F]`, the same in every row; -1 where none is known;
@@ -151,7 +151,7 @@ class Explain(Serve):
         )
 
     def units_of(self, peaks):
-        """Index of the unit `[batch, F]` of each of `peaks`; None where one is not a centre."""
+        """Index of the unit `[batch, F]` of each of `peaks`; None where one is not a center."""
         place = (np.asarray(peaks, "float64") - self._first) / self._step
         if not np.isfinite(place).all():
             return None

@@ -59,7 +59,7 @@ class Reference:
 
     def answers_at(self, images, units):
         """What `answers` would give if the masks were around these units `[batch, F]`."""
-        # A mask around the centre of mass does not depend on the strongest unit.
+        # A mask around the center of mass does not depend on the strongest unit.
         if not self._masked or not self._around_peaks:
             return self.answers(images)
         maps = self._unmasked(images)

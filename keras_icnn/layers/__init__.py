@@ -7,6 +7,7 @@ from keras_icnn.layers._fixed_batch_normalization import FixedBatchNormalization
 from keras_icnn.layers._interpretable_conv import InterpretableConv
 from keras_icnn.layers._interpretable_filters import InterpretableFilters
 from keras_icnn.layers._label_scope import labels
+from keras_icnn.layers._state import LayerState
 from keras_icnn.layers._templates import PartTemplates
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "FixedBatchNormalization",
     "InterpretableConv",
     "InterpretableFilters",
+    "LayerState",
     "PartTemplates",
     "labels",
 ]

@@ -156,10 +156,10 @@ def check_adaptable(layer, inputs, labels):
         inputs, labels: As in `batches_of`.
     """
     target = getattr(layer, "interpretable", layer)._rule.target
-    if target != "dealt":
+    if target != "assigned":
         raise ValueError(
             f"Layer '{layer.name}' chooses categories while it trains and has nothing to adapt to. "
-            f"Received: FilterLoss(target={target!r}). Use target='dealt', as the default rule "
+            f"Received: FilterLoss(target={target!r}). Use target='assigned', as the default rule "
             "does."
         )
     if not layer.built:

@@ -54,7 +54,7 @@ class FilterLoss:
             (authors' code).
         target: How filters get their target category. `"sum"`: the class whose images have the
             largest mean sum of the map, chosen again in every step (paper section 3.1).
-            `"max"`: the same with the map's maximum (authors' code). `"dealt"`: each filter is
+            `"max"`: the same with the map's maximum (authors' code). `"assigned"`: each filter is
             assigned to a category and a part once, in turn or by the layer's `adapt`.
         balance_targets: Whether the categories get about equally many filters. Without it, each
             filter takes the category that activates it most. A category that is a little ahead may
@@ -216,7 +216,7 @@ NAMED = {
         strength=0.3,
         rescale=True,
         class_balance=True,
-        target="dealt",
+        target="assigned",
         parts=8,
         mask_beta=1.0,
         templates=PartTemplates(tau=0.1),

@@ -150,7 +150,7 @@ class InterpretableConv(GroupedConv2D):
         _adaptation.check_adaptable(self, inputs, labels)
         batches = _adaptation.batches_of(inputs, labels, where)
         if not share:
-            self.interpretable._deal_out(*_adaptation.class_means(self, batches))
+            self.interpretable._assign_parts(*_adaptation.class_means(self, batches))
             return
         parts = self.filter_loss.parts
         kernel = _adaptation.cluster_start(

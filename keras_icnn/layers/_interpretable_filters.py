@@ -82,17 +82,10 @@ class InterpretableFilters(keras.layers.Layer):
             size, labels that do not fit `num_classes`.
         RuntimeError: If called in training without labels or without `training`.
 
-    State (not trainable, float32, saved with the model):
-        `log_z` `[h*w + 1, filters]`, log of the running mean of exp(tr(x.T)), the paper's Z_T / N,
-        over the steps that compute it; `last_filter_loss`, -MI as it was last computed;
-        `class_activation` `[num_classes, filters]` and `class_count`, running class means that
-        choose target categories; `activation_scale` `[filters]`, running mean of max x, for
-        lambda; `push_rms`, running root mean square of the push; `beta` `[filters]`, of the masks
-        where `learn_beta` is on (0: not learned yet); `category` and `part` `[filters]`, what each
-        filter was dealt out to, for rules with `target="dealt"`; `steps`. The last three are
-        integers.
-        With gradient accumulation it moves with each micro-batch. A batch with a value that is
-        not finite leaves it as it was.
+    State (not trainable, saved with the model): running statistics and what each filter stands
+        for, as `keras_icnn.layers.LayerState` describes them. With gradient accumulation
+        it moves with each micro-batch. A batch with a value that is not finite leaves it as it
+        was.
 
     Example:
 
@@ -174,7 +167,7 @@ class InterpretableFilters(keras.layers.Layer):
             self._normalization.build(input_shape)
         self._bank = self._rule.templates.for_maps(height, width)
         shapes = LayerState.shapes(self._bank, self.num_classes, filters)
-        category, part = _targets.dealt_out(
+        category, part = _targets.assigned_in_turn(
             filters, self.num_classes, self.background_class, self._rule.parts
         )
         self._state = _state.add_variables(self, shapes, {"category": category, "part": part})
@@ -293,18 +286,18 @@ class InterpretableFilters(keras.layers.Layer):
 
     @property
     def state(self) -> LayerState:
-        """The layer's running statistics: a named tuple of arrays, as the class describes them."""
+        """The layer's running statistics: `keras_icnn.layers.LayerState` of arrays."""
         return LayerState(*map(ops.convert_to_numpy, _state.read(self._state)))
 
     def target_categories(self) -> np.ndarray:
         """The class each filter stands for: int array `[filters]`, -1 before labels were seen.
 
-        With `target="dealt"` it is the class that the filter was dealt out to, from the beginning.
+        With `target="assigned"` it is the class that the filter was assigned to at the beginning.
         Otherwise it is the class whose images activate the filter most (paper section 3.1), never
         the background; with `balance_targets` one of that many filters.
         """
         state, task = _state.read(self._state), self._task()
-        if self._rule.target == "dealt":
+        if self._rule.target == "assigned":
             return ops.convert_to_numpy(state.category).astype("int64")
         known = _targets.candidates(state.class_count, self.background_class)
         if not ops.convert_to_numpy(known).any():
@@ -327,9 +320,9 @@ class InterpretableFilters(keras.layers.Layer):
 
         For filters that exist already, before they are trained further: one pass over training
         data. The categories get about as many filters each, and the filters of a category are
-        dealt out to its parts in turn. A new convolution is adapted as a whole, by
-        `InterpretableConv.adapt`. Only rules with fixed categories, `FilterLoss(target="dealt")`,
-        read it.
+        assigned to its parts in turn. A new convolution is adapted as a whole, by
+        `InterpretableConv.adapt`. Only rules with fixed categories read it,
+        `FilterLoss(target="assigned")`.
 
         Args:
             inputs: The layer's inputs, an array `[images, h, w, filters]` with `labels`, or a data
@@ -341,9 +334,9 @@ class InterpretableFilters(keras.layers.Layer):
         """
         _adaptation.check_adaptable(self, inputs, labels)
         batches = _adaptation.batches_of(inputs, labels, f"{type(self).__name__}.adapt")
-        self._deal_out(*_adaptation.class_means(self, batches))
+        self._assign_parts(*_adaptation.class_means(self, batches))
 
-    def _deal_out(self, means, counts):
+    def _assign_parts(self, means, counts):
         """Fixes categories and parts by the class means of the filters."""
         category = _adaptation.chosen_categories(means, counts, self.background_class)
         self._state.category.assign(category)

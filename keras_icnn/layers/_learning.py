@@ -117,7 +117,7 @@ def learn(state, maps, peaks, member, healthy, task):
 
 def _target(state, task):
     """The category of each filter, one-hot: `[F, C]`."""
-    if task.rule.target == "dealt":
+    if task.rule.target == "assigned":
         return ops.one_hot(state.category, state.class_count.shape[0], dtype="float32")
     known = _targets.candidates(state.class_count, task.background_class)
     return _targets.one_hot_targets(state.class_activation, known, task.balance)

@@ -1,6 +1,6 @@
 """Competing parts: where in an image each part of a category lies.
 
-The filters of a category are dealt out to K parts. In each image the parts compete for places: a
+The filters of a category are assigned to K parts. In each image the parts compete for places: a
 part claims the places at which it fires more strongly than the category's other parts do. Shapes:
 `B` images, `h x w` units, `F` filters, `K` parts.
 """

@@ -196,11 +196,11 @@ WEIGHTS = {
 }
 # Width of the masks: fixed by `mask_beta`, or learned with that of the templates.
 _MASKS = {False: frozenset({"mask_beta"}), True: frozenset()}
-# Categories that are chosen while filters learn, and categories dealt out for good.
+# Categories that are chosen while filters learn, and categories assigned for good.
 _TARGETS = {
     "sum": frozenset({"balance_targets"}),
     "max": frozenset({"balance_targets"}),
-    "dealt": frozenset(),
+    "assigned": frozenset(),
 }
 _CHOICES = (
     ("gradient", GRADIENTS),

@@ -24,7 +24,7 @@ class LayerState(NamedTuple):
         activation_scale: `[F]`, running mean of max x; 0 for a filter that never fired.
         push_rms: Scalar, running root mean square of the push; 0 as long as it is not known.
         beta: `[F]`, learned width of templates and masks; 0 where it is not learned.
-        category: int32 `[F]`, the class each filter was dealt out to; -1 for none.
+        category: int32 `[F]`, the class each filter was assigned to; -1 for none.
         part: int32 `[F]`, the part of that class; -1 for none.
         steps: int32 scalar.
     """

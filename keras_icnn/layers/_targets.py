@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
-TARGETS = ("sum", "max", "dealt")
+TARGETS = ("sum", "max", "assigned")
 
 
 class PartMembership(NamedTuple):
@@ -24,8 +24,8 @@ class PartMembership(NamedTuple):
     part: np.ndarray
 
 
-def dealt_out(filters, classes, background_class, parts):
-    """Category and part of each filter, dealt out in turn: int32 `[F]` twice.
+def assigned_in_turn(filters, classes, background_class, parts):
+    """Category and part of each filter, assigned in turn: int32 `[F]` twice.
 
     The first filters get one category each, the next the same categories again, with the next part.
 

@@ -90,7 +90,7 @@ def evaluate(
         reader: internal, a forward pass that exists already.
 
     Returns:
-        An `EvaluationReport`. Where the layer's filters were dealt out to parts, its table of
+        An `EvaluationReport`. Where the layer's filters were assigned to parts, its table of
         filters says which: `part_category`, the name of the class, and `part_number`, -1 for none.
 
     Raises:
@@ -160,7 +160,7 @@ def _kind(model, reader, dataset, size, features, preprocess, from_logits):
 
 
 def _membership_columns(layer, class_names):
-    """The columns of the per-filter table that say what the layer dealt its filters out to."""
+    """The columns of the per-filter table that say what the layer assigned its filters to."""
     found = part_membership(layer)
     if found is None:
         return {}

@@ -114,7 +114,7 @@ def _adaptable(model, layers):
         for layer in model.layers
         if isinstance(layer, (InterpretableConv, InterpretableFilters))
         and layer.filter_loss is not None
-        and layer.filter_loss.target == "dealt"
+        and layer.filter_loss.target == "assigned"
     ]
     if layers is not None:
         wrong = set(layers) - {
@@ -123,7 +123,7 @@ def _adaptable(model, layers):
         if wrong:
             raise ValueError(
                 "Argument `layers` of adapt_parts must name InterpretableConv layers whose rule "
-                f'has fixed categories (target="dealt"). Received: {sorted(wrong)}'
+                f'has fixed categories (target="assigned"). Received: {sorted(wrong)}'
             )
     return found
 

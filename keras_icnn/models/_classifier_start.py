@@ -44,7 +44,7 @@ def start_classifier(model, layer, features):
 
 def _mean_activations(layer, maps, seen, features):
     """Mean of what the classifier sees of each filter, as in the first step of training: `[F]`."""
-    kept = [np.array(v) for v in layer.non_trainable_variables]
+    kept = [np.array(keras.ops.convert_to_numpy(v)) for v in layer.non_trainable_variables]
     values = layer.masked(layer.rectified(keras.ops.convert_to_tensor(features), training=True))
     for variable, value in zip(layer.non_trainable_variables, kept, strict=True):
         # A batch normalization has moved its statistics.

@@ -219,7 +219,7 @@ def peaks_of(
 
     Args:
         maps: float [images, h, w, filters].
-        centers: float [h, w, 2], (x, y) pixel of each unit's centre.
+        centers: float [h, w, 2], (x, y) pixel of each unit's center.
 
     Returns:
         (peaks [images, filters, 2], strengths [images, filters]). Of equal activations the first

@@ -1,4 +1,4 @@
-"""Which part of which category each filter of a layer was dealt out to."""
+"""Which part of which category each filter of a layer was assigned to."""
 
 import numpy as np
 

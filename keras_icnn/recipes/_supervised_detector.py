@@ -25,7 +25,7 @@ def train_detector(
     Args:
         features: float `[images, h, w, channels]`, of images on which the landmark is annotated.
         landmarks: float `[images, 2]`, (x, y) pixels.
-        centers: float `[h, w, 2]`, (x, y) pixel of each unit's centre.
+        centers: float `[h, w, 2]`, (x, y) pixel of each unit's center.
         scale: What features are multiplied by, so that they are about 1.
         filters, dropout, sigma, epochs, batch_size, learning_rate, weight_decay: Of the detector
             and its training with AdamW; `sigma` in pixels.

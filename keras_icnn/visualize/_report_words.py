@@ -32,9 +32,9 @@ def _how_many(report, parts):
     question = "How many different parts?"
     filters = len(report.filters["filter"])
     categories = len({part["category"] for part in parts})
-    dealt = ""
+    formed = ""
     if parts:
-        dealt = (
+        formed = (
             f"Its {_plural(filters, 'filter')} form {_plural(len(parts), 'part')} of "
             f"{'one category' if categories == 1 else f'{categories} categories'}. "
         )
@@ -43,14 +43,14 @@ def _how_many(report, parts):
         return (
             question,
             answer,
-            f"{dealt}These images have no annotated parts, so nothing measures whether they are "
+            f"{formed}These images have no annotated parts, so nothing measures whether they are "
             "real parts: look at them.",
         )
     counts = Counter(name for name in names_of(report, filters) if name)
     followed = [name for name, count in counts.most_common() if count >= filters / 20]
     total = len(report.landmarks)
     answer = f"{len(followed)} of {total} annotated parts"
-    text = dealt + (
+    text = formed + (
         f"They follow the {_listed(followed)}. " if followed else "They follow none of them. "
     )
     missing = [name for name in report.landmarks if name not in followed]

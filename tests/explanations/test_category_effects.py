@@ -137,7 +137,7 @@ def test_effects_over_a_category(model, data):
 
 def test_one_output_speaks_for_class_1(data):
     inputs = keras.Input((16, 16, 3))
-    rule = icnn.FilterLoss(gradient="equal", weight="relative", target="dealt", parts=2)
+    rule = icnn.FilterLoss(gradient="equal", weight="relative", target="assigned", parts=2)
     x = icnn.InterpretableConv(
         4, 3, num_classes=2, background_class=0, filter_loss=rule, name="parts"
     )(inputs)

@@ -1,4 +1,4 @@
-"""Explanations of layers whose filters were dealt out to parts: groups, names, words."""
+"""Explanations of layers whose filters were assigned to parts: groups, names, words."""
 
 import json
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
 )
 
-RULE = icnn.FilterLoss(gradient="equal", weight="relative", target="dealt", parts=2)
+RULE = icnn.FilterLoss(gradient="equal", weight="relative", target="assigned", parts=2)
 # What each filter looks at: the red square (head), the green one (tail), or nothing.
 SEES = ("head", "head", "tail", "tail", "tail", "", "head")
 PART = (0, 0, 0, 1, 1, 1, -1)
@@ -46,11 +46,11 @@ def network(part=PART, rule=RULE):
         if name:
             kernel[:, :, ("head", "tail").index(name), f] = (1 + f) / 255
     model.get_layer("parts").kernel.assign(kernel)
-    deal(model, [1] * len(SEES), part)
+    assign(model, [1] * len(SEES), part)
     return model
 
 
-def deal(model, category, part):
+def assign(model, category, part):
     state = model.get_layer("parts").interpretable._state
     state.category.assign(ops.convert_to_tensor(category, "int32"))
     state.part.assign(ops.convert_to_tensor(part, "int32"))
@@ -210,7 +210,7 @@ def test_every_filter_alone_stays(model, data):
 def test_words_figure_and_json(model, data, tmp_path):
     found = icnn.explain(model, data.image(0), target="beast", class_names=data.class_names)
     text = found.summary()
-    assert "beast/0" in text and "dealt out to one part of a category" in text
+    assert "beast/0" in text and "assigned to one part of a category" in text
     rows = {row["part"]: row for row in found.table()}
     assert rows["beast/1"]["key"] == "beast/1" and rows["beast/1"]["filters"] == [3, 4, 5]
     assert rows["remainder"]["key"] == "" and rows["beast/1"]["category"] == "beast"
@@ -240,7 +240,7 @@ def test_rules_without_parts_have_no_membership(rule, data):
     assert named.grouped_by == "annotation" and set(named.names) == {"head", "tail", ""}
 
 
-def test_a_layer_says_what_its_filters_were_dealt_out_to(model):
+def test_a_layer_says_what_its_filters_were_assigned_to(model):
     assert part_membership(model.layers[-1]) is None
     found = part_membership(model.get_layer("parts"))
     assert found.category.tolist() == [1] * 7 and found.part.tolist() == list(PART)
@@ -248,9 +248,9 @@ def test_a_layer_says_what_its_filters_were_dealt_out_to(model):
     assert view.parts().part.tolist() == part_membership(view).part.tolist() == list(PART)
     # No part without a category.
     other = network()
-    deal(other, [1, 1, 1, 1, 1, 1, -1], [0, 0, 0, 0, 0, 1, 1])
+    assign(other, [1, 1, 1, 1, 1, 1, -1], [0, 0, 0, 0, 0, 1, 1])
     assert part_membership(other.get_layer("parts")).part.tolist() == [0, 0, 0, 0, 0, 1, -1]
-    deal(other, [-1] * 7, [0] * 7)
+    assign(other, [-1] * 7, [0] * 7)
     assert part_membership(other.get_layer("parts")) is None
 
 

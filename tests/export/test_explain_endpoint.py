@@ -55,7 +55,7 @@ def test_peaks_strengths_and_the_strongest_filters(trained):
     np.testing.assert_allclose(answer["predictions"], trained(x), atol=1e-6)
     assert (answer["target_categories"] == layer.target_categories()).all()
     assert answer["target_categories"].shape == (8, 6) and layer.target_categories().min() >= 0
-    # Six filters dealt out to three categories: each has its parts 0 and 1.
+    # Six filters assigned to three categories: each has its parts 0 and 1.
     np.testing.assert_array_equal(answer["part"], np.tile([0, 0, 0, 1, 1, 1], (8, 1)))
     order = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, :4]
     np.testing.assert_array_equal(answer["top_filters"], order)

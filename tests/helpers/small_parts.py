@@ -11,10 +11,10 @@ NAMES = ["none", "cat", "dog"]
 
 
 def network(class_names=NAMES, filter_loss=None, seed=3):
-    """Eight filters, dealt out to two parts of each of two categories."""
+    """Eight filters, assigned to two parts of each of two categories."""
     keras.utils.set_random_seed(seed)
     rule = filter_loss or icnn.FilterLoss(
-        gradient="equal", weight="relative", target="dealt", parts=2
+        gradient="equal", weight="relative", target="assigned", parts=2
     )
     inputs = keras.Input((16, 16, 3))
     x = layers.Conv2D(6, 3, strides=2, padding="same", activation="relu")(inputs)

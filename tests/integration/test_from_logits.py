@@ -30,7 +30,7 @@ class Bounded(layers.Layer):
 @pytest.fixture(scope="module")
 def model():
     keras.utils.set_random_seed(3)
-    rule = icnn.FilterLoss(gradient="equal", weight="relative", target="dealt", parts=2)
+    rule = icnn.FilterLoss(gradient="equal", weight="relative", target="assigned", parts=2)
     inputs = keras.Input((16, 16, 3))
     x = layers.Rescaling(1 / 255)(inputs)
     x = icnn.InterpretableConv(

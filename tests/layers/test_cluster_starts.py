@@ -118,7 +118,7 @@ def test_a_kernel_moves_towards_directions_and_keeps_its_norms():
 
 
 def layer(**arguments):
-    rule = icnn.FilterLoss(gradient="equal", weight="relative", target="dealt", parts=2)
+    rule = icnn.FilterLoss(gradient="equal", weight="relative", target="assigned", parts=2)
     given = {"num_classes": 2, "background_class": 0, "filter_loss": rule, "padding": "same"}
     return icnn.InterpretableConv(6, 3, **{**given, **arguments})
 
@@ -167,7 +167,7 @@ def test_rules_that_choose_categories_in_training_have_nothing_to_adapt():
 def test_filters_that_exist_get_the_category_that_activates_them_most():
     x, y = planted()
     x[y == 0, 2, 2, 3] += 50
-    rule = icnn.FilterLoss(gradient="equal", weight="relative", target="dealt", parts=2)
+    rule = icnn.FilterLoss(gradient="equal", weight="relative", target="assigned", parts=2)
     given = icnn.InterpretableFilters(num_classes=2, filter_loss=rule)
     given.adapt(x[..., :4], y)
     found = given.parts()

@@ -115,7 +115,7 @@ def test_an_option_is_read_or_refused(gradient, weight, learn_beta, target):
             "learn_beta": not gradient.startswith("full"),
             "mask_beta": not arguments["learn_beta"],
             "parts": not gradient.startswith("full"),
-            "balance_targets": target != "dealt",
+            "balance_targets": target != "assigned",
         }
         idle = [n for n, v in arguments.items() if n in read and v and not read[n]]
         if name == "scale_with_activation" and not read[name]:

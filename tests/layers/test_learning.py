@@ -25,7 +25,7 @@ def task(rule="default", background_class=None, monitor_every=1):
 def fresh(given):
     shapes = _state.LayerState.shapes(given.bank, C, F)
     state = _state.LayerState(*(np.zeros(shape, "float32") for shape in shapes))
-    category, part = _targets.dealt_out(F, C, given.background_class, given.rule.parts)
+    category, part = _targets.assigned_in_turn(F, C, given.background_class, given.rule.parts)
     return tensors(
         state._replace(category=category, part=part, steps=np.zeros((), "int32")),
     )
@@ -191,10 +191,10 @@ def test_layers_without_a_filter_loss_observe():
     assert_same(found._replace(push_rms=expected.push_rms), expected)
 
 
-PARTS = FilterLoss(gradient="equal", weight="relative", target="dealt", parts=2, spacing=1)
+PARTS = FilterLoss(gradient="equal", weight="relative", target="assigned", parts=2, spacing=1)
 
 
-def dealt(given, category, part):
+def assigned(given, category, part):
     return fresh(given)._replace(
         category=ops.convert_to_tensor(category, "int32"), part=ops.convert_to_tensor(part, "int32")
     )
@@ -207,22 +207,22 @@ def templates_of(lesson):
 
 def test_filters_of_a_part_are_pushed_to_one_place_and_those_of_another_elsewhere():
     given = task(PARTS)
-    lesson = learn(dealt(given, [1, 1], [0, 1]), maps(), given)
+    lesson = learn(assigned(given, [1, 1], [0, 1]), maps(), given)
     row, column = templates_of(lesson)
     mine = Y == 1
     apart = np.abs(row[mine, 0] - row[mine, 1]) + np.abs(column[mine, 0] - column[mine, 1])
     assert (apart > 1).all()
-    together = learn(dealt(given, [1, 1], [0, 0]), maps(), given)
+    together = learn(assigned(given, [1, 1], [0, 0]), maps(), given)
     row, column = templates_of(together)
     assert (row[mine, 0] == row[mine, 1]).all()
     assert (column[mine, 0] == column[mine, 1]).all()
 
 
-def test_dealt_categories_do_not_follow_the_activations():
+def test_assigned_categories_do_not_follow_the_activations():
     given = task(PARTS)
     x = maps()
     x[Y == 2] *= 9  # Chosen by activation, both filters would be of class 2.
-    lesson = learn(dealt(given, [0, 1], [0, 0]), x, given)
+    lesson = learn(assigned(given, [0, 1], [0, 0]), x, given)
     slope = ops.convert_to_numpy(lesson.push.slope)
     assert ((slope[:, 0] < 0) == (Y == 0)).all()
     assert ((slope[:, 1] < 0) == (Y == 1)).all()
@@ -230,7 +230,7 @@ def test_dealt_categories_do_not_follow_the_activations():
 
 def test_a_filter_without_a_category_is_pushed_nowhere():
     given = task(PARTS)
-    lesson = learn(dealt(given, [-1, 1], [-1, 0]), maps(), given)
+    lesson = learn(assigned(given, [-1, 1], [-1, 0]), maps(), given)
     assert (ops.convert_to_numpy(lesson.push.slope)[:, 0] == 0).all()
     assert (ops.convert_to_numpy(lesson.push.level)[:, 0] == 0).all()
     assert (ops.convert_to_numpy(lesson.push.slope)[Y == 1, 1] < 0).all()
@@ -238,7 +238,7 @@ def test_a_filter_without_a_category_is_pushed_nowhere():
 
 def lesson_of(member, given):
     x = ops.convert_to_tensor(maps())
-    state = dealt(given, [1, 1], [0, 0])
+    state = assigned(given, [1, 1], [0, 0])
     true = ops.convert_to_tensor(True)
     return _learning.learn(state, x, peak_position(x), ops.convert_to_tensor(member), true, given)
 

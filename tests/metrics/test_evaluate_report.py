@@ -403,9 +403,9 @@ def network_of_rule(rule):
     return icnn.InterpretableModel(image, keras.layers.Dense(3, activation="softmax")(x))
 
 
-def test_the_table_says_which_part_a_filter_was_dealt_out_to(tmp_path):
+def test_the_table_says_which_part_a_filter_was_assigned_to(tmp_path):
     data = fake_data.FakeDataset(20, classes=("negative", "red", "green"))
-    rule = icnn.FilterLoss(gradient="equal", weight="relative", target="dealt", parts=2)
+    rule = icnn.FilterLoss(gradient="equal", weight="relative", target="assigned", parts=2)
     model = network_of_rule(rule)
     for view in (model, icnn.models.without_masks(model)):
         table = metrics.evaluate(view, data, radius=6.0).filters

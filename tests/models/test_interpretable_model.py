@@ -58,7 +58,7 @@ def test_it_is_a_functional_model_and_stays_one():
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("rule", ["default", "paper", "official"])
+@pytest.mark.parametrize("rule", ["default", "paper"])
 def test_fit_logs_the_filter_loss_and_evaluation_does_not(rule):
     model = compiled(network(rule), metrics=["accuracy"])
     history = model.fit(X, Y, batch_size=16, epochs=2, validation_data=(X, Y), verbose=0).history

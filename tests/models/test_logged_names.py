@@ -39,7 +39,6 @@ def filter_loss(y_true, y_pred):
 METRICS = {
     "list": {"metrics": [accuracy("filter_loss")]},
     "dict": {"metrics": {"head": accuracy("filter_loss")}},
-    "lists": {"metrics": [["accuracy", accuracy("filter_loss")]]},
     "function": {"metrics": [filter_loss]},
     "weighted": {"weighted_metrics": [accuracy("filter_loss")]},
 }

@@ -9,7 +9,7 @@ import keras_icnn as icnn
 from keras_icnn import metrics
 
 SIZE = (41, 50)
-PARTS = icnn.FilterLoss(gradient="equal", weight="relative", target="dealt", parts=2)
+PARTS = icnn.FilterLoss(gradient="equal", weight="relative", target="assigned", parts=2)
 
 
 def support(model, layer, unit):

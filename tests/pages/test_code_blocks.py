@@ -17,6 +17,7 @@ import keras
 import pytest
 import stand_ins
 from blocks import PAGES, ROOT, blocks, name, pages_with
+from tiers import slow_except
 
 from keras_icnn.cli import main
 from keras_icnn.cli._main import make_parser
@@ -36,13 +37,14 @@ OTHERS = {
     "saved_model_cli",
     "tensorflow_model_server",
 }
+# What people copy first.
+ALWAYS = ("README.md", "docs/start/own_images.md", "docs/start/own_network.md")
 TOOLS = {"pytest", "ruff", "codespell", "lint-imports", "mkdocs", "pre-commit", "pyright"}
 
 
-@pytest.mark.slow
 @pytest.mark.tensorflow_only("the pages' code is that of the default backend")
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("page", pages_with("python"), ids=name)
+@pytest.mark.parametrize("page", slow_except(ALWAYS, pages_with("python"), name))
 def test_python_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stand_ins.folder(tmp_path)

@@ -11,6 +11,7 @@ import textwrap
 import pytest
 import stand_ins
 from test_reference import ROOMS
+from tiers import slow_except
 
 PARSED = {
     "read_matconvnet": "needs a file of weights",
@@ -41,6 +42,8 @@ def examples():
 
 
 EXAMPLES = examples()
+# What people copy first.
+ALWAYS = ("FilterLoss", "InterpretableConv", "adapt_parts", "explain", "labels")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -53,10 +56,9 @@ def test_the_exceptions_have_examples():
     assert set(PARSED) <= set(EXAMPLES)
 
 
-@pytest.mark.slow
 @pytest.mark.tensorflow_only("the examples are those of the default backend")
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - set(PARSED)))
+@pytest.mark.parametrize("name", slow_except(ALWAYS, sorted(set(EXAMPLES) - set(PARSED))))
 def test_it_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stand_ins.folder(tmp_path)

@@ -215,7 +215,7 @@ def test_a_training_step_keeps_everything_finite(case):
     assert ((targets >= -1) & (targets < case["classes"])).all()
     if case["background"] is not None:
         assert (targets != case["background"]).all()
-    if layer.filter_loss is None or layer.filter_loss.target != "dealt":
+    if layer.filter_loss is None or layer.filter_loss.target != "assigned":
         assert set(targets) <= {-1, *y.tolist()}
 
 

@@ -77,7 +77,7 @@ def beside_the_square(right):
     x = layers.Rescaling(1 / 255)(inputs)
     x = layers.AveragePooling2D(8)(x)
     # A convolution that looks to its left.
-    rule = icnn.FilterLoss(gradient="equal", weight="relative", target="dealt", parts=1)
+    rule = icnn.FilterLoss(gradient="equal", weight="relative", target="assigned", parts=1)
     x = icnn.InterpretableConv(
         2, 7, padding="same", num_classes=2, background_class=0, filter_loss=rule, name="parts"
     )(x)

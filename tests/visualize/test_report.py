@@ -164,7 +164,7 @@ def test_groups_are_the_parts_of_the_layer(page, data, models):
 
 def test_a_network_whose_layer_has_no_parts_is_not_grouped_by_them(data, models, tmp_path):
     page = report(models[1], data, tmp_path / "r.html", radius=6.0).read_text(encoding="utf-8")
-    assert "dealt" not in page.split("<script")[0]
+    assert "filters form" not in page.split("<script")[0]
     assert content_of(page)["networks"][0]["effects"] == []
 
 

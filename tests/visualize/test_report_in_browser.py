@@ -232,7 +232,7 @@ def test_images_of_a_part_are_those_on_which_its_filters_fire_most(browser, path
             const chosen = imagesOfPart(n, group, 4);
             return [n.groups.categories[group], members, chosen, strengths, labels];
         }""")
-        # 30 filters dealt out to three categories and eight parts: 4 and 28 share one.
+        # 30 filters assigned to three categories and eight parts: 4 and 28 share one.
         assert members == [4, 28] and category == "cat"
         sums = {i: sum(row) for i, row in enumerate(strengths) if labels[i] == category}
         assert chosen == sorted(sums, key=lambda i: (-sums[i], i))[:4]
@@ -316,7 +316,7 @@ def test_why_filters_are_one_part_is_said_as_it_is(browser, path):
         page.fill("#search", "4")
         page.locator("#filter-columns .column").first.locator('[data-filter="4"]').click()
         said = page.inner_text("#dialog-body")
-        assert "1 other filter was dealt out to cat/1, too: they are one part." in said
+        assert "1 other filter was assigned to cat/1, too: they are one part." in said
         page.click("#close")
         page.fill("#search", "")
         page.evaluate(
@@ -441,7 +441,7 @@ def test_a_name_is_shown_everywhere_and_saved_as_the_command_reads_it(browser, p
         accessible(page)
         shoot(page, "named")
         page.evaluate("show({ kind: 'filter', network: 0, f: 4 })")
-        assert "dealt out to whiskers" in page.inner_text("#dialog-body")
+        assert "assigned to whiskers" in page.inner_text("#dialog-body")
     assert saved.read_text(encoding="utf-8") == '{\n  "class 1/1": "whiskers"\n}\n'
     assert icnn.name_parts(model, saved) == {"class 1/1": "whiskers"}
 

@@ -54,7 +54,7 @@ const networks = content.networks.map((network, number) => {
     },
     // The annotated part that a filter's group follows; "" where they are together by their place.
     followed: (f) => network.groups.follows[network.groups.of[f]] || "",
-    // The layer's own part that a filter was dealt out to, such as "dog/0"; "" where there is none.
+    // The layer's own part that a filter was assigned to, such as "dog/0"; "" where there is none.
     key: (f) => network.groups.keys[network.groups.of[f]] || "",
     hasParts: network.groups.keys.some(Boolean),
     members: (group) => network.groups.of.flatMap((g, f) => (g === group ? [f] : [])),
@@ -130,7 +130,7 @@ function followedBy(network, group) {
   return `fires ${where.sides} the ${follows}, ${percent(where.distance)} of the image away, and moves with it`;
 }
 
-// The category of the part that a filter was dealt out to; else the one that it is measured on.
+// The category of the part that a filter was assigned to; else the one that it is measured on.
 const categoryOf = (network, f) => network.groups.categories[network.groups.of[f]] || network.columns.category[f];
 
 const effectOf = (network, group) => network.effects.find((row) => row.group === group);

@@ -141,7 +141,7 @@ function filterView({ network: n, f }) {
     const followed = network.followed(f);
     const key = network.key(f);
     const others = key
-      ? `${plural(alike.length, "other filter was", "other filters were")} dealt out to ${partTitle(network, group)}, too`
+      ? `${plural(alike.length, "other filter was", "other filters were")} assigned to ${partTitle(network, group)}, too`
       : followed
       ? `${plural(alike.length, "other filter follows", "other filters follow")} the ${followed}, too`
       : `${plural(alike.length, "other filter looks", "other filters look")} at the same place in the same images`;
