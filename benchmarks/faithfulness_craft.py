@@ -1,6 +1,8 @@
 """CRAFT's concepts (Xplique) on the networks and images of benchmarks/faithfulness.py.
 
     pip install --no-deps xplique==2.0.2 tensorflow-probability tf_keras   # see below
+    pip install deprecated decorator dm-tree einops narwhals scikit-learn scikit-image
+    pip install opencv-python-headless
     python benchmarks/faithfulness_craft.py --data DATA --out runs/faithfulness --category bear
 
 Xplique 2.0.2 asks for tensorflow>=2.18,<=2.20; this package's own tests run with 2.21. Past these
