@@ -51,35 +51,37 @@ def main():
     parser.add_argument("--bounds", type=int, default=2, help="images with an upper bound")
     parser.add_argument("--changed", type=int, default=3, help="images explained when changed")
     parser.add_argument("--strength", type=int, action="append", help="of corruptions, 1 to 3")
+    parser.add_argument("--variant", action="append", help="of the recipe; two by default")
     parser.add_argument("--only", choices=tuple(_MEASURES), action="append")
     args = parser.parse_args()
     categories = args.category or list(_CATEGORIES)
     out = Path(args.out)
-    radii = trained(args.data, out, categories)
+    variants = args.variant or list(_VARIANTS)
+    radii = trained(args.data, out, categories, variants)
     splits = datasets.read("animal_part", Path(args.data) / "animal_part")
     wanted = args.only or list(_MEASURES)
     for what in wanted:
         table = Table(out / f"{what}.csv")
         for category in categories:
             test, reference = halves(splits.test.select(["negative", category]))
-            for variant in _VARIANTS:
+            for variant in variants:
                 run = {"category": category, "variant": variant}
                 _MEASURES[what](args, table, run, out, test, reference, radii[category, variant])
         print(f"{what}\n{means(table, what)}\n", flush=True)
 
 
-def trained(data, out, categories):
+def trained(data, out, categories, variants):
     """Trains what is not trained yet; the measured radius of each network's receptive field."""
     recipe = read_recipe(_RECIPE)
     data_of = dataclasses.replace(recipe.data, categories=tuple(categories))
     recipe = dataclasses.replace(recipe, data=data_of)
-    rows = run_recipe(recipe, data, out, seeds=[0], variants=list(_VARIANTS))
+    rows = run_recipe(recipe, data, out, seeds=[0], variants=variants)
     return {
         (row["category"], row["variant"]): float(row["radius"])
         for row in rows
         if row["kind"] == "network"
         and row["category"] in categories
-        and row["variant"] in _VARIANTS
+        and row["variant"] in variants
         and str(row["seed"]) == "0"
     }
 
