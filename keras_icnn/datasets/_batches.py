@@ -109,11 +109,15 @@ class PartBatches(keras.utils.PyDataset):
         if self.share:
             part, parts = self.share
             rows = np.split(rows, parts)[part]
+        return self._inputs(rows, flips[rows]), self._labels(self.dataset.labels[rows])
+
+    def _inputs(self, rows, flips):
+        """What the model is given for these rows of the data set, mirrored where `flips` is set."""
         images = np.empty((len(rows), *self.dataset.image_size, 3), "float32")
-        for target, row in zip(images, rows, strict=True):
+        for target, row, flip in zip(images, rows, flips, strict=True):
             image = self.dataset.image(row)
-            target[...] = image[:, ::-1] if flips[row] else image
-        return images, self._labels(self.dataset.labels[rows])
+            target[...] = image[:, ::-1] if flip else image
+        return images
 
     def image_digests(self) -> np.ndarray:
         """What tells the images of the data set apart: see `PartDataset.image_digests`."""

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ _WHERE = "train_folder"
 _INTERPRETABLE, _ORDINARY = "interpretable", "ordinary"
 _MODEL_FILES = {_INTERPRETABLE: "model.keras", _ORDINARY: "ordinary.keras"}
 _SETTINGS = "settings.json"
+# Of the frozen layers, while the networks are trained.
+_FEATURES = "features"
 
 
 class FolderRun(NamedTuple):
@@ -152,9 +155,12 @@ def train_folder(
     # Before the folder is made: what the zoo refuses leaves nothing behind.
     models = {name: _built(name, settings, splits.class_names) for name in names}
     with folder_of_run(out) as folder, _settings_kept(folder, settings, splits):
-        for place, (name, model) in enumerate(models.items()):
-            later = settings.epochs * (len(models) - place - 1)
-            models[name] = _trained(name, model, settings, splits, folder, later, verbose)
+        try:
+            for place, (name, model) in enumerate(models.items()):
+                later = settings.epochs * (len(models) - place - 1)
+                models[name] = _trained(name, model, settings, splits, folder, later, verbose)
+        finally:
+            shutil.rmtree(folder / _FEATURES, ignore_errors=True)
         reports = _measured(models, splits)
         paths = _written(folder, models, reports, splits, verbose)
     if verbose:
@@ -232,13 +238,38 @@ def _trained(name, model, settings, splits, folder, later, verbose):
     """The network, trained and saved; loaded where it was trained before."""
     import keras
 
+    from keras_icnn.callbacks import Backup
+    from keras_icnn.models import adapt_parts
+    from keras_icnn.recipes._fit_progress import Progress
+    from keras_icnn.recipes._frozen_part import trained_part
+
     path = folder / _MODEL_FILES[name]
     if path.is_file():
         if verbose:
             print(f"{name}: trained already", flush=True)
         return keras.saving.load_model(path, compile=False)
     backup = folder / f"{path.stem}_backup.npz"
-    history = _fit(name, model, settings, splits, backup, later, verbose)
+    shown = verbose and sys.stderr.isatty()
+    trained, batches = trained_part(
+        model,
+        splits,
+        folder / _FEATURES,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        flip=settings.flip,
+        verbose=shown,
+    )
+    steps = math.ceil(len(splits.train) / settings.batch_size)
+    _compile(trained, settings, steps)
+    callbacks = [Backup(backup, delete=False)]
+    if verbose:
+        callbacks.append(Progress(name, settings.epochs, later, steps))
+    if name == _INTERPRETABLE and not backup.exists():
+        adapt_parts(trained, batches(splits.train), seed=settings.seed, verbose=shown)
+    history = _fit(trained, settings, splits, batches, callbacks)
+    if trained is not model:
+        model.remember(splits.train)
+        _compile(model, settings, steps)
     prefix = "" if name == _INTERPRETABLE else f"{name}_"
     write_csv(folder / f"{prefix}history.csv", _epochs(history))
     with replacing(path) as temporary:
@@ -247,34 +278,28 @@ def _trained(name, model, settings, splits, folder, later, verbose):
     return model
 
 
-def _fit(name, model, settings, splits, backup, later, verbose):
+def _compile(model, settings, steps):
     import keras
 
-    from keras_icnn.callbacks import Backup, StopOnNaN
-    from keras_icnn.models import adapt_parts
-    from keras_icnn.recipes._fit_progress import Progress
-
-    size, seed = settings.batch_size, settings.seed
-    batches = splits.train.batches(size, shuffle=True, seed=seed, flip=settings.flip)
-    steps = math.ceil(len(splits.train) / size)
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * steps)
     model.compile(
         keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
     )
-    if name == _INTERPRETABLE and not backup.exists():
-        shown = verbose and sys.stderr.isatty()
-        adapt_parts(model, splits.train.batches(size), seed=seed, verbose=shown)
-    callbacks = [batches.follow_epochs(), StopOnNaN(batches), Backup(backup, delete=False)]
-    if verbose:
-        callbacks.append(Progress(name, settings.epochs, later, steps))
+
+
+def _fit(model, settings, splits, batches, callbacks):
+    """Trains a compiled model; its history."""
+    from keras_icnn.callbacks import StopOnNaN
+
+    train = batches(splits.train, shuffle=True, seed=settings.seed, flip=settings.flip)
     held_out = dict(splits.items()).get("validation")
     history = model.fit(
-        batches,
+        train,
         epochs=settings.epochs,
         shuffle=False,
-        validation_data=None if held_out is None else held_out.batches(size),
+        validation_data=None if held_out is None else batches(held_out),
         verbose=0,
-        callbacks=callbacks,
+        callbacks=[train.follow_epochs(), StopOnNaN(train), *callbacks],
     )
     return history.history
 
