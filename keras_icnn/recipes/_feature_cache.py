@@ -33,7 +33,7 @@ class Features:
             frozen: Keras model of the layers below the cut.
             dataset: `PartDataset`.
         """
-        key = f"{network_digest(frozen)} {__version__} {self._data}"
+        key = f"{_network_digest(frozen)} {__version__} {self._data}"
         cache = FeatureCache(self._folder, frozen, key, verbose=self._verbose)
         features = None
         for label, name in enumerate(dataset.class_names):
@@ -47,7 +47,7 @@ class Features:
         return features
 
 
-def network_digest(model):
+def _network_digest(model):
     """sha256 of all that a network's outputs depend on: its layers and their weights."""
     digest = hashlib.sha256(json.dumps(model.get_config(), default=str).encode())
     for value in model.get_weights():

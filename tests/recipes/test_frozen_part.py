@@ -107,3 +107,13 @@ def test_images_are_read_where_that_is_less_work(tmp_path, monkeypatch):
     assert trained_part(model, splits, tmp_path, flip=False, **same)[0] is not model
     monkeypatch.setattr("keras_icnn.recipes._frozen_part._LIMIT", 1000)
     assert trained_part(model, splits, tmp_path, flip=False, **same)[0] is model
+
+
+@pytest.mark.medium
+def test_twins_share_the_features(tmp_path):
+    splits = Counted(X, Y)
+    trained(network(), splits, tmp_path, epochs=2, flip=False)
+    reads = splits.reads
+    # Its layers without a name of their own are numbered on.
+    trained(network(), splits, tmp_path, epochs=2, flip=False)
+    assert splits.reads == reads
