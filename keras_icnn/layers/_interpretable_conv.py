@@ -205,10 +205,6 @@ class InterpretableConv(GroupedConv2D):
         """See `InterpretableFilters.target_categories`."""
         return self.interpretable.target_categories()
 
-    def class_means(self) -> tuple[np.ndarray, np.ndarray]:
-        """See `InterpretableFilters.class_means`."""
-        return self.interpretable.class_means()
-
     def filter_diagnostics(self, inputs: Any) -> dict[str, np.ndarray]:
         """See `InterpretableFilters.filter_diagnostics`; `inputs` are those of the convolution."""
         return self.interpretable.filter_diagnostics(super().call(ops.convert_to_tensor(inputs)))

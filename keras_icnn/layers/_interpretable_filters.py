@@ -342,15 +342,6 @@ class InterpretableFilters(keras.layers.Layer):
         self._state.category.assign(category)
         self._state.part.assign(_targets.parts_in_turn(category, self._rule.parts))
 
-    def class_means(self) -> tuple[np.ndarray, np.ndarray]:
-        """What target categories are chosen by: the running means of each class's activations.
-
-        Returns:
-            (means float `[num_classes, filters]`, number of images seen of each class).
-        """
-        state = self.state
-        return state.class_activation, state.class_count
-
     def filter_diagnostics(self, inputs: Any) -> dict[str, np.ndarray]:
         """The loss and the entropies of Eqs. (5)-(7) for each filter, over the given maps alone.
 

@@ -155,9 +155,9 @@ def _kept(layer):
         raise ValueError(
             f"Layer '{layer.name}' is an ordinary one and keeps no class means: pass a `dataset`."
         )
-    means, count = filters.class_means()
-    if not (count > 0).any():
+    state = filters.state
+    if not (state.class_count > 0).any():
         raise ValueError(
             f"Layer '{layer.name}' has seen no labels yet: train the model, or pass a `dataset`."
         )
-    return means, count > 0
+    return state.class_activation, state.class_count > 0

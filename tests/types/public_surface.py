@@ -50,13 +50,13 @@ def use_root(
     with icnn.labels(y) as terms, layers.labels(y):
         total = terms.total()
     categories: np.ndarray = conv.target_categories()
-    means, counts = added.class_means()
+    state: layers.LayerState = added.state
     added.adapt(x, y)
     conv.adapt(x, y, share=0.2, seed=0)
     icnn.adapt_parts(converted, x, y, parts=8, seed=0)
     models.adapt_parts(converted, x, y)
     rule: icnn.FilterLoss | None = conv.filter_loss
-    numbers: list[np.ndarray] = [categories, means, counts, conv.state.log_z, conv.parts().part]
+    numbers: list[np.ndarray] = [categories, state.log_z, conv.state.log_z, conv.parts().part]
     numbers.append(added.filter_diagnostics(x)["spatial_entropy"])
     bank: np.ndarray = templates.for_maps(6, 6).bank()
     explanation: explanations.Explanation = icnn.explain(model, x, target=None, from_logits=True)
