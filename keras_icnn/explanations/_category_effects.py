@@ -156,6 +156,17 @@ def category_effects(
     """
     dataset = in_model_classes(model, as_part_dataset(dataset, model, "category_effects"))
     explainer = _explainer(model, dataset, layer, class_names, preprocess, batch_size, from_logits)
+    return effects_with(explainer, dataset, others)
+
+
+def effects_with(explainer, dataset, others):
+    """`category_effects` by an `Explainer` that is there: of a layer with parts, of these classes.
+
+    Args:
+        explainer: `Explainer`.
+        dataset: `PartDataset` of the model's classes.
+        others: as for `category_effects`.
+    """
     groups, classes = explainer.groups, explainer.classes
     membership = part_membership(explainer.layer)
     labels = np.asarray(dataset.labels)

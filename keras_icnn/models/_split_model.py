@@ -12,7 +12,7 @@ from keras_icnn.models._output_meaning import output_meaning, settled
 from keras_icnn.models._tensors import output_of, produced_by
 
 # Batches that TensorFlow runs before it compiles.
-_UNCOMPILED = 4
+_UNCOMPILED = 2
 
 
 def _passing_by(maps, logits):

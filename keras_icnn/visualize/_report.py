@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_icnn.datasets._as_part_dataset import as_part_dataset
-from keras_icnn.explanations._category_effects import category_effects, spread_over_classes
+from keras_icnn.explanations._category_effects import effects_with, spread_over_classes
 from keras_icnn.explanations._explain import Explainer
 from keras_icnn.metrics import (
     MapReader,
@@ -195,7 +195,7 @@ def _explained(reader, recorder, measured, dataset, shown, options, verbose):
         "columns": data.filter_columns(measured),
         "groups": groups,
         "away": _distances(recorder, explainer, groups, shown),
-        "effects": _effects(reader, explainer, groups, shown, options),
+        "effects": _effects(explainer, groups, shown),
         "decisions": data.explanations(
             explainer, shown, dataset.image_size, reader.batch_size, progress
         ),
@@ -224,19 +224,12 @@ def _distances(recorder, explainer, groups, shown):
     )
 
 
-def _effects(reader, explainer, groups, shown, options):
+def _effects(explainer, groups, shown):
     """What each category rests on; empty for a layer without parts."""
     count = sum(map(bool, groups["keys"]))
     if not count:
         return []
-    found = category_effects(
-        reader.model,
-        shown,
-        layer=reader.layer,
-        class_names=shown.class_names,
-        others=min(_OTHERS, _PASSES // count),
-        **options,
-    )
+    found = effects_with(explainer, shown, min(_OTHERS, _PASSES // count))
     return data.effects_of_categories(found, groups["keys"])
 
 
