@@ -23,6 +23,7 @@ BLOCKS = {
     "birds": result_tables.birds,
     "paper on birds": result_tables.paper_on_birds,
     "vgg16": result_tables.vgg16,
+    "vgg16 animals": result_tables.vgg16_animals,
     "six categories": result_tables.six_categories,
     "sixteen categories": result_tables.sixteen_categories,
     "mobilenet": result_tables.mobilenet,
@@ -31,6 +32,7 @@ BLOCKS = {
     "ablation": result_tables.ablation,
     "faithfulness, interpretable": result_tables.faithful_interpretable,
     "faithfulness, ordinary": result_tables.faithful_ordinary,
+    "first hour": result_tables.first_hour,
     "paper beside mask": result_tables.paper_beside_mask,
 }
 _BLOCK = re.compile(r"(<!-- written: ([^>]+) -->\n).*?(<!-- end -->)", re.DOTALL)
