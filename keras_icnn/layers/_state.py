@@ -1,7 +1,7 @@
 """The running statistics of a layer: what they are, as variables, and in files."""
 
 import warnings
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from keras import ops
@@ -41,7 +41,7 @@ class LayerState(NamedTuple):
     steps: Any
 
     @classmethod
-    def shapes(cls, bank, classes, filters):
+    def shapes(cls, bank: Any, classes: int, filters: int) -> Self:
         """The shape of each statistic."""
         by_filter = (filters,)
         return cls(
