@@ -2,10 +2,11 @@
 
     python benchmarks/faithfulness.py --data DATA --out runs/faithfulness --images 10
 
-Trains what is not trained yet (zoo/recipes/squeezenet.toml: the ordinary network and the
-interpretable one of each category, seed 0), and measures what is not measured yet: stopped and
-started again it goes on, image by image. Writes `faithfulness.csv` (a row an image and method),
-`networks.csv` (a row a network) and `corruptions.csv` into OUT, and prints the means.
+Trains what is not trained yet (zoo/recipes/squeezenet.toml or another recipe: the ordinary network
+and the interpretable one of each category, seed 0), and measures what is not measured yet: stopped
+and started again it goes on, image by image. Writes `faithfulness.csv` (a row an image and method),
+`networks.csv` (a row a network), `pointing.csv`, `flags.csv` and `corruptions.csv` into OUT, and
+prints the means.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from keras_icnn.recipes import read_recipe, run_recipe
 
 _CATEGORIES = ("antelope", "bear", "cattle", "koala", "monkey", "squirrel")
 _VARIANTS = ("ordinary_extra", "interpretable")
-_RECIPE = Path(__file__).parent.parent / "zoo/recipes/squeezenet.toml"
+_RECIPES = Path(__file__).parent.parent / "zoo/recipes"
 
 
 class Table:
@@ -46,6 +47,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder with animal_part/ and weights/")
     parser.add_argument("--out", default="runs/faithfulness")
+    parser.add_argument("--recipe", default="squeezenet", help="with a category a network")
     parser.add_argument("--category", action="append")
     parser.add_argument("--images", type=int, default=10, help="for the curves, a category")
     parser.add_argument("--bounds", type=int, default=2, help="images with an upper bound")
@@ -57,7 +59,8 @@ def main():
     categories = args.category or list(_CATEGORIES)
     out = Path(args.out)
     variants = args.variant or list(_VARIANTS)
-    radii = trained(args.data, out, categories, variants)
+    recipe = read_recipe(_RECIPES / f"{args.recipe}.toml")
+    radii = trained(recipe, args.data, out, categories, variants)
     splits = datasets.read("animal_part", Path(args.data) / "animal_part")
     wanted = args.only or list(_MEASURES)
     for what in wanted:
@@ -70,9 +73,8 @@ def main():
         print(f"{what}\n{means(table, what)}\n", flush=True)
 
 
-def trained(data, out, categories, variants):
+def trained(recipe, data, out, categories, variants):
     """Trains what is not trained yet; the measured radius of each network's receptive field."""
-    recipe = read_recipe(_RECIPE)
     data_of = dataclasses.replace(recipe.data, categories=tuple(categories))
     recipe = dataclasses.replace(recipe, data=data_of)
     rows = run_recipe(recipe, data, out, seeds=[0], variants=variants)

@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "pages"), str(ROOT / "tests")]
 
+import faithfulness_tables  # noqa: E402
 import network_table  # noqa: E402
 import result_tables  # noqa: E402
 import write_option_table  # noqa: E402
@@ -30,8 +31,12 @@ BLOCKS = {
     "six in one": result_tables.six_in_one,
     "animals": result_tables.animals,
     "ablation": result_tables.ablation,
-    "faithfulness, interpretable": result_tables.faithful_interpretable,
-    "faithfulness, ordinary": result_tables.faithful_ordinary,
+    "faithfulness, interpretable": faithfulness_tables.faithful_interpretable,
+    "faithfulness, ordinary": faithfulness_tables.faithful_ordinary,
+    "faithfulness, outside": faithfulness_tables.outside,
+    "faithfulness, flags": faithfulness_tables.flags,
+    "faithfulness, pointing": faithfulness_tables.pointing,
+    "faithfulness, corruptions": faithfulness_tables.corruptions,
     "first hour": result_tables.first_hour,
     "paper beside mask": result_tables.paper_beside_mask,
 }

@@ -199,51 +199,6 @@ def paper_beside_mask():
     return table("ablation_narrow", lines, TRACKING)
 
 
-def _faithfulness(variant):
-    """A line a method: means over categories of the means over images."""
-    with open(RESULTS / "faithfulness.csv", newline="", encoding="utf-8") as opened:
-        rows = [row for row in csv.DictReader(opened) if row["variant"] == variant]
-    out = [
-        "| method | deletion, blur / mean | insertion, blur / mean | advantage, blur / mean "
-        "| pointing game, any part | agreement: moved, JPEG, noise | seconds |",
-        "|---" * 7 + "|",
-    ]
-    # What is measured later is added at the end; the upper bound closes the table.
-    methods = sorted(dict.fromkeys(row["method"] for row in rows), key="upper bound".__eq__)
-    for method in methods:
-        mine = [row for row in rows if row["method"] == method]
-
-        def figure(column, mine=mine):
-            by = {}
-            for row in mine:
-                if row.get(column) not in (None, "", "nan"):
-                    by.setdefault(row["category"], []).append(float(row[column]))
-            return f"{mean(map(mean, by.values())):.2f}" if by else ""
-
-        def figures(columns, between):
-            return between.join(filter(None, map(figure, columns)))
-
-        cells = [
-            *(
-                figures([f"{name}_blur", f"{name}_mean"], " / ")
-                for name in ("deletion", "insertion", "advantage")
-            ),
-            figure("points_any"),
-            figures([f"agreement_{change}" for change in ("shift", "jpeg", "noise")], ", "),
-            figure("seconds"),
-        ]
-        out.append(f"| {method} | " + " | ".join(cells) + " |")
-    return "\n".join(out)
-
-
-def faithful_interpretable():
-    return _faithfulness("interpretable")
-
-
-def faithful_ordinary():
-    return _faithfulness("ordinary_extra")
-
-
 def first_hour():
     """A line a network and set of classes, with the figures of each seed."""
     with open(RESULTS / "first_hour.csv", newline="", encoding="utf-8") as opened:
