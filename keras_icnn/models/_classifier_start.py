@@ -10,6 +10,8 @@ import numpy as np
 from keras_icnn.models._inlined import inlined
 from keras_icnn.models._tensors import output_of, produced_by
 
+# Filters whose mean activation is below this do not fire; in trained networks it is 0.01 to 50.
+_SILENT = 1e-4
 _CLASSIFIERS = (keras.layers.Dense, keras.layers.Conv2D)
 
 
@@ -17,7 +19,8 @@ def start_classifier(model, layer, features):
     """Starts the classifier right above a layer: each class's logit reads its own filters alone.
 
     The logit is the mean of the class's filters, in units of their mean over all images, minus 1.
-    Filters without a category keep their weights.
+    Filters without a category keep their weights, and so do those of a class whose filters hardly
+    fire, as in a network that has learned nothing: their units would be next to nothing.
     Nothing is changed where the maps reach the outputs in another way than through one dense layer
     or 1 x 1 convolution, with pooling before or after it.
 
@@ -35,9 +38,12 @@ def start_classifier(model, layer, features):
     kernel = keras.ops.convert_to_numpy(classifier.kernel)
     own = (category == np.arange(kernel.shape[-1])).astype(float)  # [filters, classes]
     total = (own * mean).sum(axis=0)
-    fires = total > 0
+    count = own.sum(axis=0)
+    fires = total > _SILENT * count
     start = own / np.where(fires, total, 1.0)
-    classifier.kernel.assign(np.where(category >= 0, start, kernel))
+    # The background has no filters, and reads none.
+    silent = (count > 0) & ~fires
+    classifier.kernel.assign(np.where((category >= 0) & ~silent, start, kernel))
     if classifier.use_bias:
         classifier.bias.assign(-fires.astype("float32"))
 

@@ -264,7 +264,9 @@ def _trained(name, model, settings, splits, folder, later, verbose):
     callbacks = [Backup(backup, delete=False)]
     if verbose:
         callbacks.append(Progress(name, settings.epochs, later, steps))
-    if name == _INTERPRETABLE and not backup.exists():
+    # In a network that has learned nothing there are no clusters to start from.
+    pretrained = settings.weights is not None
+    if name == _INTERPRETABLE and pretrained and not backup.exists():
         adapt_parts(trained, batches(splits.train), seed=settings.seed, verbose=shown)
     history = _fit(trained, settings, splits, batches, callbacks)
     if trained is not model:

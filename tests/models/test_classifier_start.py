@@ -155,6 +155,17 @@ def test_other_heads_stay_as_they_are(head, arguments):
     np.testing.assert_array_equal(kernel(model), before)
 
 
+@pytest.mark.parametrize("scale", [0.0, 1e-9])
+def test_filters_that_do_not_fire_leave_the_classifier_alone(scale):
+    """A random network's features may be next to nothing: units of their mean would be huge."""
+    x, y = images(3)
+    model = network(pooled(3))
+    model.layers[1].kernel.assign(scale * model.layers[1].kernel)
+    before = kernel(model)
+    icnn.adapt_parts(model, x, y)
+    np.testing.assert_array_equal(kernel(model), before)
+
+
 def test_it_can_be_left_out():
     x, y = images(3)
     model = network(pooled(3))
