@@ -15,7 +15,7 @@
 # # Looking inside, and explaining decisions
 #
 # What a trained network's filters look at, how much they are worth, and which of them decided the class of a
-# image. The demo trains the two networks used here, an ordinary one and its interpretable twin, in two
+# image. The demo trains the two networks used here, an ordinary one and its interpretable twin, in four
 # minutes on two CPU cores.
 
 # %%
