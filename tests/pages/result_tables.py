@@ -56,7 +56,7 @@ TRACKING = (
 )
 # Of the six categories that all variants were run on, with two seeds.
 SIX = {"antelope", "bear", "cattle", "koala", "monkey", "squirrel"}
-VGG16_ANIMALS = {"domestic_cat", "horse", "koala", "camel"}
+VGG16_ANIMALS = {"domestic_cat", "horse", "koala", "camel", "rabbit", "swine"}
 _TWINS = ((NETWORK, "ordinary_extra"), (NETWORK, "interpretable"))
 ABLATION = {
     "ordinary network": (NETWORK, "ordinary_extra"),
