@@ -66,6 +66,7 @@ def run(code, *arguments):
 
 
 @pytest.mark.medium
+@pytest.mark.tensorflow_only("what is registered does not depend on the backend")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_keras_knows_the_classes_in_every_order_of_imports():
     rooms = {f"import keras_icnn.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py")}

@@ -103,9 +103,9 @@ def train_folder(
         out: Folder for the results; made if it is not there.
         validation_data: held-out images, in any of these forms; None: a share of `data`.
         network: Name of the network in the zoo, without `_interpretable`.
-        weights: `"imagenet"`, a weights file, or None for random ones. Of a network that starts
-            from random weights the new layer alone is interpretable, and it has no start from
-            clusters, since there is nothing yet to cluster.
+        weights: `"imagenet"`, a weights file, or None for random ones. With random ones the
+            ordinary network is trained first, and the interpretable one begins with its layers,
+            frozen below the new one.
         epochs, batch_size: Epochs of the training, and images per batch.
         image_size: (height, width) that files are resized to, or one number; None: the network's.
         validation_split: Share of each class that is held out, from 0.
@@ -155,15 +155,20 @@ def train_folder(
     if verbose:
         print(splits.summary(), flush=True)
     names = [_INTERPRETABLE, *([_ORDINARY] if compare else [])]
+    # Filters cannot find parts in a network that knows nothing: an ordinary one learns first.
+    order = names if settings.weights is not None else [_ORDINARY, _INTERPRETABLE]
     # Before the folder is made: what the zoo refuses leaves nothing behind.
-    models = {name: _built(name, settings, splits.class_names) for name in names}
+    models = {name: _built(name, settings, splits.class_names) for name in order}
     with folder_of_run(out) as folder, _settings_kept(folder, settings, splits):
         try:
             for place, (name, model) in enumerate(models.items()):
+                if name == _INTERPRETABLE and settings.weights is None:
+                    _begin_with(models[_ORDINARY], model)
                 later = settings.epochs * (len(models) - place - 1)
                 models[name] = _trained(name, model, settings, splits, folder, later, verbose)
         finally:
             shutil.rmtree(folder / _FEATURES, ignore_errors=True)
+        models = {name: models[name] for name in names}
         reports = _measured(models, splits)
         paths = _written(folder, models, reports, splits, verbose)
     if verbose:
@@ -227,8 +232,7 @@ def _built(name, settings, class_names):
         builder = get_builder(f"{settings.network}_interpretable")
         arguments["class_names"] = list(class_names)
         if settings.weights is None and "interpret_top" in inspect.signature(builder).parameters:
-            # Two interpretable layers in a row keep a network that knows nothing from learning:
-            # EfficientNetV2-B0 ended at a training accuracy of 0.41, with one of them at 0.96.
+            # The layers below the new one are those of the ordinary network, then.
             arguments["interpret_top"] = False
         if find_background(class_names) == 0:
             arguments["background_class"] = 0
@@ -239,6 +243,16 @@ def _built(name, settings, class_names):
     return InterpretableModel(
         model.inputs[0], model.outputs[0], name=model.name, class_names=class_names
     )
+
+
+def _begin_with(ordinary, model):
+    """Copies the layers below the new one from the trained ordinary network, and freezes them."""
+    weighted = [layer for layer in ordinary.layers if layer.weights]
+    for layer, source in zip((w for w in model.layers if w.weights), weighted, strict=False):
+        if hasattr(layer, "target_categories"):
+            return
+        layer.set_weights(source.get_weights())
+        layer.trainable = False
 
 
 def _trained(name, model, settings, splits, folder, later, verbose):
@@ -271,9 +285,7 @@ def _trained(name, model, settings, splits, folder, later, verbose):
     callbacks = [Backup(backup, delete=False)]
     if verbose:
         callbacks.append(Progress(name, settings.epochs, later, steps))
-    # In a network that has learned nothing there are no clusters to start from.
-    pretrained = settings.weights is not None
-    if name == _INTERPRETABLE and pretrained and not backup.exists():
+    if name == _INTERPRETABLE and not backup.exists():
         adapt_parts(trained, batches(splits.train), seed=settings.seed, verbose=shown)
     history = _fit(trained, settings, splits, batches, callbacks)
     if trained is not model:

@@ -71,15 +71,19 @@ def test_without_held_out_images_figures_are_marked(photos, tmp_path):
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(photos, tmp_path, monkeypatch, capsys):
     whole = train(photos, tmp_path / "whole", epochs=3)
 
-    def stop(self, epoch, logs=None):
-        if epoch == 1:
-            raise KeyboardInterrupt
+    # With random weights the ordinary network is trained first.
+    for network, file in (("ordinary", "ordinary"), ("interpretable", "model")):
 
-    with monkeypatch.context() as context:
-        context.setattr(_fit_progress.Progress, "on_epoch_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train(photos, tmp_path / "out", epochs=3, verbose=True)
-    assert (tmp_path / "out" / "model_backup.npz").exists()
+        def stop(self, epoch, logs=None, network=network):
+            if self._name == network and epoch == 1:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as context:
+            context.setattr(_fit_progress.Progress, "on_epoch_end", stop)
+            with pytest.raises(KeyboardInterrupt):
+                train(photos, tmp_path / "out", epochs=3, verbose=True)
+        assert (tmp_path / "out" / f"{file}_backup.npz").exists()
+    capsys.readouterr()
     with pytest.raises(ValueError, match=r"differs in epochs \(there epochs=3\)"):
         train(photos, tmp_path / "out", epochs=4)
     again = train(photos, tmp_path / "out", epochs=3, verbose=True)
@@ -92,6 +96,20 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(photos, tmp_path, monke
     # What is finished is not trained again.
     train(photos, tmp_path / "out", epochs=3, verbose=True)
     assert "trained already" in capsys.readouterr().out
+
+
+@pytest.mark.medium
+def test_with_random_weights_filters_begin_above_a_trained_network(photos, tmp_path):
+    done = train(photos, tmp_path / "out")
+    assert done.ordinary is None and set(done.reports) == {"interpretable"}
+    ordinary = keras.models.load_model(tmp_path / "out" / "ordinary.keras", compile=False)
+    lower = [next(w for w in m.layers if w.weights) for m in (ordinary, done.model)]
+    for one, other in zip(*(layer.get_weights() for layer in lower), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not lower[1].trainable
+    with (tmp_path / "out" / "ordinary_history.csv").open(newline="") as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert losses[-1] < losses[0]
 
 
 def test_a_run_that_failed_leaves_nothing(photos, tmp_path, monkeypatch):
