@@ -49,11 +49,25 @@ def trained(model):
     }
 
 
-@pytest.mark.medium
-@pytest.mark.parametrize("name", ["mobilenet_v2", "squeezenet"])
-@pytest.mark.parametrize("variant", ["", "_interpretable"])
-@pytest.mark.parametrize("fine_tune", ["top", "last_block", "all"])
-def test_only_what_is_said_is_trained(weights, name, variant, fine_tune):
+# All cases on a small network, and of a large one that with the most layers of each kind.
+CASES = [
+    f"{name} {fine_tune}"
+    for name in (
+        "mobilenet_v2",
+        "mobilenet_v2_interpretable",
+        "squeezenet",
+        "squeezenet_interpretable",
+    )
+    for fine_tune in ("top", "last_block", "all")
+]
+OFTEN = ["mobilenet_v2_interpretable last_block", *(c for c in CASES if c.startswith("squeezenet"))]
+
+
+@pytest.mark.parametrize("case", slow_except(OFTEN, CASES))
+def test_only_what_is_said_is_trained(weights, case):
+    name, fine_tune = case.split()
+    variant = "_interpretable" if name.endswith("_interpretable") else ""
+    name = name.removesuffix(variant)
     arguments = {} if variant else {"extra_layer": True}
     model = build(weights, name, variant, fine_tune=fine_tune, **arguments)
     changed = trained(model)
@@ -71,8 +85,7 @@ def test_only_what_is_said_is_trained(weights, name, variant, fine_tune):
     assert bool(pretrained) == (fine_tune != "top")
 
 
-@pytest.mark.medium
-@pytest.mark.parametrize("fine_tune", ["top", "last_block", "all"])
+@pytest.mark.parametrize("fine_tune", slow_except(("last_block",), ("top", "last_block", "all")))
 def test_batch_normalization_keeps_its_statistics_whatever_is_trainable(weights, fine_tune):
     model = build(weights, fine_tune=fine_tune)
     kept = [layer for layer in model.layers if isinstance(layer, FixedBatchNormalization)]
