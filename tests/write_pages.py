@@ -33,6 +33,7 @@ BLOCKS = {
     "ablation": result_tables.ablation,
     "faithfulness, interpretable": faithfulness_tables.faithful_interpretable,
     "faithfulness, ordinary": faithfulness_tables.faithful_ordinary,
+    "faithfulness, vgg16": faithfulness_tables.faithful_vgg16,
     "faithfulness, outside": faithfulness_tables.outside,
     "faithfulness, flags": faithfulness_tables.flags,
     "faithfulness, pointing": faithfulness_tables.pointing,

@@ -38,9 +38,9 @@ def _mean(rows, column):
     return f"{mean(found):.2f}" if found else ""
 
 
-def _faithfulness(variant):
+def _faithfulness(variant, file="faithfulness.csv"):
     """A line a method: means over categories of the means over images."""
-    rows = [row for row in _rows("faithfulness.csv") if row["variant"] == variant]
+    rows = [row for row in _rows(file) if row["variant"] == variant]
     out = [
         "| method | deletion, blur / mean | insertion, blur / mean | advantage, blur / mean "
         "| pointing game, any part | agreement: moved, JPEG, noise | seconds |",
@@ -80,6 +80,18 @@ def faithful_interpretable():
 
 def faithful_ordinary():
     return _faithfulness("ordinary_extra")
+
+
+def faithful_vgg16():
+    """The interpretable network's lines; of the ordinary one, those of the two kinds of map."""
+    file = "faithfulness_vgg16.csv"
+    head, *lines = _faithfulness("interpretable", file).splitlines()
+    ordinary = [
+        line.replace("| ", "| ordinary network: ", 1)
+        for line in _faithfulness("ordinary_extra", file).splitlines()
+        if line.startswith(("| parts |", "| grad-cam |", "| occlusion |"))
+    ]
+    return "\n".join([head, *lines, *ordinary])
 
 
 def outside():
