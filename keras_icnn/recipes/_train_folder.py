@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import inspect
 import json
 import math
 import os
@@ -20,6 +19,7 @@ from keras_icnn import _arguments as check
 from keras_icnn._files.csv_file import write_csv
 from keras_icnn._files.whole_file import replacing
 from keras_icnn.recipes._folder_data import read_splits
+from keras_icnn.recipes._folder_networks import INTERPRETABLE, ORDINARY, begin_with, built
 from keras_icnn.recipes._measures import rounded
 from keras_icnn.recipes._store import folder_of_run
 
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from keras_icnn.metrics import EvaluationReport
 
 _WHERE = "train_folder"
-_INTERPRETABLE, _ORDINARY = "interpretable", "ordinary"
-_MODEL_FILES = {_INTERPRETABLE: "model.keras", _ORDINARY: "ordinary.keras"}
+_MODEL_FILES = {INTERPRETABLE: "model.keras", ORDINARY: "ordinary.keras"}
 _SETTINGS = "settings.json"
 # Of the frozen layers, while the networks are trained.
 _FEATURES = "features"
@@ -154,16 +153,16 @@ def train_folder(
     )
     if verbose:
         print(splits.summary(), flush=True)
-    names = [_INTERPRETABLE, *([_ORDINARY] if compare else [])]
+    names = [INTERPRETABLE, *([ORDINARY] if compare else [])]
     # Filters cannot find parts in a network that knows nothing: an ordinary one learns first.
-    order = names if settings.weights is not None else [_ORDINARY, _INTERPRETABLE]
+    order = names if settings.weights is not None else [ORDINARY, INTERPRETABLE]
     # Before the folder is made: what the zoo refuses leaves nothing behind.
-    models = {name: _built(name, settings, splits.class_names) for name in order}
+    models = {name: built(name, settings, splits.class_names) for name in order}
     with folder_of_run(out) as folder, _settings_kept(folder, settings, splits):
         try:
             for place, (name, model) in enumerate(models.items()):
-                if name == _INTERPRETABLE and settings.weights is None:
-                    _begin_with(models[_ORDINARY], model)
+                if name == INTERPRETABLE and settings.weights is None:
+                    begin_with(models[ORDINARY], model)
                 later = settings.epochs * (len(models) - place - 1)
                 models[name] = _trained(name, model, settings, splits, folder, later, verbose)
         finally:
@@ -173,8 +172,8 @@ def train_folder(
         paths = _written(folder, models, reports, splits, verbose)
     if verbose:
         others = [reports[name] for name in names[1:]]
-        print("\n" + reports[_INTERPRETABLE].summary(*others))
-    return FolderRun(models[_INTERPRETABLE], models.get(_ORDINARY), splits, reports, paths)
+        print("\n" + reports[INTERPRETABLE].summary(*others))
+    return FolderRun(models[INTERPRETABLE], models.get(ORDINARY), splits, reports, paths)
 
 
 # --- arguments ------------------------------------------------------------------------------------
@@ -209,52 +208,6 @@ def _rate(given, weights, fine_tune):
 # --- networks -------------------------------------------------------------------------------------
 
 
-def _built(name, settings, class_names):
-    """One of the twins: freshly built, compiled later."""
-    import keras
-
-    from keras_icnn.metrics import find_background
-    from keras_icnn.models._interpretable_model import InterpretableModel
-    from keras_icnn.zoo._registry import get_builder
-
-    keras.utils.set_random_seed(settings.seed)
-    arguments = {
-        "weights": settings.weights,
-        "input_shape": (*settings.image_size, 3),
-        "classes": len(class_names),
-        "include_preprocessing": True,
-        "fine_tune": settings.fine_tune,
-    }
-    if name == _ORDINARY:
-        builder = get_builder(settings.network)
-        arguments["extra_layer"] = True
-    else:
-        builder = get_builder(f"{settings.network}_interpretable")
-        arguments["class_names"] = list(class_names)
-        if settings.weights is None and "interpret_top" in inspect.signature(builder).parameters:
-            # The layers below the new one are those of the ordinary network, then.
-            arguments["interpret_top"] = False
-        if find_background(class_names) == 0:
-            arguments["background_class"] = 0
-    model = builder(**arguments)
-    if name == _INTERPRETABLE:
-        return model
-    # An ordinary network that knows its classes and its training images, too.
-    return InterpretableModel(
-        model.inputs[0], model.outputs[0], name=model.name, class_names=class_names
-    )
-
-
-def _begin_with(ordinary, model):
-    """Copies the layers below the new one from the trained ordinary network, and freezes them."""
-    weighted = [layer for layer in ordinary.layers if layer.weights]
-    for layer, source in zip((w for w in model.layers if w.weights), weighted, strict=False):
-        if hasattr(layer, "target_categories"):
-            return
-        layer.set_weights(source.get_weights())
-        layer.trainable = False
-
-
 def _trained(name, model, settings, splits, folder, later, verbose):
     """The network, trained and saved; loaded where it was trained before."""
     import keras
@@ -285,13 +238,13 @@ def _trained(name, model, settings, splits, folder, later, verbose):
     callbacks = [Backup(backup, delete=False)]
     if verbose:
         callbacks.append(Progress(name, settings.epochs, later, steps))
-    if name == _INTERPRETABLE and not backup.exists():
+    if name == INTERPRETABLE and not backup.exists():
         adapt_parts(trained, batches(splits.train), seed=settings.seed, verbose=shown)
     history = _fit(trained, settings, splits, batches, callbacks)
     if trained is not model:
         model.remember(splits.train)
         _compile(model, settings, steps)
-    prefix = "" if name == _INTERPRETABLE else f"{name}_"
+    prefix = "" if name == INTERPRETABLE else f"{name}_"
     write_csv(folder / f"{prefix}history.csv", _epochs(history))
     with replacing(path) as temporary:
         model.save(temporary)
@@ -362,8 +315,8 @@ def _written(folder, models, reports, splits, verbose):
     paths = [folder / name for name in names]
     images = dict(splits.items()).get("validation", splits.train)
     try:
-        twin = models.get(_ORDINARY)
-        paths.append(report(models[_INTERPRETABLE], images, folder / "report.html", twin))
+        twin = models.get(ORDINARY)
+        paths.append(report(models[INTERPRETABLE], images, folder / "report.html", twin))
     except ImportError as error:
         if verbose:
             print(f"No report.html: {error}", flush=True)

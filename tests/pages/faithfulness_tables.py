@@ -1,10 +1,9 @@
 """Tables of the page on faithful explanations, from the published files in zoo/results."""
 
-import csv
 import math
 from statistics import mean
 
-from result_tables import RESULTS
+from result_tables import read_rows
 
 _VARIANTS = {
     "ordinary_extra": "ordinary",
@@ -22,11 +21,6 @@ _CORRUPTIONS = {
 }
 
 
-def _rows(file):
-    with open(RESULTS / file, newline="", encoding="utf-8") as opened:
-        return list(csv.DictReader(opened))
-
-
 def _table(headings, lines):
     cells = [headings, ["---"] * len(headings), *lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
@@ -38,9 +32,9 @@ def _mean(rows, column):
     return f"{mean(found):.2f}" if found else ""
 
 
-def _faithfulness(variant, file="faithfulness.csv"):
+def _faithfulness(variant, file="faithfulness"):
     """A line a method: means over categories of the means over images."""
-    rows = [row for row in _rows(file) if row["variant"] == variant]
+    rows = [row for row in read_rows(file) if row["variant"] == variant]
     out = [
         "| method | deletion, blur / mean | insertion, blur / mean | advantage, blur / mean "
         "| pointing game, any part | agreement: moved, JPEG, noise | seconds |",
@@ -84,7 +78,7 @@ def faithful_ordinary():
 
 def faithful_vgg16():
     """The interpretable network's lines; of the ordinary one, those of the two kinds of map."""
-    file = "faithfulness_vgg16.csv"
+    file = "faithfulness_vgg16"
     head, *lines = _faithfulness("interpretable", file).splitlines()
     ordinary = [
         line.replace("| ", "| ordinary network: ", 1)
@@ -96,7 +90,7 @@ def faithful_vgg16():
 
 def outside():
     """A line a network: the share of a decision that comes from outside of the shown places."""
-    rows = _rows("faithfulness_flags.csv")
+    rows = read_rows("faithfulness_flags")
     names = list(dict.fromkeys(row["category"] for row in rows))
     lines = []
     for variant, label in _VARIANTS.items():
@@ -109,9 +103,9 @@ def outside():
 
 def flags():
     """A line a network: how often its decisions are flagged, and how often those are wrong."""
-    lines = []
+    everything, lines = read_rows("faithfulness_flags"), []
     for variant, label in _VARIANTS.items():
-        rows = [row for row in _rows("faithfulness_flags.csv") if row["variant"] == variant]
+        rows = [row for row in everything if row["variant"] == variant]
         kinds = [_mean(rows, f"flagged_{kind}") for kind in ("follow no", "border", "background")]
         flagged, wrong, images = 0, 0, 0
         for row in rows:
@@ -140,11 +134,10 @@ def _of(some, everything):
 def pointing():
     """A line a network and part: how often the place that stands for the part lies in it."""
     columns = ("chosen_part", "strongest_part", "grad_cam", "fixed_place", "random")
-    lines = []
+    everything, lines = read_rows("faithfulness_pointing"), []
     for part in ("head", "front_legs"):
         for variant, label in _VARIANTS.items():
-            rows = _rows("faithfulness_pointing.csv")
-            rows = [row for row in rows if (row["part"], row["variant"]) == (part, variant)]
+            rows = [row for row in everything if (row["part"], row["variant"]) == (part, variant)]
             if rows:
                 name = f"{part.replace('_', ' ')}: {label}"
                 lines.append([name, *(_mean(rows, column) for column in columns)])
@@ -163,7 +156,7 @@ def pointing():
 
 def corruptions():
     """A line a corruption and strength, the ordinary network beside the default rule."""
-    rows = _rows("faithfulness_corruptions.csv")
+    rows = read_rows("faithfulness_corruptions")
     columns = ("balanced_accuracy", "r2", "moved")
     lines = []
     for kind, label in _CORRUPTIONS.items():

@@ -76,13 +76,18 @@ ABLATION = {
 WITH_COVERAGE = ("accuracy", "coverage", "parts_followed", "anatomy", "r2", "instability")
 
 
+def read_rows(file):
+    """All rows of a published file."""
+    with open(RESULTS / f"{file}.csv", newline="", encoding="utf-8") as opened:
+        return list(csv.DictReader(opened))
+
+
 def rows_of(file, kind, variant, **where):
     """The rows of one network, or of one trivial baseline beside the ordinary network."""
     column = "variant"
     if kind == TRIVIAL:
         column, where = "variant", {**where, "beside": "ordinary_extra"}
-    with open(RESULTS / f"{file}.csv", newline="", encoding="utf-8") as opened:
-        rows = [row for row in csv.DictReader(opened) if row["kind"] == kind]
+    rows = [row for row in read_rows(file) if row["kind"] == kind]
     wanted = {column: variant, **where}
     return [
         row
@@ -201,8 +206,7 @@ def paper_beside_mask():
 
 def first_hour():
     """A line a network and set of classes, with the figures of each seed."""
-    with open(RESULTS / "first_hour.csv", newline="", encoding="utf-8") as opened:
-        rows = list(csv.DictReader(opened))
+    rows = read_rows("first_hour")
     networks = {"mobilenet_v2": "MobileNetV2", "squeezenet": "SqueezeNet"}
     out = [
         '| `fine_tune="top"` | accuracy | R2 of the best-followed part | alive |',
