@@ -53,9 +53,13 @@ def build(network, options):
         `keras.Model`, or `InterpretableModel` when the options ask for one.
     """
     application = APPLICATIONS[network]
+    x = keras.Input(options.input_shape)
+    if options.include_preprocessing:
+        x = ImagePreprocessing(MANIFEST[network].preprocessing, name="preprocessing")(x)
     backbone = application(
         weights=None,
         include_top=False,
+        input_tensor=x,
         input_shape=options.input_shape,
         pooling="avg" if options.include_top else options.pooling,
     )
@@ -64,7 +68,7 @@ def build(network, options):
     if options.top_map is not None:
         # The weights are those of the whole network.
         if loads:
-            _load(application, options, backbone, len(pretrained))
+            _load(application, options, backbone, backbone, x)
         backbone = _cut(backbone, options)
         pretrained = _weights.weighted(backbone)
     outputs = backbone.output
@@ -77,12 +81,10 @@ def build(network, options):
         )(outputs)
     model = keras.Model(backbone.input, outputs, name=application.function.lower())
     if loads and options.top_map is None:
-        _load(application, options, model, len(pretrained))
-    inputs, x = options.input()
-    if options.include_preprocessing:
-        x = ImagePreprocessing(MANIFEST[network].preprocessing, name="preprocessing")(x)
-    if x is not inputs:
-        model = keras.Model(inputs, model(x))
+        _load(application, options, model, backbone, x)
+    if options.input_tensor is not None:
+        inputs, tensor = options.input()
+        model = keras.Model(inputs, model(tensor))
     interpretable = None
     if options.interpretable:
         interpretable = _conversion.layer_arguments(
@@ -107,7 +109,12 @@ def build(network, options):
 
 def _cut(backbone, options):
     """The backbone up to the layer `top_map`, pooled as the options say."""
-    maps = [layer.name for layer in backbone.layers[1:] if len(layer.output.shape) == 4]
+    own = (layers.InputLayer, ImagePreprocessing)
+    maps = [
+        layer.name
+        for layer in backbone.layers
+        if len(layer.output.shape) == 4 and not isinstance(layer, own)
+    ]
     if options.top_map not in maps:
         options.refuse_top_map(maps)
     x = backbone.get_layer(options.top_map).output
@@ -119,7 +126,17 @@ def _cut(backbone, options):
     return keras.Model(backbone.input, x, name=backbone.name)
 
 
-def _load(application, options, model, backbone_layers):
+def _load(application, options, model, backbone, x):
+    """Loads the weights into a network.
+
+    Args:
+        application: `Application`.
+        options: `Options`.
+        model: The network.
+        backbone: The network without its head, of the same layers.
+        x: The tensor that the application was built on.
+    """
+    backbone_layers = len(_weights.weighted(backbone))
     wants_head = options.include_top and not options.new_head
     weights = options.weights
 
@@ -147,7 +164,8 @@ def _load(application, options, model, backbone_layers):
         return
     else:
         references = [
-            lambda: reference(False, input_shape=options.input_shape),
+            # The network itself, without the preprocessing: what does not fit is given up.
+            lambda: keras.Model(x, backbone.output),
             lambda: reference(True),
         ]
         if wants_head:
