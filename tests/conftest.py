@@ -37,9 +37,19 @@ elif keras.backend.backend() == "jax":
         ("jax_compilation_cache_dir", compiled),
         ("jax_persistent_cache_min_compile_time_secs", 0),
         ("jax_persistent_cache_min_entry_size_bytes", -1),
+        # A quarter less time than with them.
+        ("jax_disable_most_optimizations", True),
     ):
         jax.config.update(setting, value)
         os.environ[setting.upper()] = str(value)  # of the processes that tests start
+
+
+@pytest.hookimpl(tryfirst=True)  # Before fixtures of a whole module.
+def pytest_runtest_setup(item):
+    """Tests of a few steps run them as they are written: making a graph would take longer."""
+    if keras.backend.backend() == "tensorflow":
+        graphs = "KERAS_ICNN_GRAPHS" in os.environ or not item.get_closest_marker("few_steps")
+        tf.config.run_functions_eagerly(not graphs)
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +69,10 @@ def pytest_collection_modifyitems(items):
         long[item.path] += bool(item.get_closest_marker("medium"))
         long[item.path] += 10 * bool(item.get_closest_marker("slow"))
     items.sort(key=lambda item: -long[item.path])
+    for item in items:
+        if item.get_closest_marker("few_steps"):
+            # Data sets are graphs all the same, and TensorFlow says so.
+            item.add_marker(pytest.mark.filterwarnings("ignore:Even though the `tf.config"))
     if keras.backend.backend() == "tensorflow":
         return
     for item in items:

@@ -7,7 +7,7 @@ Tests print in the order they run; the last line says how many passed and failed
 `--fast` leaves out the tests marked medium, the other backends, the notebooks and the
 documentation. `--slow` adds the tests marked slow: every network of the zoo, environments of their
 own, several processes, the demo in full, every example of the pages. Smaller ones of their kind
-always run.
+always run. It also runs as graphs of TensorFlow what is marked few_steps.
 """
 
 import argparse
@@ -82,6 +82,7 @@ def main():
     # Two processes on two cores, one thread each: threads of both would fight for the cores.
     parallel = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
     threads = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
+    graphs = {"KERAS_ICNN_GRAPHS": "1"} if given.slow else {}
     steps = [
         ("style", [BIN / "ruff", "check", "."], {}),
         ("format", [BIN / "ruff", "format", "--check", "."], {}),
@@ -97,7 +98,7 @@ def main():
         (
             "tests on TensorFlow",
             [*pytest, *parallel, *(["-m", marked] if marked else [])],
-            {"KERAS_BACKEND": "tensorflow", **threads},
+            {"KERAS_BACKEND": "tensorflow", **threads, **graphs},
         ),
     ]
     if not fast:

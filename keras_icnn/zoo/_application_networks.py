@@ -53,7 +53,7 @@ def build(network, options):
         `keras.Model`, or `InterpretableModel` when the options ask for one.
     """
     application = APPLICATIONS[network]
-    x = keras.Input(options.input_shape)
+    inputs = x = keras.Input(options.input_shape)
     if options.include_preprocessing:
         x = ImagePreprocessing(MANIFEST[network].preprocessing, name="preprocessing")(x)
     backbone = application(
@@ -69,7 +69,7 @@ def build(network, options):
         # The weights are those of the whole network.
         if loads:
             _load(application, options, backbone, backbone, x)
-        backbone = _cut(backbone, options)
+        backbone = _cut(backbone, inputs, options)
         pretrained = _weights.weighted(backbone)
     outputs = backbone.output
     if options.include_top:
@@ -79,12 +79,12 @@ def build(network, options):
         outputs = layers.Dense(
             options.classes, activation=options.classifier_activation, name="predictions"
         )(outputs)
-    model = keras.Model(backbone.input, outputs, name=application.function.lower())
+    model = keras.Model(inputs, outputs, name=application.function.lower())
     if loads and options.top_map is None:
         _load(application, options, model, backbone, x)
     if options.input_tensor is not None:
-        inputs, tensor = options.input()
-        model = keras.Model(inputs, model(tensor))
+        sources, tensor = options.input()
+        model = keras.Model(sources, model(tensor))
     interpretable = None
     if options.interpretable:
         interpretable = _conversion.layer_arguments(
@@ -107,7 +107,7 @@ def build(network, options):
     return result
 
 
-def _cut(backbone, options):
+def _cut(backbone, inputs, options):
     """The backbone up to the layer `top_map`, pooled as the options say."""
     own = (layers.InputLayer, ImagePreprocessing)
     maps = [
@@ -123,7 +123,7 @@ def _cut(backbone, options):
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     elif pooling == "max":
         x = layers.GlobalMaxPooling2D(name="max_pool")(x)
-    return keras.Model(backbone.input, x, name=backbone.name)
+    return keras.Model(inputs, x, name=backbone.name)
 
 
 def _load(application, options, model, backbone, x):

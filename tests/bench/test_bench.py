@@ -11,9 +11,6 @@ from keras_icnn.bench import _cases as cases
 from keras_icnn.bench import _memory
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
 SMALL = bench.LayerSetting(size=7, filters=16, batch=8)
 MODE = bench.MODES[keras.backend.backend()][0]
 

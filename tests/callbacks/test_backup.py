@@ -8,10 +8,6 @@ import keras_icnn as icnn
 from keras_icnn.layers import _replicas
 from keras_icnn.models import _training_state
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
-
 
 class StoppedError(Exception):
     pass

@@ -11,9 +11,6 @@ import keras_icnn as icnn
 from keras_icnn.callbacks import FilterEntropies, PartMetrics, PartPictures
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
 
 
 def fit(*callbacks, epochs=3):

@@ -8,10 +8,6 @@ import small_network as small
 import keras_icnn as icnn
 from keras_icnn.models import _training_state
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
-
 
 def fit(model, batches, told=True, epochs=3):
     with pytest.raises(FloatingPointError) as error:

@@ -10,6 +10,8 @@ import small_zoo
 import keras_icnn as icnn
 from keras_icnn import cli
 
+pytestmark = pytest.mark.few_steps
+
 TRAIN = ["--network", "tiny", "--weights", "none", "--epochs", "1", "--image-size", "24"]
 
 

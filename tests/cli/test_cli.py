@@ -12,6 +12,8 @@ from keras_icnn import cli
 from keras_icnn.cli import report
 from keras_icnn.cli._main import VERBS
 
+pytestmark = pytest.mark.few_steps
+
 RECIPE = """
 title = "tiny"
 seeds = [0]
@@ -195,7 +197,6 @@ def pictures(tmp_path_factory):
     return folder
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 def test_explain(pictures, capsys):
     model, image = str(pictures / "net.keras"), str(next((pictures / "data" / "cat").iterdir()))
     argv = ["explain", model, image]
@@ -226,7 +227,6 @@ def test_mistakes_of_explain_are_one_line(more, told, pictures, capsys):
     assert told in only_line(capsys.readouterr().err)
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 def test_report(pictures, capsys):
     model, out = str(pictures / "net.keras"), pictures / "page.html"
     argv = ["report", model, "--data", str(pictures / "data"), "--pictures", "4", "-o", str(out)]

@@ -11,9 +11,6 @@ import keras_icnn as icnn
 from keras_icnn.explanations import accuracy_without_parts, category_effects
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
 
 
 @pytest.fixture(scope="module")

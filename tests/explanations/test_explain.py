@@ -15,9 +15,7 @@ from keras_icnn.explanations._filter_groups import FilterGroups, like_filters, n
 from keras_icnn.visualize._report_data import _explanation
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
+pytestmark = pytest.mark.few_steps
 
 FILTERS = 5
 

@@ -9,9 +9,6 @@ from keras_icnn import metrics
 from keras_icnn.datasets import PartDataset, creatures
 from keras_icnn.explanations import evaluate_faithfulness
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
 SIZE = 56
 
 

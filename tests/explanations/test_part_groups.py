@@ -22,9 +22,6 @@ from keras_icnn.layers._interpretable_filters import PartMembership
 from keras_icnn.models._part_membership import part_membership
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
 
 RULE = icnn.FilterLoss(gradient="equal", weight="relative", target="assigned", parts=2)
 # What each filter looks at: the red square (head), the green one (tail), or nothing.

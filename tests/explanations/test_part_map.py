@@ -13,10 +13,6 @@ from keras_icnn.explanations import DecisionChecks, Explainer, part_map, stronge
 from keras_icnn.explanations._decision_checks import at_border, share_of
 from keras_icnn.explanations._part_map import outside_share, shown_places
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
-
 
 @pytest.fixture(scope="module")
 def data():

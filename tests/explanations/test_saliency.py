@@ -8,10 +8,6 @@ from keras import layers
 from keras_icnn.datasets import creatures
 from keras_icnn.explanations import SaliencyMaps, baseline_image
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
-
 
 @pytest.fixture(scope="module")
 def image():

@@ -11,10 +11,7 @@ from keras_icnn import InterpretableConv, InterpretableFilters, InterpretableMod
 from keras_icnn.models import make_interpretable, without_masks
 from keras_icnn.models._signed_filters import SignedInterpretableFilters
 
-pytestmark = pytest.mark.filterwarnings(
-    # Keras 3.15 under NumPy 2 warns on every save with TensorFlow.
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
+pytestmark = pytest.mark.few_steps
 SHAPE = (16, 16, 3)
 
 

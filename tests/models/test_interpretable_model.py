@@ -98,6 +98,7 @@ def test_relative_push_adds_nothing_to_the_logged_loss():
     assert pushed["loss"] == pytest.approx(plain["loss"], rel=1e-6)
 
 
+@pytest.mark.few_steps
 @pytest.mark.medium
 @pytest.mark.parametrize(
     ("labels", "loss"),
@@ -116,6 +117,7 @@ def test_label_formats_train_alike(labels, loss):
     assert ops.convert_to_numpy(ops.convert_to_tensor(found)).tolist() == one_hot.sum(0).tolist()
 
 
+@pytest.mark.few_steps
 @pytest.mark.medium
 @pytest.mark.parametrize("y", [Y % 2, (Y % 2) * 2 - 1, (Y % 2)[:, None].astype("float32")])
 def test_single_category(y):
@@ -124,6 +126,7 @@ def test_single_category(y):
     assert (model.get_layer("parts_0").target_categories() == 1).all()
 
 
+@pytest.mark.few_steps
 @pytest.mark.medium
 def test_class_weights_are_sample_weights():
     results = []
@@ -141,6 +144,7 @@ def test_class_weights_are_sample_weights():
     assert np.abs(results[0] - results[1]).max() > 1e-4
 
 
+@pytest.mark.few_steps
 @pytest.mark.medium
 @pytest.mark.parametrize("weight", ["absolute", "relative"])
 def test_sample_weights_and_the_filter_loss(weight):
@@ -171,6 +175,7 @@ def test_steps_per_execution():
         assert a == pytest.approx(b, abs=1e-5)
 
 
+@pytest.mark.few_steps
 @pytest.mark.medium
 def test_partial_last_batches():
     model = compiled(network())
@@ -205,6 +210,7 @@ def test_mixed_precision(policy):
     assert int(layer.state.steps) == 6
 
 
+@pytest.mark.few_steps
 @pytest.mark.medium
 def test_several_layers_and_frozen_ones():
     model = network(layers=2)
@@ -216,6 +222,7 @@ def test_several_layers_and_frozen_ones():
         assert np.array_equal(before, after)
 
 
+@pytest.mark.few_steps
 @pytest.mark.medium
 def test_what_no_layer_computed_is_not_logged():
     model = network(layers=2)
@@ -354,6 +361,7 @@ def test_saved_models_continue_exactly(tmp_path):
         assert np.array_equal(a, b)
 
 
+@pytest.mark.few_steps
 @pytest.mark.medium
 def test_weights_files_hold_the_state(tmp_path):
     model = compiled(network())
@@ -469,6 +477,7 @@ def tf_data():
     return tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
 
 
+@pytest.mark.few_steps
 @pytest.mark.medium
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_source_of_data_trains_as_arrays_do(source):

@@ -7,7 +7,7 @@ from packaging.version import Version
 
 import keras_icnn as icnn
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.few_steps]
 
 X = np.random.default_rng(0).random((8, 12, 12, 3)).astype("float32")
 Y = np.arange(8) % 2

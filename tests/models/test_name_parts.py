@@ -13,9 +13,6 @@ from keras_icnn import cli
 from keras_icnn.models._name_parts import given_names, part_keys
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
 KEYS = ["cat/0", "cat/1", "dog/0", "dog/1"]
 
 

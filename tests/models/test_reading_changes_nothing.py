@@ -11,11 +11,6 @@ from keras import layers, ops
 import keras_icnn as icnn
 from keras_icnn.datasets import creatures
 
-pytestmark = pytest.mark.filterwarnings(
-    # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
-
 SIZE = (32, 32)
 PREDICTIONS = 200
 

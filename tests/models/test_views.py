@@ -9,9 +9,6 @@ import keras_icnn as icnn
 from keras_icnn.models._output_meaning import output_meaning
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
 
 
 def images(n=4, shape=(16, 16, 3)):

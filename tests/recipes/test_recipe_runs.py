@@ -13,6 +13,8 @@ from keras_icnn.recipes._data import read_images
 from keras_icnn.recipes._networks import build
 from keras_icnn.recipes._store import locked
 
+pytestmark = pytest.mark.few_steps
+
 
 def read(path):
     with open(path, newline="", encoding="utf-8") as file:

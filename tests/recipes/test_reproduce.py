@@ -15,6 +15,8 @@ from keras_icnn.recipes._digests import run_digest
 from keras_icnn.recipes._paper_tables import read_table
 from keras_icnn.recipes._store import locked
 
+pytestmark = pytest.mark.few_steps
+
 RECIPE = """
 seeds = [0]
 [data]

@@ -12,6 +12,8 @@ import keras_icnn as icnn
 from keras_icnn.models._training_images import trained_on
 from keras_icnn.recipes import _fit_progress
 
+pytestmark = pytest.mark.few_steps
+
 TINY = {"network": "tiny", "weights": None, "epochs": 2, "batch_size": 8, "image_size": 24}
 
 

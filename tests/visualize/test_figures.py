@@ -25,9 +25,7 @@ from keras_icnn.visualize._part_heatmap import spots
 from keras_icnn.visualize._regions import seen_region
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
+pytestmark = pytest.mark.few_steps
 
 
 def network(mask=True, interpretable=True, filters=4):

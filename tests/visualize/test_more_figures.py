@@ -13,9 +13,6 @@ from keras_icnn.datasets import PartDataset, creatures
 from keras_icnn.visualize import category_filters, receptive_fields, templates, training_curves
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
 
 
 def panels(figure):

@@ -22,9 +22,6 @@ from keras_icnn.metrics import MapReader
 from keras_icnn.visualize import _report_data, _report_page, _report_words, report
 
 # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from keras_icnn.layers import FixedBatchNormalization
 from keras_icnn.zoo._fine_tuning import LAST_BLOCK
 from keras_icnn.zoo._manifest import MANIFEST
 
+pytestmark = pytest.mark.few_steps
+
 NAMES = ["cat", "dog", "owl"]
 SHAPE = (64, 64, 3)
 BATCH = (

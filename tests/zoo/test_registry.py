@@ -96,6 +96,16 @@ def test_parameters_without_head(name):
     assert not any(isinstance(layer, keras.Model) for layer in model.layers)
 
 
+@pytest.mark.medium
+@pytest.mark.parametrize("preprocessing", [True, False])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_network_takes_one_tensor(name, preprocessing):
+    """Not a list of one: Keras would warn whoever calls such a network with images."""
+    for variant in ("", "_interpretable"):
+        model = build(name, variant, include_preprocessing=preprocessing)
+        assert keras.utils.is_keras_tensor(model.input)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(MANIFEST))
 def test_parameters_with_head(name):

@@ -9,6 +9,8 @@ import pytest
 
 from keras_icnn import InterpretableModel, zoo
 
+pytestmark = pytest.mark.few_steps
+
 SHAPE = (64, 64, 3)
 
 
