@@ -33,7 +33,7 @@ class Features:
             frozen: Keras model of the layers below the cut.
             dataset: `PartDataset`.
         """
-        key = f"{_network_digest(frozen)} {__version__} {self._data}"
+        key = f"{network_digest(frozen)} {__version__} {self._data}"
         cache = FeatureCache(self._folder, frozen, key, verbose=self._verbose)
         features = None
         for label, name in enumerate(dataset.class_names):
@@ -47,9 +47,12 @@ class Features:
         return features
 
 
-def _network_digest(model):
-    """sha256 of all that a network's outputs depend on: its layers and their weights."""
-    digest = hashlib.sha256(json.dumps(model.get_config(), default=str).encode())
+def network_digest(model):
+    """sha256 of what a network's outputs depend on; twins differ in the names of layers alone."""
+    digest = hashlib.sha256()
+    for layer in model.layers:
+        config = {key: value for key, value in layer.get_config().items() if key != "name"}
+        digest.update(json.dumps([type(layer).__name__, config], default=str).encode())
     for value in model.get_weights():
         digest.update(np.ascontiguousarray(value).tobytes())
     return digest.hexdigest()

@@ -1,7 +1,5 @@
 """Training above a network's frozen part, whose outputs are computed once for all epochs."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +8,7 @@ import numpy as np
 
 from keras_icnn.datasets import PartBatches
 from keras_icnn.models._tensors import input_of
-from keras_icnn.recipes._feature_cache import FeatureCache
+from keras_icnn.recipes._feature_cache import FeatureCache, network_digest
 
 # Features of more than this are not kept (as float16, in bytes): images are then read anew.
 _LIMIT = 2**30
@@ -107,22 +105,11 @@ class _FrozenFeatures:
 
     def batches(self, dataset, batch_size, *, flip=False, **options):
         """Batches of features: those of `dataset.batches` with the same arguments, in its order."""
-        key = _digest(self._frozen) + dataset.image_digests().tobytes().hex()
+        key = network_digest(self._frozen) + dataset.image_digests().tobytes().hex()
         cache = FeatureCache(self._folder, self._frozen, key, verbose=self._verbose)
         features = cache.get(dataset, "images")
         mirrored = cache.get(dataset.flipped(), "mirrored images") if flip else None
         return _FeatureBatches(features, mirrored, dataset, batch_size, flip=flip, **options)
-
-
-def _digest(model):
-    """sha256 of what a network's outputs depend on; twins differ in the names of layers alone."""
-    digest = hashlib.sha256()
-    for layer in model.layers:
-        config = {key: value for key, value in layer.get_config().items() if key != "name"}
-        digest.update(json.dumps([type(layer).__name__, config], default=str).encode())
-    for value in model.get_weights():
-        digest.update(np.ascontiguousarray(value).tobytes())
-    return digest.hexdigest()
 
 
 class _FeatureBatches(PartBatches):

@@ -101,9 +101,8 @@ def test_parameters_without_head(name):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_network_takes_one_tensor(name, preprocessing):
     """Not a list of one: Keras would warn whoever calls such a network with images."""
-    for variant in ("", "_interpretable"):
-        model = build(name, variant, include_preprocessing=preprocessing)
-        assert keras.utils.is_keras_tensor(model.input)
+    model = build(name, include_preprocessing=preprocessing)
+    assert keras.utils.is_keras_tensor(model.input)
 
 
 @pytest.mark.slow
