@@ -24,6 +24,7 @@ BLOCKS = {
     "birds": result_tables.birds,
     "paper on birds": result_tables.paper_on_birds,
     "vgg16": result_tables.vgg16,
+    "alexnet_v2": result_tables.alexnet_v2,
     "vgg16 animals": result_tables.vgg16_animals,
     "six categories": result_tables.six_categories,
     "sixteen categories": result_tables.sixteen_categories,

@@ -32,6 +32,14 @@ BIRDS = {
     "baseline: one bit, left or right": (TRIVIAL, "one bit"),
     "baseline: a perfect throat detector": (TRIVIAL, "perfect throat"),
 }
+# Rules beside each other on one network.
+RULES = {
+    "ordinary network": (NETWORK, "ordinary_extra"),
+    "the paper's rule, read literally": (NETWORK, "paper_rule"),
+    "the authors' rule": (NETWORK, "official_rule"),
+    "interpretable, rule `one_part`": (NETWORK, "one_part"),
+    "**interpretable, default rule**": (NETWORK, "interpretable"),
+}
 CATEGORIES = {
     "ordinary network": (NETWORK, "ordinary_extra"),
     "the mask alone": (NETWORK, "mask_only"),
@@ -84,11 +92,10 @@ def read_rows(file):
 
 def rows_of(file, kind, variant, **where):
     """The rows of one network, or of one trivial baseline beside the ordinary network."""
-    column = "variant"
     if kind == TRIVIAL:
-        column, where = "variant", {**where, "beside": "ordinary_extra"}
+        where = {**where, "beside": "ordinary_extra"}
     rows = [row for row in read_rows(file) if row["kind"] == kind]
-    wanted = {column: variant, **where}
+    wanted = {"variant": variant, **where}
     return [
         row
         for row in rows
@@ -145,22 +152,18 @@ def paper_on_birds():
 
 
 def vgg16():
-    lines = {label: BIRDS[label] for label in BIRDS if BIRDS[label][0] == NETWORK}
-    return table("vgg16_birds", lines, (*WITH_COVERAGE, "diversity"))
+    return table("vgg16_birds", RULES, (*WITH_COVERAGE, "diversity"))
+
+
+def alexnet_v2():
+    return table("alexnet_v2_birds", RULES, (*WITH_COVERAGE, "diversity"))
 
 
 def vgg16_animals():
     """Of the categories that all of these were run on."""
-    lines = {
-        "ordinary network": (NETWORK, "ordinary_extra"),
-        "the paper's rule, read literally": (NETWORK, "paper_rule"),
-        "the authors' rule": (NETWORK, "official_rule"),
-        "interpretable, rule `one_part`": (NETWORK, "one_part"),
-        "**interpretable, default rule**": (NETWORK, "interpretable"),
-    }
     columns = ("accuracy", "balanced_accuracy", "instability", "r2", "best_part", "coverage")
     columns = (*columns, "part_interpretability", "diversity")
-    return table("vgg16_animals", lines, columns, category=VGG16_ANIMALS)
+    return table("vgg16_animals", RULES, columns, category=VGG16_ANIMALS)
 
 
 def six_categories():
