@@ -8,6 +8,9 @@ import keras_icnn as icnn
 from keras_icnn.layers import _replicas
 from keras_icnn.models import _training_state
 
+# What a backup holds and how training goes on is tested on every backend.
+WHICH_FILES = pytest.mark.tensorflow_only("which files are kept does not depend on the backend")
+
 
 class StoppedError(Exception):
     pass
@@ -70,6 +73,7 @@ def test_resumed_training_ends_as_an_undisturbed_one(tmp_path, interpretable):
     assert len(fit(model, epochs=1)["loss"]) == 1
 
 
+@WHICH_FILES
 @pytest.mark.medium
 def test_a_finished_run_that_is_kept_is_not_repeated(tmp_path):
     path = tmp_path / "backup.npz"
@@ -81,6 +85,7 @@ def test_a_finished_run_that_is_kept_is_not_repeated(tmp_path):
         assert np.array_equal(a, b)
 
 
+@WHICH_FILES
 @pytest.mark.medium
 def test_every(tmp_path):
     path = tmp_path / "backup.npz"
@@ -93,6 +98,7 @@ def test_every(tmp_path):
     assert len(history["loss"]) == 3
 
 
+@WHICH_FILES
 @pytest.mark.medium
 def test_the_last_epoch_is_kept_whatever_every_says(tmp_path):
     path = tmp_path / "backup.npz"
@@ -103,6 +109,7 @@ def test_the_last_epoch_is_kept_whatever_every_says(tmp_path):
         assert np.array_equal(a, b)
 
 
+@WHICH_FILES
 @pytest.mark.medium
 def test_without_its_file_training_begins_at_the_beginning(tmp_path):
     # Also in a process where a resumed run was interrupted.
@@ -116,6 +123,7 @@ def test_without_its_file_training_begins_at_the_beginning(tmp_path):
     assert len(fit(model, path, epochs=2)["loss"]) == 2
 
 
+@WHICH_FILES
 @pytest.mark.medium
 def test_metrics_that_give_a_vector(tmp_path):
     path = tmp_path / "backup.npz"
@@ -146,6 +154,7 @@ def flipped(content):
     return content
 
 
+@WHICH_FILES
 @pytest.mark.medium
 @pytest.mark.parametrize(
     "change", [flipped, lambda c: c[: len(c) // 2], lambda c: b"", lambda c: b"x"]
@@ -174,6 +183,7 @@ def test_arguments(arguments):
         icnn.callbacks.Backup(**arguments)
 
 
+@WHICH_FILES
 @pytest.mark.medium
 def test_only_the_first_of_several_processes_writes(tmp_path, monkeypatch):
     path = tmp_path / "backup.npz"
