@@ -68,11 +68,10 @@ def pytest_collection_modifyitems(items):
     for item in items:
         long[item.path] += bool(item.get_closest_marker("medium"))
         long[item.path] += 10 * bool(item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -long[item.path])
-    for item in items:
         if item.get_closest_marker("few_steps"):
             # Data sets are graphs all the same, and TensorFlow says so.
             item.add_marker(pytest.mark.filterwarnings("ignore:Even though the `tf.config"))
+    items.sort(key=lambda item: -long[item.path])
     if keras.backend.backend() == "tensorflow":
         return
     for item in items:

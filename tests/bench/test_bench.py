@@ -10,7 +10,6 @@ from keras_icnn import bench, cli
 from keras_icnn.bench import _cases as cases
 from keras_icnn.bench import _memory
 
-# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
 SMALL = bench.LayerSetting(size=7, filters=16, batch=8)
 MODE = bench.MODES[keras.backend.backend()][0]
 

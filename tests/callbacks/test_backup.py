@@ -123,7 +123,6 @@ def test_without_its_file_training_begins_at_the_beginning(tmp_path):
     assert len(fit(model, path, epochs=2)["loss"]) == 2
 
 
-@WHICH_FILES
 @pytest.mark.medium
 def test_metrics_that_give_a_vector(tmp_path):
     path = tmp_path / "backup.npz"
@@ -154,7 +153,6 @@ def flipped(content):
     return content
 
 
-@WHICH_FILES
 @pytest.mark.medium
 @pytest.mark.parametrize(
     "change", [flipped, lambda c: c[: len(c) // 2], lambda c: b"", lambda c: b"x"]

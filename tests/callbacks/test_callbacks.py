@@ -10,8 +10,6 @@ import pytest
 import keras_icnn as icnn
 from keras_icnn.callbacks import FilterEntropies, PartMetrics, PartPictures
 
-# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-
 
 def fit(*callbacks, epochs=3):
     data = fake_data.FakeDataset(16)

@@ -6,9 +6,6 @@ import pytest
 
 from keras_icnn.datasets import PartBatches
 
-# Keras's own way of reading variables, on JAX and torch with NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 
 def _ids(images):
     """The numbers of the pictures, whether mirrored or not."""

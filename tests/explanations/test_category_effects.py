@@ -10,8 +10,6 @@ from small_parts import dataset, network
 import keras_icnn as icnn
 from keras_icnn.explanations import accuracy_without_parts, category_effects
 
-# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-
 
 @pytest.fixture(scope="module")
 def model():

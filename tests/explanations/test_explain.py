@@ -14,7 +14,6 @@ from keras_icnn.explanations import Explainer
 from keras_icnn.explanations._filter_groups import FilterGroups, like_filters, names_of
 from keras_icnn.visualize._report_data import _explanation
 
-# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
 pytestmark = pytest.mark.few_steps
 
 FILTERS = 5

@@ -21,8 +21,6 @@ from keras_icnn.explanations._part_groups import (
 from keras_icnn.layers._interpretable_filters import PartMembership
 from keras_icnn.models._part_membership import part_membership
 
-# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-
 RULE = icnn.FilterLoss(gradient="equal", weight="relative", target="assigned", parts=2)
 # What each filter looks at: the red square (head), the green one (tail), or nothing.
 SEES = ("head", "head", "tail", "tail", "tail", "", "head")

@@ -9,7 +9,6 @@ from small_parts import dataset
 import keras_icnn as icnn
 from keras_icnn import explanations, export, metrics, visualize
 
-# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
 NAMES = ["none", "cat"]
 
 

@@ -12,7 +12,6 @@ import keras_icnn as icnn
 from keras_icnn import cli
 from keras_icnn.models._name_parts import given_names, part_keys
 
-# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
 KEYS = ["cat/0", "cat/1", "dog/0", "dog/1"]
 
 

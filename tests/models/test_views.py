@@ -8,8 +8,6 @@ from keras import layers, ops
 import keras_icnn as icnn
 from keras_icnn.models._output_meaning import output_meaning
 
-# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-
 
 def images(n=4, shape=(16, 16, 3)):
     return np.random.default_rng(0).random((n, *shape)).astype("float32")

@@ -79,13 +79,12 @@ def faithful_ordinary():
 def faithful_vgg16():
     """The interpretable network's lines; of the ordinary one, those of the two kinds of map."""
     file = "faithfulness_vgg16"
-    head, *lines = _faithfulness("interpretable", file).splitlines()
     ordinary = [
         line.replace("| ", "| ordinary network: ", 1)
         for line in _faithfulness("ordinary_extra", file).splitlines()
         if line.startswith(("| parts |", "| grad-cam |", "| occlusion |"))
     ]
-    return "\n".join([head, *lines, *ordinary])
+    return "\n".join([_faithfulness("interpretable", file), *ordinary])
 
 
 def outside():

@@ -24,27 +24,32 @@ COLUMNS = {
     "diversity": ("distance of peaks", 2),
 }
 
-BIRDS = {
+# Label to kind and variant.
+_ORDINARY = {
     "ordinary network": (NETWORK, "ordinary_extra"),
+}
+_OURS = {
     "interpretable, rule `one_part`": (NETWORK, "one_part"),
     "**interpretable, default rule**": (NETWORK, "interpretable"),
+}
+BIRDS = {
+    **_ORDINARY,
+    **_OURS,
     "supervised detectors, same features": (SUPERVISED, "supervised_landmarks"),
     "baseline: one bit, left or right": (TRIVIAL, "one bit"),
     "baseline: a perfect throat detector": (TRIVIAL, "perfect throat"),
 }
 # Rules beside each other on one network.
 RULES = {
-    "ordinary network": (NETWORK, "ordinary_extra"),
+    **_ORDINARY,
     "the paper's rule, read literally": (NETWORK, "paper_rule"),
     "the authors' rule": (NETWORK, "official_rule"),
-    "interpretable, rule `one_part`": (NETWORK, "one_part"),
-    "**interpretable, default rule**": (NETWORK, "interpretable"),
+    **_OURS,
 }
 CATEGORIES = {
-    "ordinary network": (NETWORK, "ordinary_extra"),
+    **_ORDINARY,
     "the mask alone": (NETWORK, "mask_only"),
-    "interpretable, rule `one_part`": (NETWORK, "one_part"),
-    "**interpretable, default rule**": (NETWORK, "interpretable"),
+    **_OURS,
     "supervised head detector, same features": (SUPERVISED, "supervised_head"),
     "baseline: always the center": (TRIVIAL, "centre"),
     "baseline: one bit, left or right": (TRIVIAL, "one bit"),

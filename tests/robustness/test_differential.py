@@ -12,8 +12,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 import keras_icnn as icnn
 
 pytestmark = pytest.mark.filterwarnings(
-    # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-    "ignore:__array__ implementation doesn't:DeprecationWarning",
     # Rounding to half precision on the way.
     "ignore:overflow encountered",
 )

@@ -17,11 +17,7 @@ from keras_icnn.layers._likelihood import MARGINALS
 from keras_icnn.layers._peaks import PEAKS
 from keras_icnn.layers._targets import TARGETS
 
-pytestmark = [
-    pytest.mark.core,
-    # Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't:DeprecationWarning"),
-]
+pytestmark = pytest.mark.core
 
 cheap = settings(max_examples=40, deadline=None, derandomize=True)
 dear = settings(

@@ -24,7 +24,6 @@ from keras_icnn.visualize._filter_gallery import most_alike
 from keras_icnn.visualize._part_heatmap import spots
 from keras_icnn.visualize._regions import seen_region
 
-# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
 pytestmark = pytest.mark.few_steps
 
 

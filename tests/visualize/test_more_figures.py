@@ -12,8 +12,6 @@ from keras_icnn import metrics
 from keras_icnn.datasets import PartDataset, creatures
 from keras_icnn.visualize import category_filters, receptive_fields, templates, training_curves
 
-# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-
 
 def panels(figure):
     return [a.images[0].get_array() for a in figure.axes if a.images and a.get_label() == ""]

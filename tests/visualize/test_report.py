@@ -21,8 +21,6 @@ from keras_icnn.explanations._filter_groups import names_of
 from keras_icnn.metrics import MapReader
 from keras_icnn.visualize import _report_data, _report_page, _report_words, report
 
-# Keras 3.15 itself converts torch tensors in the way NumPy 2 warns about.
-
 
 @pytest.fixture(scope="module")
 def data():
