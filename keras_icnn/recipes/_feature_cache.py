@@ -49,10 +49,17 @@ class Features:
 
 def network_digest(model):
     """sha256 of what a network's outputs depend on; twins differ in the names of layers alone."""
-    digest = hashlib.sha256()
-    for layer in model.layers:
-        config = {key: value for key, value in layer.get_config().items() if key != "name"}
-        digest.update(json.dumps([type(layer).__name__, config], default=str).encode())
+    places = {op.name: f"#{i}" for i, op in enumerate(model.operations)}
+
+    def nameless(value):
+        if isinstance(value, dict):
+            return {key: nameless(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [nameless(item) for item in value]
+        return places.get(value, value) if isinstance(value, str) else value
+
+    config = nameless({**model.get_config(), "name": None})
+    digest = hashlib.sha256(json.dumps(config, default=str).encode())
     for value in model.get_weights():
         digest.update(np.ascontiguousarray(value).tobytes())
     return digest.hexdigest()

@@ -6,6 +6,7 @@ import pytest
 
 import keras_icnn as icnn
 from keras_icnn.datasets import from_arrays
+from keras_icnn.recipes._feature_cache import network_digest
 from keras_icnn.recipes._frozen_part import split_above_frozen, trained_part
 
 X = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3)).astype("uint8")
@@ -117,3 +118,15 @@ def test_twins_share_the_features(tmp_path):
     # Its layers without a name of their own are numbered on.
     trained(network(), splits, tmp_path, epochs=2, flip=False)
     assert splits.reads == reads
+
+
+def test_a_digest_knows_operations_and_the_way_between_layers():
+    def digest(factor, around=False):
+        keras.utils.set_random_seed(0)
+        x = keras.Input((8, 8, 3))
+        a = keras.layers.Conv2D(3, 3, padding="same")(x)
+        b = keras.layers.Conv2D(3, 3, padding="same")(x if around else a)
+        return network_digest(keras.Model(x, keras.layers.Add()([a, b]) * factor))
+
+    assert digest(2.0) == digest(2.0)  # Keras gives the layers other names each time.
+    assert len({digest(2.0), digest(3.0), digest(2.0, around=True)}) == 3
