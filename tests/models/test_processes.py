@@ -18,11 +18,13 @@ keras.utils.set_random_seed(7)
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
     tf.config.experimental.enable_op_determinism()
-path, first, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+# Goes on from the saved model `start`, or begins; saves what there is after half the steps, and
+# after all.
+start, half, end = sys.argv[1:]
 rng = np.random.default_rng(0)
 x = rng.random((60, 12, 12, 3)).astype("float32")
 y = rng.integers(0, 3, 60)
-if first == 0:
+if not start:
     i = keras.Input((12, 12, 3))
     # On PyTorch dropout draws from the process's own generator.
     rate = 0.0 if keras.backend.backend() == "torch" else 0.4
@@ -32,12 +34,13 @@ if first == 0:
     model = icnn.InterpretableModel(i, keras.layers.Dense(3)(t))
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 else:
-    model = keras.saving.load_model(path)
-for k in range(first, last):
+    model = keras.saving.load_model(start)
+for k in range(3 if start else 0, 6):
     model.train_on_batch(x[k * 10 : k * 10 + 10], y[k * 10 : k * 10 + 10])
-model.save(path)
+    if k == 2:
+        model.save(half)
 values = [keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(v)) for v in model.weights]
-np.savez(path + ".npz", *values)
+np.savez(end, *values)
 """
 
 IMPORT = """
@@ -79,10 +82,10 @@ def run(code, *arguments):
 def test_interrupted_training_ends_bit_identical(tmp_path):
     import numpy as np
 
-    run(TRAIN, tmp_path / "whole.keras", 0, 6)
-    run(TRAIN, tmp_path / "parts.keras", 0, 3)
-    run(TRAIN, tmp_path / "parts.keras", 3, 6)
-    whole, parts = (np.load(tmp_path / f"{name}.keras.npz") for name in ("whole", "parts"))
+    half, ends = tmp_path / "half.keras", [tmp_path / f"{name}.npz" for name in ("whole", "parts")]
+    run(TRAIN, "", half, ends[0])
+    run(TRAIN, half, half, ends[1])
+    whole, parts = map(np.load, ends)
     assert len(whole.files) > 10
     for name in whole.files:
         assert np.array_equal(whole[name], parts[name]), name
