@@ -30,6 +30,7 @@ def test_writes_what_it_names(quick):
     assert "report.html" in names
 
 
+@pytest.mark.medium
 def test_table_has_both_networks_and_every_trivial_detector(quick):
     path = next(path for path in quick.paths if path.name == "summary.csv")
     with path.open(newline="", encoding="utf-8") as file:
@@ -59,6 +60,7 @@ def test_twins_differ_in_the_new_layer_only():
     assert counts[0] == counts[1]
 
 
+@pytest.mark.medium
 def test_reading_follows_the_figures(quick):
     text = demo.reading(quick.reports)
     assert f"{quick.reports['ordinary'].values['accuracy']:.1%}" in text
@@ -69,6 +71,7 @@ def test_reading_follows_the_figures(quick):
     assert "Neither" in _demo_words.verdict(-1.0, -0.5)
 
 
+@pytest.mark.medium
 def test_both_networks_are_drawn_by_one_rule(quick):
     r2 = quick.reports["ordinary"].filters["r2"]
     chosen = chosen_filters(quick.reports["ordinary"])

@@ -87,6 +87,7 @@ def test_rounding_of_the_network_s_precision_is_tolerated(tmp_path, policy):
             verify(model, tmp_path / "net", tolerance=1e-4)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("policy", ROUNDING)
 @pytest.mark.parametrize("name", ["parts", "dense"])
 def test_a_changed_weight_is_refused_in_every_precision(tmp_path, policy, name):
@@ -114,6 +115,7 @@ def test_masks_can_be_left_out_in_half_precision():
     assert (maps.before >= maps.after - 1e-3).all()
 
 
+@pytest.mark.medium
 def test_a_file_that_differs_is_not_kept(tmp_path, monkeypatch):
     from keras_icnn.export import _write
 

@@ -62,6 +62,7 @@ def test_saved_model_serves_without_the_package(model, tmp_path):
 
 
 # tf2onnx asks NumPy for a name it no longer has.
+@pytest.mark.medium
 @pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")
 def test_onnx_finds_the_same_peaks(model, tmp_path):
     pytest.importorskip("tf2onnx", reason="needs the extra 'export'")

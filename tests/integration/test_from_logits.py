@@ -87,6 +87,7 @@ def test_being_told_is_needed_and_enough(entry, model, data, tmp_path):
     assert_needed_and_enough(ENTRIES[entry], model, data, tmp_path)
 
 
+@pytest.mark.medium
 @pytest.mark.tensorflow_only("networks are exported on TensorFlow")
 @pytest.mark.parametrize("entry", EXPORTS)
 def test_exports_are_told_too(entry, model, data, tmp_path):
@@ -116,6 +117,7 @@ VERBS = {
 }
 
 
+@pytest.mark.medium
 @pytest.mark.tensorflow_only("networks are exported on TensorFlow")
 def test_on_the_command_line(model, data, tmp_path, monkeypatch, capsys):
     from PIL import Image

@@ -85,6 +85,7 @@ def test_explanations_speak_in_the_names():
     assert icnn.explain(view, dataset().image(0)).prediction_name in model.class_names
 
 
+@pytest.mark.medium
 def test_the_command_lists_and_stores(saved, tmp_path, capsys):
     assert cli.main(["name", str(saved)]) == cli.DONE
     told = capsys.readouterr().out
@@ -104,6 +105,7 @@ def test_the_command_lists_and_stores(saved, tmp_path, capsys):
     assert zipfile.ZipFile(saved).testzip() is None
 
 
+@pytest.mark.medium
 def test_the_command_writes_another_file(saved, tmp_path):
     names, out = tmp_path / "names.json", tmp_path / "named.keras"
     names.write_text('{"dog/1": "ear"}', encoding="utf-8")
@@ -113,6 +115,7 @@ def test_the_command_writes_another_file(saved, tmp_path):
     assert keras.saving.load_model(out).part_names == {"dog/1": "ear"}
 
 
+@pytest.mark.medium
 def test_mistakes_leave_the_file_as_it_was(saved, tmp_path, capsys):
     before = saved.read_bytes()
     names = tmp_path / "names.json"

@@ -171,7 +171,9 @@ def test_without_head(name):
     ("name", "jit"),
     [
         pytest.param(
-            name, jit, marks=[] if (name, jit) == ("squeezenet", False) else pytest.mark.slow
+            name,
+            jit,
+            marks=pytest.mark.medium if (name, jit) == ("squeezenet", False) else pytest.mark.slow,
         )
         for name, jit in [("squeezenet", True), *((name, False) for name in FAMILIES)]
     ],
