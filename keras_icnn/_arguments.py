@@ -22,6 +22,12 @@ from typing import Any, TypeVar
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
+def shown(value):
+    """What an error shows of a value that was received: its `repr`, cut to 200 characters."""
+    text = repr(value)
+    return text if len(text) <= 200 else text[:200] + "..."
+
+
 def refuse(value, name, where, expectation, fix=None):
     """Raises the `ValueError` for an argument that is not as expected.
 
@@ -32,10 +38,7 @@ def refuse(value, name, where, expectation, fix=None):
         expectation: What it must be, such as `"a share between 0 and 1"`.
         fix: Sentence that says what to do, or `None`.
     """
-    shown = repr(value)
-    if len(shown) > 200:
-        shown = shown[:200] + "..."
-    message = f"Argument `{name}` of {where} must be {expectation}. Received: {name}={shown}"
+    message = f"Argument `{name}` of {where} must be {expectation}. Received: {name}={shown(value)}"
     raise ValueError(message if fix is None else f"{message}. {fix}")
 
 

@@ -2,6 +2,7 @@
 
 import os
 
+from keras_icnn import _arguments as check
 from keras_icnn._files.limits import check_file
 
 
@@ -68,8 +69,8 @@ def records(struct, fields, where):
     missing = [name for name in fields if name not in struct]
     if missing:
         raise ValueError(
-            f"{where} must have the fields {list(fields)}. Received: {sorted(struct)}, without "
-            f"{missing}. Restore the file from its source."
+            f"{where} must have the fields {list(fields)}. Received: "
+            f"{check.shown(sorted(struct))}, without {missing}. Restore the file from its source."
         )
     columns = [struct[name] for name in fields]
     if not all(isinstance(column, list) for column in columns):

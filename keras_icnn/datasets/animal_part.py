@@ -147,13 +147,12 @@ def _read_table(table):
     try:
         with open(table, newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
-            columns = reader.fieldnames or []
-            missing = [c for c in _COLUMNS if c not in columns]
+            missing = [c for c in _COLUMNS if c not in (reader.fieldnames or ())]
             if missing:
-                more = f" and {len(columns) - 20:,} more" if len(columns) > 20 else ""
                 raise ValueError(
-                    f"'{table}' must have the columns {list(_COLUMNS)}. Received: {columns[:20]}"
-                    f"{more}, without {missing}. Add them to its first line."
+                    f"'{table}' must have the columns {list(_COLUMNS)}. Received: "
+                    f"{check.shown(reader.fieldnames)}, without {missing}. Add them to its first "
+                    "line."
                 )
             rows = [_parsed(row, f"'{table}', line {reader.line_num}") for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
