@@ -61,8 +61,8 @@ def test_saved_model_serves_without_the_package(model, tmp_path):
     assert np.load(tmp_path / "y.npy") == pytest.approx(expected, abs=1e-5)
 
 
-# tf2onnx asks NumPy for a name it no longer has.
 @pytest.mark.medium
+# tf2onnx asks NumPy for a name it no longer has.
 @pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")
 def test_onnx_finds_the_same_peaks(model, tmp_path):
     pytest.importorskip("tf2onnx", reason="needs the extra 'export'")

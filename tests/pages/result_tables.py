@@ -71,7 +71,7 @@ TRACKING = (
 SIX = {"antelope", "bear", "cattle", "koala", "monkey", "squirrel"}
 _TWINS = ((NETWORK, "ordinary_extra"), (NETWORK, "interpretable"))
 ABLATION = {
-    "ordinary network": (NETWORK, "ordinary_extra"),
+    **_ORDINARY,
     "the mask alone": (NETWORK, "mask_only"),
     "the paper's rule, read literally": (NETWORK, "paper"),
     "the strengths of the authors' code": (NETWORK, "official"),
@@ -147,7 +147,7 @@ def birds():
 def paper_on_birds():
     """The paper's rule beside others; one seed, since it was run with one."""
     lines = {
-        "ordinary network": (NETWORK, "ordinary_extra"),
+        **_ORDINARY,
         "the paper's rule, read literally": (NETWORK, "paper_rule"),
         "`one_part`": (NETWORK, "one_part"),
         "default": (NETWORK, "interpretable"),
@@ -202,7 +202,7 @@ def ablation():
 def paper_beside_mask():
     """Both networks have the paper's narrow mask here, so that only the filter loss differs."""
     lines = {
-        "ordinary network": (NETWORK, "ordinary_extra"),
+        **_ORDINARY,
         "the paper's mask alone": (NETWORK, "mask_only"),
         "the paper's mask and rule": (NETWORK, "paper"),
         "the paper's mask, equal strengths": (NETWORK, "default"),

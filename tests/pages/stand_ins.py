@@ -8,11 +8,16 @@ import inspect
 
 import keras
 import numpy as np
+import pytest
 from PIL import Image
 
 import keras_icnn as icnn
 
 CLASSES = ("background", "fox")
+# Warnings do not fail code that users may copy; of Keras's own, pyproject.toml says why.
+WARNINGS_ARE_SHOWN = pytest.mark.filterwarnings(
+    "default", "ignore:__array__ implementation:DeprecationWarning"
+)
 
 
 def network(size=(224, 224), classes=2, interpretable=True, class_names=None):

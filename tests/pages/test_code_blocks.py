@@ -43,7 +43,7 @@ TOOLS = {"pytest", "ruff", "codespell", "lint-imports", "mkdocs", "pre-commit", 
 
 
 @pytest.mark.tensorflow_only("the pages' code is that of the default backend")
-@pytest.mark.filterwarnings("default", "ignore:__array__ implementation:DeprecationWarning")
+@stand_ins.WARNINGS_ARE_SHOWN
 @pytest.mark.parametrize("page", slow_except(ALWAYS, pages_with("python"), name))
 def test_python_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -113,7 +113,7 @@ def test_the_command_takes_it(at, words):
 
 @pytest.mark.slow
 @pytest.mark.tensorflow_only("the pages' code is that of the default backend")
-@pytest.mark.filterwarnings("default", "ignore:__array__ implementation:DeprecationWarning")
+@stand_ins.WARNINGS_ARE_SHOWN
 def test_the_command_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     stand_ins.folder(tmp_path)

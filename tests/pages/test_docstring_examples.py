@@ -57,7 +57,7 @@ def test_the_exceptions_have_examples():
 
 
 @pytest.mark.tensorflow_only("the examples are those of the default backend")
-@pytest.mark.filterwarnings("default", "ignore:__array__ implementation:DeprecationWarning")
+@stand_ins.WARNINGS_ARE_SHOWN
 @pytest.mark.parametrize("name", slow_except(ALWAYS, sorted(set(EXAMPLES) - set(PARSED))))
 def test_it_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from tiers import slow_except
 
 from keras_icnn import InterpretableConv, InterpretableFilters, InterpretableModel, zoo
 from keras_icnn.zoo import _registry
@@ -168,17 +169,15 @@ def test_without_head(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "jit"),
-    [
-        pytest.param(
-            name,
-            jit,
-            marks=pytest.mark.medium if (name, jit) == ("squeezenet", False) else pytest.mark.slow,
-        )
-        for name, jit in [("squeezenet", True), *((name, False) for name in FAMILIES)]
-    ],
+    "case",
+    slow_except(
+        ("squeezenet-False",),
+        [("squeezenet", True), *((name, False) for name in FAMILIES)],
+        ids=lambda case: f"{case[0]}-{case[1]}",
+    ),
 )
-def test_mixed_precision_and_jit(name, jit):
+def test_mixed_precision_and_jit(case):
+    name, jit = case
     if jit and keras.backend.backend() == "torch":
         pytest.skip("torch compiles through another compiler, in minutes")
     keras.config.set_dtype_policy("mixed_float16" if not jit else "float32")
